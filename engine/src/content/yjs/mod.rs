@@ -1,0 +1,266 @@
+//! Yjs content, over the yrs crate.
+//!
+//! The yrs document is a cache of the raw log, and is set up to add nothing of its own: offsets count UTF-16 units as in
+//! JavaScript, the client id is fixed because the server never writes through it, and formatting marks are not cleaned
+//! up. It is only ever shown updates whose predecessors it has; the rest waits as raw bytes ([`waiting`]). Facts about
+//! updates and state vectors are those of Yjs 13 (`yjs/src/utils/encoding.js`, `StructStore.js`); where yrs and yjs
+//! differ is written in `docs/decisions/0002-yrs-and-yjs.md`.
+
+mod view;
+mod waiting;
+
+use std::collections::HashMap;
+use std::fmt;
+
+use bytes::Bytes;
+use serde_json::Value;
+use yrs::encoding::read::{Cursor, Read};
+use yrs::updates::decoder::{Decode, DecoderV1};
+use yrs::updates::encoder::Encode;
+use yrs::{
+    ClientID, Doc, IdSet, OffsetKind, Options, ReadTxn, StateVector, Transact, Update, WriteTxn,
+    merge_updates_v1,
+};
+
+use super::{Begins, ContentError, Integrated};
+use crate::change::UpdateList;
+use waiting::Waiting;
+
+/// A Yjs document.
+pub struct YjsContent {
+    doc: Doc,
+    /// The state vector of `doc`, which has no holes: for each client the clock after its last integrated item.
+    clocks: HashMap<u64, u32>,
+    waiting: Waiting,
+}
+
+impl YjsContent {
+    /// An empty document.
+    pub fn new() -> Self {
+        let mut options = Options::with_guid_and_client_id("quire".into(), SERVER_CLIENT);
+        options.offset_kind = OffsetKind::Utf16;
+        options.cleanup_formatting = false;
+        Self {
+            doc: Doc::with_options(options),
+            clocks: HashMap::new(),
+            waiting: Waiting::default(),
+        }
+    }
+
+    /// Takes an update (first encoding) in.
+    ///
+    /// # Errors
+    /// The bytes are not an update, contradict the document, or too much would wait for missing parts.
+    pub fn integrate(&mut self, payload: &[u8]) -> Result<Integrated, ContentError> {
+        let update = decode_update(payload)?;
+        if !self.waiting.has_room(payload.len()) && !self.is_ready(&update) {
+            return Err(ContentError::TooMuchMissing);
+        }
+        let mut begins = Begins::default();
+        let mut news = self.take_in(payload, update, &mut begins)?;
+        if !begins.0.is_empty() {
+            news |= self.retry_waiting(&mut begins)?;
+        }
+        Ok(Integrated {
+            news,
+            missing: !self.waiting.updates().is_empty(),
+            begins,
+        })
+    }
+
+    /// Takes in what [`Self::state`] gave.
+    ///
+    /// # Errors
+    /// As [`Self::integrate`].
+    pub fn restore(&mut self, state: &Bytes) -> Result<(), ContentError> {
+        let updates = UpdateList::split(state)
+            .map_err(|error| ContentError::Undecodable(error.to_string()))?;
+        updates
+            .iter()
+            .try_for_each(|update| self.integrate(update).map(drop))
+    }
+
+    /// The encoded state vector.
+    pub fn have(&self) -> Bytes {
+        self.have_without(std::iter::empty())
+    }
+
+    /// The encoded state vector, cut back to where the given pieces of news begin.
+    pub(super) fn have_without<'a>(&self, unsaved: impl Iterator<Item = &'a Begins>) -> Bytes {
+        let mut clocks = self.clocks.clone();
+        for (client, begin) in unsaved.flat_map(|begins| &begins.0) {
+            if let Some(clock) = clocks.get_mut(client) {
+                *clock = (*clock).min(*begin);
+            }
+        }
+        let known = clocks.into_iter().filter(|(_, clock)| *clock > 0);
+        let vector: StateVector = known
+            .map(|(client, clock)| (ClientID::new(client), clock))
+            .collect();
+        vector.encode_v1().into()
+    }
+
+    /// The update that a peer with this encoded state vector lacks, of all that is not waiting.
+    ///
+    /// # Errors
+    /// The bytes are not a state vector.
+    pub fn missing_from(&self, have: &[u8]) -> Result<Bytes, ContentError> {
+        let vector = StateVector::decode_v1(have).map_err(|error| undecodable(&error))?;
+        Ok(self
+            .doc
+            .transact()
+            .encode_state_as_update_v1(&vector)
+            .into())
+    }
+
+    /// The updates that wait for missing parts, raw.
+    pub fn waiting(&self) -> &[Bytes] {
+        self.waiting.updates()
+    }
+
+    /// The whole document as one update, without what waits for missing parts.
+    pub fn update(&self) -> Bytes {
+        self.doc
+            .transact()
+            .encode_state_as_update_v1(&StateVector::default())
+            .into()
+    }
+
+    /// The whole document with what waits for missing parts, for [`Self::restore`].
+    pub fn state(&self) -> Bytes {
+        let updates: Vec<_> = std::iter::once(self.update())
+            .chain(self.waiting().iter().cloned())
+            .collect();
+        UpdateList::join(&updates)
+    }
+
+    /// Several updates as one.
+    ///
+    /// # Errors
+    /// One of them is not an update.
+    pub fn merge(updates: &[Bytes]) -> Result<Bytes, ContentError> {
+        merge_updates_v1(updates)
+            .map(Bytes::from)
+            .map_err(|error| undecodable(&error))
+    }
+
+    /// The text of one root type, or of all that hold text, in the order of their names, a line break between them.
+    pub fn text(&self, field: Option<&str>) -> String {
+        view::text(&self.doc.transact(), field)
+    }
+
+    /// One root type as JSON, or an object of all root types.
+    pub fn json(&self, field: Option<&str>) -> Value {
+        view::json(&self.doc.transact(), field)
+    }
+
+    /// Whether every item of an update follows what is here, client by client, without a hole.
+    fn is_ready(&self, update: &Update) -> bool {
+        update.insertions(true).iter().all(|(client, ranges)| {
+            let mut clock = self.clock(client.get());
+            ranges.iter().all(|range| {
+                let follows = range.start <= clock;
+                clock = clock.max(range.end);
+                follows
+            })
+        })
+    }
+
+    /// Integrates an update or lets it wait. Returns whether anything is different now, and notes where the news begins.
+    fn take_in(
+        &mut self,
+        payload: &[u8],
+        update: Update,
+        begins: &mut Begins,
+    ) -> Result<bool, ContentError> {
+        if !self.is_ready(&update) {
+            return Ok(self.waiting.insert(Bytes::copy_from_slice(payload)));
+        }
+        let mut txn = self.doc.transact_mut();
+        txn.apply_update(update)
+            .map_err(|error| ContentError::Contradiction(error.to_string()))?;
+        let waits = unfinished(&mut txn, payload);
+        let changed = !txn.insert_set().is_empty() || !txn.delete_set().is_empty();
+        note_inserted(txn.insert_set(), &mut self.clocks, begins);
+        drop(txn);
+        let waits = waits.is_some_and(|rest| self.waiting.insert(rest));
+        Ok(changed || waits)
+    }
+
+    /// Tries what waits again, until nothing more can be integrated.
+    fn retry_waiting(&mut self, begins: &mut Begins) -> Result<bool, ContentError> {
+        let mut news = false;
+        loop {
+            let known = begins.0.len();
+            for payload in self.waiting.take() {
+                let update = decode_update(&payload)?;
+                news |= self.take_in(&payload, update, begins)?;
+            }
+            if begins.0.len() == known || self.waiting().is_empty() {
+                return Ok(news);
+            }
+        }
+    }
+
+    fn clock(&self, client: u64) -> u32 {
+        self.clocks.get(&client).copied().unwrap_or(0)
+    }
+}
+
+impl Default for YjsContent {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for YjsContent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("YjsContent")
+            .field("clients", &self.clocks.len())
+            .field("waiting", &self.waiting)
+            .finish()
+    }
+}
+
+/// Decodes an update that fills its bytes exactly; yjs itself would ignore what follows, and so would hide damage.
+fn decode_update(payload: &[u8]) -> Result<Update, ContentError> {
+    let mut decoder = DecoderV1::new(Cursor::new(payload));
+    let update = Update::decode(&mut decoder).map_err(|error| undecodable(&error))?;
+    match decoder.read_u8() {
+        Ok(_) => Err(ContentError::Undecodable(
+            "bytes follow the update".to_owned(),
+        )),
+        Err(_) => Ok(update),
+    }
+}
+
+/// Takes away what yrs could not integrate. Items wait as the whole raw update that they came in; deletions alone, which
+/// every difference repeats in full, wait as just those that are left.
+fn unfinished<T: WriteTxn>(txn: &mut T, payload: &[u8]) -> Option<Bytes> {
+    let items = txn.store_mut().pending_update().is_some();
+    let rest = txn.prune_pending()?;
+    Some(if items {
+        Bytes::copy_from_slice(payload)
+    } else {
+        rest.encode_v1().into()
+    })
+}
+
+fn note_inserted(inserted: &IdSet, clocks: &mut HashMap<u64, u32>, begins: &mut Begins) {
+    for (client, ranges) in inserted.iter() {
+        let begin = ranges.iter().map(|range| range.start).min();
+        let end = ranges.iter().map(|range| range.end).max();
+        if let (Some(begin), Some(end)) = (begin, end) {
+            let clock = clocks.entry(client.get()).or_default();
+            *clock = (*clock).max(end);
+            begins.0.push((client.get(), begin));
+        }
+    }
+}
+
+fn undecodable(error: &yrs::encoding::read::Error) -> ContentError {
+    ContentError::Undecodable(error.to_string())
+}
+
+/// The server never writes through its own yrs documents, so all of them may share one client id.
+const SERVER_CLIENT: ClientID = ClientID::new(0);

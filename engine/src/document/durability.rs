@@ -1,0 +1,173 @@
+//! What waits for the store: changes not yet committed, and all that must not be said before they are.
+//!
+//! This is where *said is stored* is kept: an acknowledgement is held with the counter of the last change that it covers,
+//! and [`Durability::committed`] releases it when the store has committed that change, never sooner. Appends go one at a
+//! time; while one is at the store the next gathers. One that failed, or whose outcome nobody knows, is repeated as it
+//! was: its dots make the repetition harmless.
+
+use std::collections::VecDeque;
+
+use crate::change::Change;
+use crate::content::Begins;
+use crate::names::ConnectionId;
+use crate::snapshot::Snapshot;
+use crate::time::Now;
+
+use super::effect::Event;
+use super::limits::Limits;
+
+/// The part of a document that is not stored yet.
+#[derive(Debug, Default)]
+pub(super) struct Durability {
+    /// In the order of their counters; the first `in_flight` are at the store.
+    unsaved: VecDeque<Unsaved>,
+    unsaved_bytes: usize,
+    in_flight: usize,
+    /// In the order of the changes that they wait for.
+    acks: VecDeque<HeldAck>,
+    snapshot: Option<HeldSnapshot>,
+    retry: Option<Retry>,
+}
+
+#[derive(Debug)]
+struct Unsaved {
+    change: Change,
+    begins: Begins,
+}
+
+/// An acknowledgement that waits for a change to be stored.
+#[derive(Debug)]
+pub(super) struct HeldAck {
+    /// The counter of the last change that it covers.
+    pub(super) through: u64,
+    /// Whom it is for.
+    pub(super) connection: ConnectionId,
+    /// What it says.
+    pub(super) event: Event,
+}
+
+#[derive(Debug)]
+struct HeldSnapshot {
+    through: u64,
+    snapshot: Snapshot,
+}
+
+#[derive(Debug)]
+struct Retry {
+    delay_ms: u64,
+    /// When to try again; none while the attempt is at the store.
+    due_ms: Option<u64>,
+}
+
+/// What may be said and done now that more is stored.
+#[derive(Debug, Default)]
+pub(super) struct Released {
+    /// Acknowledgements, in the order in which they were earned.
+    pub(super) acks: Vec<HeldAck>,
+    /// A snapshot all of whose changes are stored.
+    pub(super) snapshot: Option<Snapshot>,
+}
+
+impl Durability {
+    /// Keeps a change until it is stored.
+    pub(super) fn hold_change(&mut self, change: Change, begins: Begins) {
+        self.unsaved_bytes += change.payload.len();
+        self.unsaved.push_back(Unsaved { change, begins });
+    }
+
+    /// Keeps an acknowledgement back until the change `ack.through` is stored.
+    pub(super) fn hold_ack(&mut self, ack: HeldAck) {
+        self.acks.push_back(ack);
+    }
+
+    /// Keeps a snapshot back until all of its changes are stored: it must never cover more than the log does.
+    pub(super) fn hold_snapshot(&mut self, through: u64, snapshot: Snapshot) {
+        self.snapshot = Some(HeldSnapshot { through, snapshot });
+    }
+
+    /// Whether so many more bytes may wait.
+    pub(super) fn has_room(&self, bytes: usize, limits: &Limits) -> bool {
+        self.unsaved_bytes + bytes <= limits.unsaved_bytes_max
+    }
+
+    /// Whether everything is stored.
+    pub(super) fn is_settled(&self) -> bool {
+        self.unsaved.is_empty()
+    }
+
+    /// Whether a client has edits that are not stored.
+    pub(super) fn has_unsaved_of(&self, connection: ConnectionId) -> bool {
+        self.unsaved
+            .iter()
+            .any(|unsaved| unsaved.change.connection == connection)
+    }
+
+    /// Where each unsaved edit begins.
+    pub(super) fn unsaved_begins(&self) -> impl Iterator<Item = &Begins> {
+        self.unsaved.iter().map(|unsaved| &unsaved.begins)
+    }
+
+    /// The next append, if there is something to store and the store is free.
+    pub(super) fn next_append(&mut self, limits: &Limits, now: Now) -> Option<Vec<Change>> {
+        if self.in_flight > 0 || self.unsaved.is_empty() || !self.retry_is_due(now) {
+            return None;
+        }
+        self.in_flight = self.unsaved.len().min(limits.changes_per_append_max);
+        if let Some(retry) = &mut self.retry {
+            retry.due_ms = None;
+        }
+        Some(
+            self.unsaved
+                .iter()
+                .take(self.in_flight)
+                .map(|unsaved| unsaved.change.clone())
+                .collect(),
+        )
+    }
+
+    /// The store has committed all changes up to `through`: releases what waited for them.
+    pub(super) fn committed(&mut self, through: u64) -> Released {
+        while self
+            .unsaved
+            .front()
+            .is_some_and(|unsaved| unsaved.change.dot.counter <= through)
+        {
+            let saved = self.unsaved.pop_front().expect("it was just looked at");
+            self.unsaved_bytes -= saved.change.payload.len();
+        }
+        self.in_flight = 0;
+        self.retry = None;
+        self.release(through)
+    }
+
+    /// The last append failed, or nobody knows whether it did: it will be repeated.
+    pub(super) fn failed(&mut self, limits: &Limits, now: Now) {
+        let before = self.retry.take().map_or(0, |retry| retry.delay_ms);
+        let delay_ms = (before * 2).clamp(limits.retry_min_ms, limits.retry_max_ms);
+        self.in_flight = 0;
+        self.retry = Some(Retry {
+            delay_ms,
+            due_ms: Some(now.monotonic_ms + delay_ms),
+        });
+    }
+
+    /// Releases all that waits for no change later than `through`.
+    pub(super) fn release(&mut self, through: u64) -> Released {
+        let ready = self.acks.partition_point(|ack| ack.through <= through);
+        let snapshot = self.snapshot.take_if(|held| held.through <= through);
+        Released {
+            acks: self.acks.drain(..ready).collect(),
+            snapshot: snapshot.map(|held| held.snapshot),
+        }
+    }
+
+    /// When a failed append is to be tried again.
+    pub(super) fn retry_due_ms(&self) -> Option<u64> {
+        self.retry.as_ref().and_then(|retry| retry.due_ms)
+    }
+
+    fn retry_is_due(&self, now: Now) -> bool {
+        self.retry_due_ms()
+            .is_none_or(|due_ms| due_ms <= now.monotonic_ms)
+    }
+}

@@ -1,0 +1,124 @@
+//! What a document wants done: sent, stored, closed. The driver performs effects in their order.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::change::Change;
+use crate::dot::Dot;
+use crate::names::ConnectionId;
+use crate::presence::PresenceEntry;
+use crate::snapshot::Snapshot;
+
+use super::input::PushTag;
+
+/// Collects the effects of one batch of inputs.
+pub type Effects = Vec<Effect>;
+
+/// One thing to do.
+#[derive(Debug)]
+pub enum Effect {
+    /// Load the document's past; answer with `Opened` or `OpenFailed`.
+    Load,
+    /// Show an event to some of the clients.
+    Send {
+        /// To whom.
+        to: Audience,
+        /// What.
+        event: Event,
+        /// How far this replica's lane has been shown to a client that got the event.
+        shows: Option<u64>,
+    },
+    /// Let a client whose queue was dropped have events again, beginning with the next.
+    Resume {
+        /// Its connection.
+        connection: ConnectionId,
+    },
+    /// Close a client's connection. No `Left` follows.
+    Close {
+        /// Its connection.
+        connection: ConnectionId,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// Store changes; answer with `Committed` or `CommitFailed`. There is one append at a time.
+    Append(Vec<Change>),
+    /// Verify and store a snapshot; answer with `SnapshotStored` or `SnapshotFailed`.
+    StoreSnapshot(Snapshot),
+    /// A stored change could not be integrated; the document is open without it.
+    Skipped(Dot),
+    /// The document is idle and all of it is stored: put it away, unless someone is just coming.
+    Retire,
+}
+
+/// Who gets an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// One client.
+    One(ConnectionId),
+    /// All clients but these few.
+    AllBut(Arc<[ConnectionId]>),
+    /// A few clients, but one of them.
+    Among {
+        /// The few.
+        members: Arc<[ConnectionId]>,
+        /// The one who is left out.
+        but: ConnectionId,
+    },
+}
+
+/// What a client is told, in no dialect's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// This is what the server has stored: send what it lacks.
+    Have {
+        /// As the engine encodes it.
+        have: Bytes,
+    },
+    /// The answer to a pull.
+    Missing {
+        /// What the client lacked.
+        payload: Bytes,
+    },
+    /// An edit by others.
+    Change {
+        /// One or more raw edits as one.
+        payload: Bytes,
+    },
+    /// The client's own push is stored.
+    Ack {
+        /// The push's mark.
+        tag: PushTag,
+        /// The push's raw bytes.
+        payload: Bytes,
+        /// Whether there was anything new in it.
+        news: bool,
+    },
+    /// Where others are, or that they have gone.
+    Presence(Vec<PresenceEntry>),
+}
+
+/// Why a connection is closed. Each dialect gives it the code that its clients treat rightly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CloseReason {
+    /// The client sent bytes that are not of its dialect.
+    BadFrame,
+    /// The client sent an edit that does not decode or contradicts the document.
+    BadUpdate,
+    /// The client sent more in one message than is allowed.
+    TooLarge,
+    /// The document's name is not acceptable.
+    BadName,
+    /// The document is of a kind that the client's dialect does not speak.
+    WrongKind,
+    /// The document was deleted.
+    Deleted,
+    /// More edits wait for the store than may be held in memory.
+    StoreBehind,
+    /// The document could not be opened or has to be rebuilt.
+    NotReady,
+    /// The server is stopping.
+    Stopping,
+    /// The client has been silent for too long.
+    Silent,
+}

@@ -1,0 +1,105 @@
+//! What a document is told: by clients, through their dialect's adapter, and by the world, through its driver.
+
+use bytes::Bytes;
+
+use crate::change::StoredChange;
+use crate::clock::VectorClock;
+use crate::names::{Author, ConnectionId, Kind};
+use crate::presence::PresenceEntry;
+use crate::snapshot::Snapshot;
+
+/// One thing that happened.
+#[derive(Debug)]
+pub enum Input {
+    /// The store gave the document's past.
+    Opened(Loaded),
+    /// The store could not give it.
+    OpenFailed,
+    /// A client came, speaking a dialect for documents of this kind.
+    Joined {
+        /// Its connection.
+        connection: ConnectionId,
+        /// Who it is; none if anonymous.
+        author: Option<Author>,
+        /// The kind of document that it expects.
+        kind: Kind,
+    },
+    /// A client's connection closed.
+    Left {
+        /// Its connection.
+        connection: ConnectionId,
+    },
+    /// A client asks for something.
+    Intent {
+        /// Its connection.
+        connection: ConnectionId,
+        /// What it asks for.
+        intent: Intent,
+        /// How much of this replica's lane had been shown to it when it asked.
+        seen: Option<u64>,
+    },
+    /// A client that had stopped reading, and whose queue was dropped, reads again.
+    Drained {
+        /// Its connection.
+        connection: ConnectionId,
+        /// How much of this replica's lane it was shown before the queue was dropped.
+        seen: Option<u64>,
+    },
+    /// The store committed the changes of the last append.
+    Committed {
+        /// The counter of the last change that is now stored.
+        through: u64,
+    },
+    /// The last append failed, or nobody knows whether it did.
+    CommitFailed,
+    /// A snapshot was stored and read back.
+    SnapshotStored,
+    /// A snapshot could not be stored or did not read back.
+    SnapshotFailed,
+    /// The document was deleted.
+    Deleted,
+    /// The server is stopping: store what is not stored, then let everyone go.
+    Drain,
+    /// Nothing but that time has passed.
+    Tick,
+}
+
+/// What a client asks of a document, in no dialect's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Intent {
+    /// Send me what I lack; this is what I have.
+    Pull {
+        /// What the client has, as the engine encodes it.
+        have: Bytes,
+    },
+    /// Take this edit.
+    Push {
+        /// The client's raw bytes.
+        payload: Bytes,
+        /// Comes back with the acknowledgement.
+        tag: PushTag,
+    },
+    /// This is where I am.
+    ShowPresence(Vec<PresenceEntry>),
+    /// Who is here?
+    QueryPresence,
+}
+
+/// A dialect's own mark on a push, handed back unread with its acknowledgement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PushTag(pub u8);
+
+/// A document's past, as the store gives it.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// The document's kind; none if the store has never heard of it.
+    pub kind: Option<Kind>,
+    /// Whether the document was deleted.
+    pub deleted: bool,
+    /// The latest snapshot that can be trusted.
+    pub snapshot: Option<Snapshot>,
+    /// The changes that the snapshot does not cover, in timeline order.
+    pub changes: Vec<StoredChange>,
+    /// The latest change of each lane, including any that were too damaged to give.
+    pub heads: VectorClock,
+}

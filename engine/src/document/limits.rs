@@ -1,0 +1,42 @@
+//! The bounds and delays of one document. Each bound is named here with what happens at it.
+
+use crate::presence::PresenceLimits;
+
+/// Bounds and delays of one document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of edits that may wait for the store; the author of the next one is closed, retryably.
+    pub unsaved_bytes_max: usize,
+    /// Raw edits of one author that one change may carry; further ones make another change.
+    pub updates_per_change_max: usize,
+    /// Changes in one append; the rest waits for the next.
+    pub changes_per_append_max: usize,
+    /// Delay before a failed append is tried again, in milliseconds; doubles up to `retry_max_ms`.
+    pub retry_min_ms: u64,
+    /// The longest such delay.
+    pub retry_max_ms: u64,
+    /// Changes since the last snapshot that call for another.
+    pub snapshot_changes: u64,
+    /// Bytes of changes since the last snapshot that call for another, if the last snapshot is no larger.
+    pub snapshot_bytes: u64,
+    /// How long a document without clients stays in memory, in milliseconds.
+    pub idle_ms: u64,
+    /// Bounds of the presence table.
+    pub presence: PresenceLimits,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            unsaved_bytes_max: 16 * 1024 * 1024,
+            updates_per_change_max: 64,
+            changes_per_append_max: 4_096,
+            retry_min_ms: 100,
+            retry_max_ms: 2_000,
+            snapshot_changes: 2_000,
+            snapshot_bytes: 256 * 1024,
+            idle_ms: 30_000,
+            presence: PresenceLimits::default(),
+        }
+    }
+}

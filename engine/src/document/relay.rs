@@ -1,0 +1,84 @@
+//! The edits of one batch, and who is shown what of them.
+//!
+//! All edits that waited together leave as one: merged once and shared by every client that made none of them. A lone
+//! edit goes out as it came. A client that made some of the batch is shown the others' edits only, because some clients
+//! take the sight of their own edit as word that it is stored.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::content::{Begins, Content};
+use crate::names::{Author, ConnectionId};
+
+use super::effect::{Audience, Effect, Effects, Event};
+use super::input::PushTag;
+
+/// An edit that was integrated in this batch.
+#[derive(Debug)]
+pub(super) struct Pushed {
+    pub(super) connection: ConnectionId,
+    pub(super) author: Option<Author>,
+    pub(super) payload: Bytes,
+    pub(super) tag: PushTag,
+    pub(super) news: bool,
+    pub(super) begins: Begins,
+    /// How much of this replica's lane its author had been shown.
+    pub(super) seen: Option<u64>,
+}
+
+/// Shows the news of a batch to everyone who did not make it.
+pub(super) fn relay(content: &Content, batch: &[Pushed], shows: u64, effects: &mut Effects) {
+    let by_author = payloads_by_author(batch);
+    let authors: Arc<[ConnectionId]> = by_author.iter().map(|(author, _)| *author).collect();
+    let all: Vec<_> = by_author
+        .iter()
+        .flat_map(|(_, payloads)| payloads.iter().cloned())
+        .collect();
+    show(
+        content,
+        &all,
+        &Audience::AllBut(authors.clone()),
+        shows,
+        effects,
+    );
+    if authors.len() > 1 {
+        for (author, payloads) in by_author {
+            let to = Audience::Among {
+                members: authors.clone(),
+                but: author,
+            };
+            show(content, &payloads, &to, shows, effects);
+        }
+    }
+}
+
+fn payloads_by_author(batch: &[Pushed]) -> Vec<(ConnectionId, Vec<Bytes>)> {
+    let mut news: Vec<_> = batch.iter().filter(|pushed| pushed.news).collect();
+    news.sort_by_key(|pushed| pushed.connection);
+    news.chunk_by(|a, b| a.connection == b.connection)
+        .map(|own| {
+            (
+                own[0].connection,
+                own.iter().map(|pushed| pushed.payload.clone()).collect(),
+            )
+        })
+        .collect()
+}
+
+/// Sends payloads as one event, or one by one should they not merge.
+fn show(content: &Content, payloads: &[Bytes], to: &Audience, shows: u64, effects: &mut Effects) {
+    let merged = match payloads {
+        [] => return,
+        [lone] => Ok(lone.clone()),
+        several => content.merge(several),
+    };
+    let events = merged.map_or_else(|_| payloads.to_vec(), |payload| vec![payload]);
+    for payload in events {
+        effects.push(Effect::Send {
+            to: to.clone(),
+            event: Event::Change { payload },
+            shows: Some(shows),
+        });
+    }
+}

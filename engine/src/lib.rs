@@ -1,0 +1,42 @@
+//! The pure core of Quire: what a document *is*, without a socket, disk, clock, task or random number in sight.
+//!
+//! A [`Document`] is a machine with two verbs. It is given an [`Input`] and appends to [`Effects`]; whoever drives it
+//! performs the effects and answers with further inputs. Time ([`Now`]) and every fresh identity are arguments, so the
+//! same inputs always give the same bytes, and whole clusters can be simulated from a seed.
+//!
+//! Read in this order: [`Change`] (the durable unit) with its [`Dot`] and [`VectorClock`]; [`Content`] (the engine of
+//! each kind of document, Yjs to begin with); [`Presence`] (who is here); then [`Document`], which holds them together
+//! and decides when an edit may be shown, when it may be acknowledged, and when the document may be put away.
+//! [`history`] turns a log of changes back into content at any point.
+
+mod change;
+pub use change::{Change, ChangeKind, MalformedPayload, StoredChange, UpdateList};
+
+mod clock;
+pub use clock::{ClockOrder, MalformedClock, VectorClock};
+
+mod content;
+pub use content::{Content, ContentError, YjsContent};
+
+mod document;
+pub use document::{
+    Audience, CloseReason, Document, Effect, Effects, Event, Input, Intent, Limits, Loaded, Phase,
+    PushTag,
+};
+
+mod dot;
+pub use dot::{Dot, Order, ReplicaId};
+
+pub mod history;
+
+mod names;
+pub use names::{Author, ConnectionId, DocumentKey, Kind, NAME_BYTES_MAX, NameError, UnknownKind};
+
+mod presence;
+pub use presence::{Presence, PresenceEntry, PresenceId, PresenceLimits};
+
+mod snapshot;
+pub use snapshot::{Snapshot, SnapshotMismatch};
+
+mod time;
+pub use time::{Hlc, HlcClock, Now};

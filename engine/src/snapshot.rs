@@ -1,0 +1,60 @@
+//! A snapshot: the content of a document after a set of changes, so that opening it need not replay them all.
+//!
+//! A snapshot is a cache and never the truth. It is trusted only after it was proved to rebuild the content it was taken
+//! from ([`Snapshot::verify`]) and was read back from the store unchanged.
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use crate::clock::VectorClock;
+use crate::content::Content;
+use crate::names::{DocumentKey, Kind};
+
+/// The content of a document after all the changes of `clock`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The document.
+    pub document: DocumentKey,
+    /// The document's kind, which says how to read the state.
+    pub kind: Kind,
+    /// The changes that the state covers.
+    pub clock: VectorClock,
+    /// The content, as its engine encodes it.
+    pub state: Bytes,
+}
+
+/// A snapshot that does not rebuild the content it was taken from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("snapshot does not rebuild the content it was taken from")]
+pub struct SnapshotMismatch;
+
+impl Snapshot {
+    /// Proves that the state rebuilds content whose own encoding is the same, byte for byte.
+    ///
+    /// # Errors
+    /// It does not, and must not be stored.
+    pub fn verify(&self) -> Result<(), SnapshotMismatch> {
+        let mut content = Content::new(self.kind).map_err(|_| SnapshotMismatch)?;
+        content.restore(&self.state).map_err(|_| SnapshotMismatch)?;
+        if content.state() == self.state {
+            Ok(())
+        } else {
+            Err(SnapshotMismatch)
+        }
+    }
+
+    /// A checksum (CRC-32) over every field, so that a damaged or misplaced row is noticed when it is read.
+    pub fn checksum(&self) -> u32 {
+        let mut hasher = crc32fast::Hasher::new();
+        let mut part = |bytes: &[u8]| {
+            hasher.update(&(bytes.len() as u64).to_le_bytes());
+            hasher.update(bytes);
+        };
+        part(self.document.workspace().as_bytes());
+        part(self.document.name().as_bytes());
+        part(self.kind.as_str().as_bytes());
+        part(&self.clock.to_bytes());
+        part(&self.state);
+        hasher.finalize()
+    }
+}

@@ -1,0 +1,186 @@
+//! The contract of a store: what every implementation promises, and what breaks if it does not.
+//!
+//! The store is the truth. `append` returning is the moment at which an edit may be called saved, so everything here is
+//! about what survives a crash. Each promise is checked for every implementation by one suite ([`crate::contract`]).
+
+use std::future::Future;
+use std::ops::RangeInclusive;
+use std::pin::Pin;
+
+use engine::{
+    Change, DocumentKey, Dot, Kind, Order, ReplicaId, Snapshot, StoredChange, VectorClock,
+};
+use thiserror::Error;
+
+/// A future that a store returns.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Keeps the changes and snapshots of all documents. Open and slow, hence `dyn`.
+pub trait Store: Send + Sync {
+    /// Takes a new replica id, which no process has had before or will have again.
+    ///
+    /// *If broken*: two processes write the same lane, and dots name two changes.
+    fn new_replica(&self) -> Answer<'_, ReplicaId>;
+
+    /// Stores changes of one document, all or none, and creates the document with `kind` if there is none.
+    ///
+    /// When it returns `Ok` the changes survive a crash of the process and of the machine. Many documents' appends share
+    /// one commit, without waiting for each other. Repeating a change that is stored already does nothing; a different
+    /// change with the same dot is [`StoreError::DotReused`]. Changes of a lane arrive in order and without holes;
+    /// otherwise the append is refused ([`StoreError::HoleInLane`]).
+    ///
+    /// *If broken*: acknowledged edits are lost.
+    fn append(&self, document: DocumentKey, kind: Kind, changes: Vec<Change>) -> Answer<'_, ()>;
+
+    /// A document's past, as much as opening it takes: the newest snapshot that is whole, the changes that it does not
+    /// cover, and the heads of all lanes. Damaged rows are left out, counted and logged; a damaged snapshot gives way to
+    /// the one before. A document that never was, is an empty one without a kind.
+    fn load(&self, document: DocumentKey) -> Answer<'_, Past>;
+
+    /// A document's past up to and including an order: for looking back, from the newest snapshot within it.
+    fn load_until(&self, document: DocumentKey, until: Order) -> Answer<'_, Past>;
+
+    /// Stores a snapshot, reads it back and compares. An older one is kept besides, in case this one is damaged later, and
+    /// a few at growing distances, so that looking back is quick.
+    ///
+    /// *If broken*: a document opens with content that nobody wrote.
+    fn put_snapshot(&self, snapshot: Snapshot) -> Answer<'_, ()>;
+
+    /// What is known of a document; `None` if there never was one. A deleted one says so.
+    fn describe(&self, document: DocumentKey) -> Answer<'_, Option<Description>>;
+
+    /// Creates a document without changes.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] or [`StoreError::Deleted`].
+    fn create(&self, document: DocumentKey, kind: Kind) -> Answer<'_, Description>;
+
+    /// Deletes a document and leaves a tombstone, so that a client which still has it can not bring it back: later
+    /// appends fail with [`StoreError::Deleted`]. False if there was none, or it was deleted before.
+    fn delete(&self, document: DocumentKey) -> Answer<'_, bool>;
+
+    /// The workspaces that hold documents, with how many, in the order of their names.
+    fn workspaces(&self) -> Answer<'_, Vec<WorkspaceSummary>>;
+
+    /// Documents of a workspace that are not deleted, in the order of their names, after a name.
+    fn documents(&self, query: DocumentQuery) -> Answer<'_, Vec<Description>>;
+
+    /// A page of a document's timeline. Damaged rows are left out, counted and logged.
+    fn timeline(&self, document: DocumentKey, page: TimelinePage) -> Answer<'_, Vec<StoredChange>>;
+
+    /// The order of a change: by its dot, its place from 1, or the last one at or before a wall-clock time.
+    fn find(&self, document: DocumentKey, place: Place) -> Answer<'_, Option<Order>>;
+
+    /// Changes of one lane, to fill a gap.
+    fn lane(
+        &self,
+        document: DocumentKey,
+        replica: ReplicaId,
+        counters: RangeInclusive<u64>,
+    ) -> Answer<'_, Vec<StoredChange>>;
+
+    /// Whether changes can be stored just now: a write that is committed.
+    fn check(&self) -> Answer<'_, ()>;
+}
+
+/// A document's past, as [`Store::load`] gives it.
+#[derive(Clone, Debug, Default)]
+pub struct Past {
+    /// The document's kind; none if there never was such a document.
+    pub kind: Option<Kind>,
+    /// Whether it was deleted.
+    pub deleted: bool,
+    /// The newest whole snapshot.
+    pub snapshot: Option<Snapshot>,
+    /// The changes that the snapshot does not cover, in timeline order.
+    pub changes: Vec<StoredChange>,
+    /// The latest change of each lane, damaged ones included.
+    pub heads: VectorClock,
+    /// How many rows were damaged and left out. Anything but zero is an alarm.
+    pub damaged: u64,
+}
+
+/// What is known of a document without opening it. Times are milliseconds since the Unix epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// Its name.
+    pub document: DocumentKey,
+    /// Its kind.
+    pub kind: Kind,
+    /// When it was created.
+    pub created_ms: u64,
+    /// When it was last changed, if it ever was.
+    pub changed_ms: Option<u64>,
+    /// When it was deleted, if it was.
+    pub deleted_ms: Option<u64>,
+    /// The latest change of each lane.
+    pub clock: VectorClock,
+}
+
+/// A workspace and how many documents it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkspaceSummary {
+    /// Its name.
+    pub name: String,
+    /// Documents that are not deleted.
+    pub documents: u64,
+}
+
+/// Which documents to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DocumentQuery {
+    /// The workspace.
+    pub workspace: String,
+    /// Only names that begin like this.
+    pub prefix: String,
+    /// Only names after this one.
+    pub after: Option<String>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Which part of a timeline to give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimelinePage {
+    /// The first changes after an order, oldest first.
+    After(Order, usize),
+    /// The last changes before an order, newest first; none stands for the end of the timeline.
+    Before(Option<Order>, usize),
+}
+
+/// A place in a timeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A change by its dot.
+    Dot(Dot),
+    /// The so-and-so-manieth change, from 1.
+    Index(u64),
+    /// The last change at or before a wall-clock time, in milliseconds since the Unix epoch.
+    WallMs(u64),
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum StoreError {
+    /// The disk is full.
+    #[error("disk is full")]
+    Full,
+    /// The store can not be reached or answered with an error; whether anything was stored is unknown.
+    #[error("store is unavailable: {0}")]
+    Unavailable(String),
+    /// A different change with the same dot is stored.
+    #[error("change {0} is stored already with other content")]
+    DotReused(Dot),
+    /// A change does not follow the last one of its lane.
+    #[error("change {0} does not follow the last one of its lane")]
+    HoleInLane(Dot),
+    /// The document was deleted.
+    #[error("document was deleted")]
+    Deleted,
+    /// There is a document of that name.
+    #[error("document exists")]
+    Exists,
+    /// A snapshot did not read back as it was written.
+    #[error("snapshot did not read back as it was written")]
+    NotReadBack,
+}
