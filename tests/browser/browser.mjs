@@ -1,0 +1,113 @@
+/**
+ * A real Chromium, and writers in it. Each writer has a browser context of their own, so that nothing passes between them
+ * but through the server, and everything that the browser complains about is kept and must in the end be nothing.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { chromium } from 'playwright-core'
+import { until } from './until.mjs'
+
+const CHROMIUM = process.env.QUIRE_CHROMIUM ?? '/usr/bin/chromium'
+const FLAGS = [
+  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+  '--disable-component-update', '--disable-sync',
+]
+/** What Chromium itself reports while no server is there to be reached. */
+const UNREACHABLE = /WebSocket connection to .* failed|net::ERR_CONNECTION_REFUSED/
+
+export async function launchBrowser() {
+  const profile = await mkdtemp(join(tmpdir(), 'quire-chromium-'))
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS, env: { ...process.env, HOME: profile } })
+  return {
+    browser,
+    async close() {
+      await browser.close()
+      await rm(profile, { recursive: true, force: true })
+    },
+  }
+}
+
+/** A page in a context of its own, with a record of its complaints. */
+export async function openPage(browser, options = {}) {
+  const context = await browser.newContext({ permissions: ['clipboard-read', 'clipboard-write'], ...options })
+  const page = await context.newPage()
+  const complaints = []
+  const outage = { expected: false }
+  page.on('console', (message) => {
+    const expected = outage.expected && UNREACHABLE.test(message.text())
+    if (['error', 'warning'].includes(message.type()) && !expected) complaints.push(message.text())
+  })
+  page.on('pageerror', (error) => complaints.push(String(error)))
+  await page.addInitScript(reportViolations)
+  return { context, page, complaints, outage }
+}
+
+function reportViolations() {
+  addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => {
+    console.error(`policy violated: ${violatedDirective} by ${blockedURI}`)
+  })
+}
+
+/** A person in the editor, and what can be asked of their screen. */
+export class Writer {
+  static async join(browser, url, document, name) {
+    const writer = new Writer(await openPage(browser))
+    await writer.page.goto(`${url}/edit?document=${encodeURIComponent(document)}`)
+    await writer.see('connected')
+    await writer.callMyself(name)
+    return writer
+  }
+
+  constructor({ context, page, complaints, outage }) {
+    Object.assign(this, { context, page, complaints, outage })
+    this.content = page.locator('#editor .cm-content')
+  }
+
+  async callMyself(name) {
+    await this.page.locator('#identity-open').click()
+    await this.page.getByRole('textbox', { name: 'Name' }).fill(name)
+    await this.page.getByRole('button', { name: 'Save' }).click()
+    this.name = name
+  }
+
+  see(word) {
+    return this.page.locator(`#connection[data-state=${word}]`).waitFor()
+  }
+
+  async goTo(key) {
+    await this.content.focus()
+    await this.page.keyboard.press(key)
+  }
+
+  type(text) {
+    return this.page.keyboard.type(text, { delay: 3 })
+  }
+
+  async paste(text) {
+    await this.page.evaluate((copied) => navigator.clipboard.writeText(copied), text)
+    await this.page.keyboard.press('Control+V')
+  }
+
+  /** The text on the screen, without the carets of others that stand in it. */
+  text() {
+    return this.content.evaluate((content) => {
+      const copy = content.cloneNode(true)
+      copy.querySelectorAll('.cm-peer-caret, .cm-placeholder').forEach((widget) => widget.remove())
+      return [...copy.querySelectorAll('.cm-line')].map((line) => line.textContent).join('\n')
+    })
+  }
+
+  async namesHere() {
+    const labels = await this.page.locator('#people .unseen').allTextContents()
+    return labels.map((label) => label.replace(' (you)', ''))
+  }
+
+  caretNames() {
+    return this.page.locator('#editor .cm-peer-name').allTextContents()
+  }
+
+  seesCaretOf(name) {
+    return until(async () => (await this.caretNames()).includes(name), `${this.name} sees the caret of ${name}`)
+  }
+}

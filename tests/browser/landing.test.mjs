@@ -1,0 +1,113 @@
+/**
+ * The landing page: it lists documents, page by page, leads into new and old ones, speaks plainly when something is wrong,
+ * fits a narrow screen, and is sent with a policy that allows nothing inline and nothing from elsewhere.
+ */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { launchBrowser, openPage } from './browser.mjs'
+import { startServer } from './server.mjs'
+import { until } from './until.mjs'
+
+const NAME = 'Überlegungen / Entwurf?'
+
+let server
+let chromium
+
+before(async () => {
+  server = await startServer()
+  chromium = await launchBrowser()
+})
+
+after(async () => {
+  await chromium?.close()
+  await server?.remove()
+})
+
+test('a document named on the landing page opens, and is listed there afterwards', async () => {
+  const { page, context, complaints } = await openPage(chromium.browser)
+  await page.goto(server.url)
+  await page.getByLabel('Name of the document').fill(NAME)
+  await page.keyboard.press('Enter')
+  await page.locator('#connection[data-state=connected]').waitFor()
+  assert.equal(await page.locator('#title').textContent(), NAME)
+  await page.locator('#editor .cm-content').focus()
+  await page.keyboard.type('Hallo.')
+  await until(async () => (await listed()).some(({ name, changes }) => name === NAME && changes > 0), 'the document has changes')
+
+  await page.goto(server.url)
+  const row = page.getByRole('row').filter({ hasText: NAME })
+  await row.waitFor()
+  assert.match(await row.textContent(), /yjs.*[1-9].*just now/)
+  await row.getByRole('link').click()
+  await until(async () => (await page.locator('#editor .cm-line').first().textContent()) === 'Hallo.', 'the text is back')
+  await context.close()
+  assert.deepEqual(complaints, [])
+})
+
+test('a long list comes in pages, each document once', async () => {
+  const names = Array.from({ length: 30 }, (_, at) => `many ${String(at).padStart(2, '0')}`)
+  for (const name of names) {
+    const answer = await create(name)
+    assert.ok([201, 409].includes(answer.status), `creating ${name} answered ${answer.status}`)
+  }
+  const { page, context, complaints } = await openPage(chromium.browser)
+  await page.goto(server.url)
+  const more = page.getByRole('button', { name: 'Show more' })
+  await more.waitFor()
+  while (await more.isVisible()) {
+    await more.click()
+    await until(async () => (await more.isHidden()) || (await more.isEnabled()), 'the next page is there')
+  }
+  const shown = await page.locator('#documents tbody th').allTextContents()
+  assert.deepEqual(shown.filter((name) => name.startsWith('many ')).sort(), names)
+  assert.equal(new Set(shown).size, shown.length)
+  await context.close()
+  assert.deepEqual(complaints, [])
+})
+
+test('a name that cannot be an address is refused with a reason', async () => {
+  const { page, context } = await openPage(chromium.browser)
+  await page.goto(server.url)
+  await page.getByLabel('Name of the document').fill('..')
+  await page.getByRole('button', { name: 'Open' }).click()
+  assert.match(await page.getByRole('alert').textContent(), /dots/)
+  assert.equal(new URL(page.url()).pathname, '/')
+  await context.close()
+})
+
+test('the code to connect with names this very server', async () => {
+  const { page, context } = await openPage(chromium.browser)
+  await page.goto(server.url)
+  await page.getByRole('button', { name: 'Copy' }).click()
+  await page.getByRole('button', { name: 'Copied' }).waitFor()
+  const copied = await page.evaluate(() => navigator.clipboard.readText())
+  assert.ok(copied.includes(`new WebsocketProvider('${server.url.replace('http', 'ws')}', 'my-document', doc)`), copied)
+  await context.close()
+})
+
+for (const path of ['/', '/edit?document=narrow']) {
+  test(`${path} fits a screen 360 pixels wide`, async () => {
+    const { page, context } = await openPage(chromium.browser, { viewport: { width: 360, height: 640 } })
+    await page.goto(server.url + path)
+    await page.locator('h1').waitFor()
+    const width = await page.evaluate(() => document.documentElement.scrollWidth)
+    assert.ok(width <= 360, `the page is ${width} pixels wide`)
+    await context.close()
+  })
+
+  test(`${path} comes with a strict policy`, async () => {
+    const policy = (await fetch(server.url + path)).headers.get('content-security-policy') ?? ''
+    assert.match(policy, /default-src 'none'/)
+    assert.doesNotMatch(policy, /unsafe|https?:|\*/)
+  })
+}
+
+async function listed() {
+  const answer = await fetch(`${server.url}/api/v1/workspaces/default/documents`)
+  return (await answer.json()).items
+}
+
+function create(name) {
+  const body = JSON.stringify({ name, kind: 'yjs' })
+  return fetch(`${server.url}/api/v1/workspaces/default/documents`, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+}

@@ -1,0 +1,93 @@
+/**
+ * The few calls of the REST API that the pages make. Whatever goes wrong becomes an `ApiError` whose message can be shown
+ * to a person: the server's own `detail` (problem+json, RFC 9457) where it gave one.
+ */
+
+export interface DocumentInfo {
+  name: string
+  kind: string
+  changes: number
+  changed_at: string | null
+}
+
+export interface Page<T> {
+  items: T[]
+  next_cursor: string | null
+}
+
+/** A document's text after its first `index` changes, and the last of these changes. */
+export interface Moment {
+  index: number
+  text: string
+  change: string | null
+  time: string | null
+  author: string | null
+}
+
+export class ApiError extends Error {
+  constructor(
+    message: string,
+    readonly status: number,
+  ) {
+    super(message)
+  }
+}
+
+export const WORKSPACE = 'default'
+const DOCUMENTS = `/api/v1/workspaces/${WORKSPACE}/documents`
+
+export async function serverVersion(): Promise<string> {
+  const { version } = await json<{ version: string }>('/version')
+  return version
+}
+
+export function listDocuments(cursor: string | null, limit: number): Promise<Page<DocumentInfo>> {
+  const query = new URLSearchParams({ limit: String(limit), ...(cursor === null ? {} : { cursor }) })
+  return json(`${DOCUMENTS}?${query}`)
+}
+
+export function documentInfo(name: string): Promise<DocumentInfo> {
+  return json(documentPath(name))
+}
+
+export async function momentOf(name: string, field: string, index: number, signal: AbortSignal): Promise<Moment> {
+  const query = new URLSearchParams({ format: 'text', field, index: String(index) })
+  const { headers, body } = await request(`${documentPath(name)}/content?${query}`, signal)
+  return {
+    index,
+    text: body,
+    change: headers.get('Quire-Change'),
+    time: headers.get('Quire-Time'),
+    author: headers.get('Quire-Author'),
+  }
+}
+
+/** What to tell a person about an error, whatever it was. */
+export function inPlainWords(error: unknown): string {
+  if (error instanceof ApiError) return error.message
+  return 'The server cannot be reached just now.'
+}
+
+function documentPath(name: string): string {
+  return `${DOCUMENTS}/${encodeURIComponent(name)}`
+}
+
+async function json<T>(path: string): Promise<T> {
+  return JSON.parse((await request(path)).body) as T
+}
+
+async function request(path: string, signal: AbortSignal | null = null): Promise<{ headers: Headers; body: string }> {
+  const response = await fetch(path, { signal })
+  const body = await response.text()
+  if (!response.ok) throw new ApiError(problemDetail(body, response.status), response.status)
+  return { headers: response.headers, body }
+}
+
+function problemDetail(body: string, status: number): string {
+  try {
+    const { detail, title } = JSON.parse(body) as { detail?: string; title?: string }
+    return detail ?? title ?? `The server answered ${status}.`
+  } catch {
+    return `The server answered ${status}.`
+  }
+}

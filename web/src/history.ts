@@ -1,0 +1,103 @@
+/**
+ * The history panel: a slider over all changes of the document, and the text as it stood after each of them. While the
+ * slider stands at the end it stays at the end as new changes arrive; anywhere else it stays where it was put.
+ */
+import { documentInfo, inPlainWords, momentOf, type Moment } from './api.ts'
+import { byId, say } from './dom.ts'
+import { Latest } from './latest.ts'
+import { count, exactly, timeElement } from './times.ts'
+
+/** How long to let edits gather before asking how many changes there are now. */
+const REFRESH_AFTER_MS = 400
+
+export class HistoryPanel {
+  readonly #panel = byId('history')
+  readonly #toggle = byId('history-toggle')
+  readonly #slider = byId<HTMLInputElement>('moment')
+  readonly #moments = new Latest<Moment>({ value: (moment) => this.#show(moment), error: (error) => this.#fail(error) })
+  #refresh: ReturnType<typeof setTimeout> | undefined
+
+  constructor(
+    private readonly name: string,
+    private readonly field: string,
+  ) {
+    this.#toggle.addEventListener('click', () => (this.#panel.hidden ? void this.#open() : this.#close()))
+    byId('history-close').addEventListener('click', () => this.#close())
+    byId('step-back').addEventListener('click', () => this.#moveTo(this.#slider.valueAsNumber - 1))
+    byId('step-forward').addEventListener('click', () => this.#moveTo(this.#slider.valueAsNumber + 1))
+    this.#slider.addEventListener('input', () => this.#ask())
+    this.#panel.addEventListener('keydown', (event) => event.key === 'Escape' && this.#close())
+  }
+
+  /** The document has changed, here or elsewhere. */
+  documentChanged(): void {
+    if (this.#panel.hidden) return
+    clearTimeout(this.#refresh)
+    this.#refresh = setTimeout(() => void this.#measure(), REFRESH_AFTER_MS)
+  }
+
+  async #open(): Promise<void> {
+    this.#setOpen(true)
+    this.#slider.focus()
+    await this.#measure()
+  }
+
+  #close(): void {
+    clearTimeout(this.#refresh)
+    this.#moments.cancel()
+    this.#setOpen(false)
+    this.#toggle.focus()
+  }
+
+  #setOpen(open: boolean): void {
+    this.#panel.hidden = !open
+    this.#toggle.setAttribute('aria-expanded', String(open))
+    document.body.classList.toggle('with-history', open)
+  }
+
+  /** Asks how many changes there are, and follows them when the slider stands at the end. */
+  async #measure(): Promise<void> {
+    try {
+      const { changes } = await documentInfo(this.name)
+      const atEnd = this.#slider.value === this.#slider.max
+      this.#slider.max = String(changes)
+      if (atEnd) this.#slider.value = String(changes)
+      this.#ask()
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #moveTo(index: number): void {
+    this.#slider.value = String(index)
+    this.#ask()
+  }
+
+  #ask(): void {
+    const index = this.#slider.valueAsNumber
+    byId('position').textContent = this.#position(index)
+    this.#slider.setAttribute('aria-valuetext', this.#position(index))
+    byId<HTMLButtonElement>('step-back').disabled = index === 0
+    byId<HTMLButtonElement>('step-forward').disabled = this.#slider.value === this.#slider.max
+    this.#moments.ask((signal) => momentOf(this.name, this.field, index, signal))
+  }
+
+  #position(index: number): string {
+    const last = Number(this.#slider.max)
+    if (last === 0) return 'No changes yet'
+    return index === 0 ? `Before the first of ${count(last)} changes` : `Change ${count(index)} of ${count(last)}`
+  }
+
+  #show(moment: Moment): void {
+    say(byId('history-problem'), null)
+    byId('past').textContent = moment.text
+    byId('past').dataset['index'] = String(moment.index)
+    byId('fact-time').replaceChildren(moment.time === null ? '–' : timeElement(moment.time, exactly))
+    byId('fact-author').textContent = moment.author ?? (moment.change === null ? '–' : 'anonymous')
+    byId('fact-change').textContent = moment.change ?? '–'
+  }
+
+  #fail(error: unknown): void {
+    say(byId('history-problem'), `The history cannot be shown. ${inPlainWords(error)}`)
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * The landing page: which documents there are, a way into one of them or a new one, and the lines that a developer needs
+ * to connect an editor of their own.
+ */
+import { inPlainWords, listDocuments, serverVersion, type DocumentInfo } from './api.ts'
+import { byId, element, say } from './dom.ts'
+import { documentName, nameProblem } from './names.ts'
+import { ago, count, timeElement } from './times.ts'
+
+const PAGE_SIZE = 25
+const COPIED_FOR_MS = 1500
+
+const nameField = byId<HTMLInputElement>('name')
+const table = byId<HTMLTableElement>('documents')
+const note = byId('documents-note')
+const more = byId<HTMLButtonElement>('more')
+
+let nextCursor: string | null = null
+
+showVersion()
+offerName()
+offerSnippet()
+void showDocuments()
+
+function showVersion(): void {
+  serverVersion().then(
+    (version) => byId('version').append(version),
+    () => byId('version').remove(),
+  )
+}
+
+function offerName(): void {
+  nameField.value = documentName()
+  byId('suggest').addEventListener('click', () => {
+    nameField.value = documentName()
+    nameField.select()
+  })
+  nameField.addEventListener('input', () => say(byId('name-problem'), null))
+  byId('open').addEventListener('submit', (event) => {
+    const problem = nameProblem(nameField.value)
+    say(byId('name-problem'), problem)
+    if (problem !== null) event.preventDefault()
+  })
+}
+
+async function showDocuments(): Promise<void> {
+  more.addEventListener('click', () => void showMore())
+  await showMore()
+  if (table.tBodies[0]!.rows.length === 0 && nextCursor === null && !note.classList.contains('problem')) {
+    say(note, 'None yet. Give one a name above and start writing.')
+  }
+}
+
+async function showMore(): Promise<void> {
+  more.disabled = true
+  try {
+    const page = await listDocuments(nextCursor, PAGE_SIZE)
+    nextCursor = page.next_cursor
+    addRows(page.items)
+    note.classList.remove('problem')
+    say(note, null)
+  } catch (error) {
+    note.classList.add('problem')
+    say(note, `The documents cannot be listed. ${inPlainWords(error)}`)
+  }
+  more.hidden = nextCursor === null
+  more.disabled = false
+}
+
+function addRows(documents: DocumentInfo[]): void {
+  const rows = documents.map(row)
+  table.tBodies[0]!.append(...rows)
+  table.hidden = table.tBodies[0]!.rows.length === 0
+}
+
+function row(info: DocumentInfo): HTMLTableRowElement {
+  const link = element('a', { href: `/edit?${new URLSearchParams({ document: info.name })}` }, element('bdi', {}, info.name))
+  const changed = info.changed_at === null ? 'never' : timeElement(info.changed_at, (time) => ago(time, new Date()))
+  return element(
+    'tr',
+    {},
+    element('th', { scope: 'row' }, link),
+    element('td', {}, info.kind),
+    element('td', { class: 'number' }, count(info.changes), element('span', { class: 'unit' }, info.changes === 1 ? ' change' : ' changes')),
+    element('td', {}, changed),
+  )
+}
+
+function offerSnippet(): void {
+  const url = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}`
+  const code = [
+    `import * as Y from 'yjs'`,
+    `import { WebsocketProvider } from 'y-websocket'`,
+    ``,
+    `const doc = new Y.Doc()`,
+    `const provider = new WebsocketProvider('${url}', 'my-document', doc)`,
+  ].join('\n')
+  byId('snippet').textContent = code
+  byId('copy').addEventListener('click', () => void copy(code))
+}
+
+async function copy(code: string): Promise<void> {
+  const button = byId('copy')
+  try {
+    await navigator.clipboard.writeText(code)
+    button.textContent = 'Copied'
+  } catch {
+    // Without a secure origin there is no clipboard; the lines are then selected, ready for the keyboard.
+    getSelection()?.selectAllChildren(byId('snippet'))
+    button.textContent = 'Selected'
+  }
+  setTimeout(() => (button.textContent = 'Copy'), COPIED_FOR_MS)
+}
