@@ -70,14 +70,23 @@ function showConnection(word: Word, before: Word): void {
   }
 }
 
+/** Presence changes with every move of a caret; the faces are drawn again only when they are others. */
 function showPeople(awareness: WebsocketProvider['awareness']): void {
+  let shown = ''
   const show = () => {
     const people = peopleHere(awareness.getStates(), awareness.clientID)
-    const beyond = people.length - FACES_SHOWN
-    byId('people').replaceChildren(...people.slice(0, FACES_SHOWN).map(faceItem), ...(beyond > 0 ? [element('li', { class: 'beyond' }, `+${beyond}`)] : []))
+    const changed = JSON.stringify(people)
+    if (changed !== shown) byId('people').replaceChildren(...faces(people))
+    shown = changed
   }
   awareness.on('change', show)
   show()
+}
+
+function faces(people: Person[]): HTMLLIElement[] {
+  const beyond = people.length - FACES_SHOWN
+  const more = beyond > 0 ? [element('li', { class: 'beyond' }, `+${beyond}`)] : []
+  return [...people.slice(0, FACES_SHOWN).map(faceItem), ...more]
 }
 
 function faceItem(person: Person): HTMLLIElement {
