@@ -122,6 +122,7 @@ test('the history shows the text as it was after each change', async () => {
 test('a history that stands at the end follows what is written', async () => {
   const [heron, wren] = await pair('follow')
   await heron.page.locator('#history-toggle').click()
+  await until(async () => (await heron.page.locator('#position').textContent()) === 'No changes yet', 'the history is empty')
   await wren.goTo('Control+Home')
   await wren.type('as it is written')
   await until(async () => (await heron.page.locator('#past').textContent()) === 'as it is written', 'the history has followed')

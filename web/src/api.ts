@@ -46,8 +46,14 @@ export function listDocuments(cursor: string | null, limit: number): Promise<Pag
   return json(`${DOCUMENTS}?${query}`)
 }
 
-export function documentInfo(name: string): Promise<DocumentInfo> {
-  return json(documentPath(name))
+/** How many changes a document has; none when nobody has written in it yet, for then the server does not know it. */
+export async function changeCount(name: string): Promise<number> {
+  try {
+    return (await json<DocumentInfo>(documentPath(name))).changes
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return 0
+    throw error
+  }
 }
 
 export async function momentOf(name: string, field: string, index: number, signal: AbortSignal): Promise<Moment> {

@@ -25,7 +25,7 @@ function startState(text: Y.Text, awareness: WebsocketProvider['awareness']): Ed
       drawSelection(),
       dropCursor(),
       EditorView.lineWrapping,
-      EditorView.contentAttributes.of({ 'aria-label': 'Text of the document', spellcheck: 'true' }),
+      EditorView.contentAttributes.of({ 'aria-label': 'Text of the document', spellcheck: 'true', tabindex: '0' }),
       placeholder('Start writing …'),
       yCollab(text, null),
       remoteCursors(text, awareness),

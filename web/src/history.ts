@@ -2,7 +2,7 @@
  * The history panel: a slider over all changes of the document, and the text as it stood after each of them. While the
  * slider stands at the end it stays at the end as new changes arrive; anywhere else it stays where it was put.
  */
-import { documentInfo, inPlainWords, momentOf, type Moment } from './api.ts'
+import { changeCount, inPlainWords, momentOf, type Moment } from './api.ts'
 import { byId, say } from './dom.ts'
 import { Latest } from './latest.ts'
 import { count, exactly, timeElement } from './times.ts'
@@ -32,8 +32,7 @@ export class HistoryPanel {
   /** The document has changed, here or elsewhere. */
   documentChanged(): void {
     if (this.#panel.hidden) return
-    clearTimeout(this.#refresh)
-    this.#refresh = setTimeout(() => void this.#measure(), REFRESH_AFTER_MS)
+    this.#refresh ??= setTimeout(() => void this.#measure(), REFRESH_AFTER_MS)
   }
 
   async #open(): Promise<void> {
@@ -43,7 +42,7 @@ export class HistoryPanel {
   }
 
   #close(): void {
-    clearTimeout(this.#refresh)
+    this.#stopRefresh()
     this.#moments.cancel()
     this.#setOpen(false)
     this.#toggle.focus()
@@ -57,8 +56,9 @@ export class HistoryPanel {
 
   /** Asks how many changes there are, and follows them when the slider stands at the end. */
   async #measure(): Promise<void> {
+    this.#stopRefresh()
     try {
-      const { changes } = await documentInfo(this.name)
+      const changes = await changeCount(this.name)
       const atEnd = this.#slider.value === this.#slider.max
       this.#slider.max = String(changes)
       if (atEnd) this.#slider.value = String(changes)
@@ -66,6 +66,11 @@ export class HistoryPanel {
     } catch (error) {
       this.#fail(error)
     }
+  }
+
+  #stopRefresh(): void {
+    clearTimeout(this.#refresh)
+    this.#refresh = undefined
   }
 
   #moveTo(index: number): void {
@@ -79,6 +84,7 @@ export class HistoryPanel {
     this.#slider.setAttribute('aria-valuetext', this.#position(index))
     byId<HTMLButtonElement>('step-back').disabled = index === 0
     byId<HTMLButtonElement>('step-forward').disabled = this.#slider.value === this.#slider.max
+    if (this.#slider.max === '0') return
     this.#moments.ask((signal) => momentOf(this.name, this.field, index, signal))
   }
 
