@@ -1,0 +1,121 @@
+//! The one table of close codes: why a connection ends, and what its client is told so that it does the right thing.
+//!
+//! A close code is a command. Of y-websocket clients, 3.1 stop for good on 4400 to 4499 and come back on all else;
+//! 1.x, 2.x, 3.0 and 4.0-rc come back on everything. So the code of a fault that would only repeat itself is in that band
+//! (the last two digits mirror HTTP's), and the code of one that passes is outside it.
+//!
+//! | reason | y-websocket | why this code |
+//! |---|---|---|
+//! | `BadFrame` | 4400 | the client speaks something else; the same bytes would come again |
+//! | `Deleted` | 4404 | coming back would not find it, and must not bring it back |
+//! | `WrongKind` | 4409 | a document's kind never changes |
+//! | `TooLarge` | 4413 | 1009 is the standard's own code, but is retried with the same frame for ever (y-websocket#189) |
+//! | `BadName` | 4414 | the address is at fault, as in HTTP's 414 |
+//! | `BadUpdate` | 4422 | the client would offer the same update at its next sync |
+//! | `StoreBehind` | 1013 | "try again later": the store will catch up |
+//! | `NotReady` | 1013 | "try again later": 1011 would be true as well, but says nothing about coming back |
+//! | `Stopping` | 1012 | "service restart" |
+//! | `Silent` | 1001 | "going away": 4408 would be for ever, and a client that is alive after all has to come back |
+//!
+//! The texts are for people: fixed, ASCII, at most [`TEXT_BYTES_MAX`] bytes, and never anything internal.
+
+use engine::CloseReason;
+
+use crate::Dialect;
+
+/// The longest text that fits in a close frame beside its code (RFC 6455, section 5.5).
+pub const TEXT_BYTES_MAX: usize = 123;
+
+/// What a close frame says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Close {
+    /// What the client's code acts upon.
+    pub code: u16,
+    /// What a person reads.
+    pub text: &'static str,
+}
+
+impl Close {
+    /// How a connection of this dialect is closed for this reason.
+    pub fn new(dialect: Dialect, reason: CloseReason) -> Self {
+        let code = match dialect {
+            Dialect::YWebsocket => ywebsocket_code(reason),
+        };
+        Self {
+            code,
+            text: text(reason),
+        }
+    }
+}
+
+fn ywebsocket_code(reason: CloseReason) -> u16 {
+    match reason {
+        CloseReason::BadFrame => 4400,
+        CloseReason::Deleted => 4404,
+        CloseReason::WrongKind => 4409,
+        CloseReason::TooLarge => 4413,
+        CloseReason::BadName => 4414,
+        CloseReason::BadUpdate => 4422,
+        CloseReason::StoreBehind | CloseReason::NotReady => 1013,
+        CloseReason::Stopping => 1012,
+        CloseReason::Silent => 1001,
+    }
+}
+
+fn text(reason: CloseReason) -> &'static str {
+    match reason {
+        CloseReason::BadFrame => "The message is not of the protocol that this address speaks.",
+        CloseReason::Deleted => "The document was deleted.",
+        CloseReason::WrongKind => "The document is of a kind that this protocol cannot edit.",
+        CloseReason::TooLarge => "The message is larger than the server accepts.",
+        CloseReason::BadName => "The name of the workspace or document is not acceptable.",
+        CloseReason::BadUpdate => "The update cannot be read or contradicts the document.",
+        CloseReason::StoreBehind => "The server is behind with storing edits; try again later.",
+        CloseReason::NotReady => "The document is not ready; try again later.",
+        CloseReason::Stopping => "The server is stopping; connect again.",
+        CloseReason::Silent => "Nothing was heard from the client for too long; connect again.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FOR_EVER: [CloseReason; 6] = [
+        CloseReason::BadFrame,
+        CloseReason::Deleted,
+        CloseReason::WrongKind,
+        CloseReason::TooLarge,
+        CloseReason::BadName,
+        CloseReason::BadUpdate,
+    ];
+
+    const FOR_NOW: [CloseReason; 4] = [
+        CloseReason::StoreBehind,
+        CloseReason::NotReady,
+        CloseReason::Stopping,
+        CloseReason::Silent,
+    ];
+
+    fn close(reason: CloseReason) -> Close {
+        Close::new(Dialect::YWebsocket, reason)
+    }
+
+    #[test]
+    fn only_faults_that_would_repeat_stop_a_client() {
+        for reason in FOR_EVER {
+            assert!((4400..4500).contains(&close(reason).code), "{reason:?}");
+        }
+        for reason in FOR_NOW {
+            assert!((1000..1015).contains(&close(reason).code), "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn texts_fit_in_a_close_frame() {
+        for reason in FOR_EVER.into_iter().chain(FOR_NOW) {
+            let text = close(reason).text;
+            assert!(text.is_ascii() && text.len() <= TEXT_BYTES_MAX, "{text}");
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! What an address names: the dialect and the document of an upgrade request.
+//!
+//! `/yjs/{workspace}/{document}` is the full form. `/{document}` is y-websocket in the workspace `default`, so that public
+//! tutorials run unedited. A first segment that is a dialect's word is always the dialect: the document `yjs` of the
+//! workspace `default` is at `/yjs/default/yjs` only.
+//!
+//! The document's name is all that remains of the path. Its slashes are kept, also one at the end or two in a row: the
+//! client puts its room name behind the server's address as it is, so whatever is there belongs to the name. Names are
+//! percent-decoded once, after the path was cut into its parts, so `%2F` is a slash within a workspace's name. The query
+//! is not looked at.
+
+use std::borrow::Cow;
+
+use engine::{DocumentKey, NameError};
+use percent_encoding::percent_decode_str;
+use thiserror::Error;
+
+use crate::Dialect;
+
+/// The workspace of addresses that name none.
+pub const DEFAULT_WORKSPACE: &str = "default";
+
+/// What an upgrade request asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The protocol to speak.
+    pub dialect: Dialect,
+    /// The document to open.
+    pub document: DocumentKey,
+}
+
+/// Why an address names no document. `at` counts bytes from the start of the address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum RouteError {
+    /// The address begins with the word of a dialect that is not served.
+    #[error("dialect {0} is not served")]
+    NotServed(&'static str),
+    /// The address has no document's name.
+    #[error("address names no document")]
+    NoDocument,
+    /// A percent sign is not followed by two hexadecimal digits.
+    #[error("address has a broken percent escape at byte {at}")]
+    BadEscape {
+        /// Where the percent sign is.
+        at: usize,
+    },
+    /// A name is not UTF-8 once it is decoded.
+    #[error("address is not utf-8 once it is decoded")]
+    NotUtf8,
+    /// The workspace or document has a name that is not acceptable.
+    #[error(transparent)]
+    Name(#[from] NameError),
+}
+
+impl Route {
+    /// Reads the address of an upgrade request: its path, with or without the query.
+    ///
+    /// # Errors
+    /// The address names no document, or one whose name is not acceptable, or a dialect that is not served.
+    pub fn parse(address: &str) -> Result<Self, RouteError> {
+        let (path, _query) = address.split_once('?').unwrap_or((address, ""));
+        check_escapes(path)?;
+        let path = path.strip_prefix('/').unwrap_or(path);
+        let (first, rest) = path.split_once('/').unwrap_or((path, ""));
+        match dialect(&decode(first)?)? {
+            Some(dialect) => Self::full(dialect, rest),
+            None => Self::new(Dialect::YWebsocket, DEFAULT_WORKSPACE, path),
+        }
+    }
+
+    fn full(dialect: Dialect, path: &str) -> Result<Self, RouteError> {
+        let (workspace, name) = path.split_once('/').ok_or(RouteError::NoDocument)?;
+        Self::new(dialect, &decode(workspace)?, name)
+    }
+
+    fn new(dialect: Dialect, workspace: &str, name: &str) -> Result<Self, RouteError> {
+        if name.is_empty() {
+            return Err(RouteError::NoDocument);
+        }
+        let document = DocumentKey::new(workspace, &decode(name)?)?;
+        Ok(Self { dialect, document })
+    }
+}
+
+/// The dialect that a first segment names, if it names any.
+fn dialect(word: &str) -> Result<Option<Dialect>, RouteError> {
+    if word == Dialect::YWebsocket.as_str() {
+        return Ok(Some(Dialect::YWebsocket));
+    }
+    match RESERVED.into_iter().find(|&reserved| reserved == word) {
+        Some(reserved) => Err(RouteError::NotServed(reserved)),
+        None => Ok(None),
+    }
+}
+
+fn decode(part: &str) -> Result<Cow<'_, str>, RouteError> {
+    percent_decode_str(part)
+        .decode_utf8()
+        .map_err(|_| RouteError::NotUtf8)
+}
+
+/// The decoder lets a broken escape stand for itself; then two addresses would name one document.
+fn check_escapes(path: &str) -> Result<(), RouteError> {
+    let bytes = path.as_bytes();
+    let is_hex = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_hexdigit);
+    let broken = |&(at, _): &(usize, &u8)| !(is_hex(at + 1) && is_hex(at + 2));
+    let mut percents = bytes.iter().enumerate().filter(|&(_, &byte)| byte == b'%');
+    match percents.find(broken) {
+        Some((at, _)) => Err(RouteError::BadEscape { at }),
+        None => Ok(()),
+    }
+}
+
+/// Words that will be dialects. They are refused from the start, so that no document settles at their addresses.
+const RESERVED: [&str; 4] = ["hocuspocus", "automerge", "sharedb", "quire"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(address: &str) -> (String, String) {
+        let key = Route::parse(address).unwrap().document;
+        (key.workspace().to_owned(), key.name().to_owned())
+    }
+
+    fn named(workspace: &str, name: &str) -> (String, String) {
+        (workspace.to_owned(), name.to_owned())
+    }
+
+    #[test]
+    fn short_addresses_are_in_the_default_workspace() {
+        assert_eq!(names("/my-room"), named("default", "my-room"));
+        assert_eq!(
+            names("/stories/one?token=a/b"),
+            named("default", "stories/one")
+        );
+        assert_eq!(names("/yjsroom"), named("default", "yjsroom"));
+    }
+
+    #[test]
+    fn full_addresses_name_the_workspace() {
+        assert_eq!(names("/yjs/team/story/1"), named("team", "story/1"));
+        assert_eq!(names("/yjs/default/yjs"), named("default", "yjs"));
+        assert_eq!(names("/%79js/team/a"), named("team", "a"));
+    }
+
+    #[test]
+    fn slashes_belong_to_the_document_and_are_kept() {
+        assert_eq!(names("/a/"), named("default", "a/"));
+        assert_eq!(names("//a//b"), named("default", "/a//b"));
+        assert_eq!(names("/yjs/w/a/"), named("w", "a/"));
+        assert_eq!(names("/yjs/a%2Fb/c"), named("a/b", "c"));
+        assert_eq!(names("/yjs%2Fa/b"), named("default", "yjs/a/b"));
+    }
+
+    #[test]
+    fn names_are_decoded_once() {
+        assert_eq!(names("/a%20b/%C3%A9"), named("default", "a b/é"));
+        assert_eq!(names("/100%2525"), named("default", "100%25"));
+        assert_eq!(names("/%3Fx?y"), named("default", "?x"));
+    }
+
+    #[test]
+    fn addresses_without_a_document_are_refused() {
+        for address in ["", "/", "/?x", "/yjs", "/yjs/", "/yjs/team", "/yjs/team/"] {
+            assert_eq!(
+                Route::parse(address),
+                Err(RouteError::NoDocument),
+                "{address}"
+            );
+        }
+        let empty = Err(RouteError::Name(NameError::Empty));
+        assert_eq!(Route::parse("/yjs//a"), empty);
+    }
+
+    #[test]
+    fn dialects_to_come_keep_their_addresses() {
+        for dialect in RESERVED {
+            let refused = Err(RouteError::NotServed(dialect));
+            assert_eq!(Route::parse(&format!("/{dialect}")), refused);
+            assert_eq!(Route::parse(&format!("/{dialect}/w/a")), refused);
+        }
+    }
+
+    #[test]
+    fn broken_addresses_say_what_is_wrong() {
+        for (address, at) in [("/100%", 4), ("/%2", 1), ("/%20%zz", 4), ("/yjs/%+1/a", 5)] {
+            assert_eq!(
+                Route::parse(address),
+                Err(RouteError::BadEscape { at }),
+                "{address}"
+            );
+        }
+        assert_eq!(Route::parse("/%C3%28"), Err(RouteError::NotUtf8));
+        assert_eq!(Route::parse("/yjs/%FF/a"), Err(RouteError::NotUtf8));
+        assert_eq!(
+            Route::parse("/a%00"),
+            Err(RouteError::Name(NameError::ControlCharacter(1)))
+        );
+        assert_eq!(
+            Route::parse(&format!("/{}", "a".repeat(1_000_000))),
+            Err(RouteError::Name(NameError::TooLong(1_000_000)))
+        );
+    }
+}
