@@ -4,10 +4,11 @@
 //! when its owner has not renewed it for a while ([`Presence::expire`], by the time that the caller passes in). The state
 //! itself (a name, a colour, a cursor) is the client's raw JSON and is never parsed.
 //!
-//! Clients of some dialects send back all that they were shown. So an entry is only ever changed by its owner: what others
-//! say about it is dropped, with two exceptions. A client that comes back on a new socket takes its entry over once the
-//! old one has been silent for [`PresenceLimits::takeover_ms`]; and a removed entry is remembered for as long, so that an
-//! echo from a connection that saw it does not bring back a ghost.
+//! Clients of some dialects send back all that they were shown, and the tabs of one browser speak for each other. So an
+//! entry is only ever changed by its owner, and what others say about it is dropped, with these exceptions. Who announces
+//! one entry alone when it first speaks means itself, and takes that entry from whoever only passed it on. A client that
+//! comes back on a new socket takes its entry over once the old one has been silent for [`PresenceLimits::takeover_ms`].
+//! A removed entry is remembered for as long, so that an echo from a connection that saw it brings back no ghost.
 
 use std::collections::HashMap;
 
@@ -65,15 +66,27 @@ pub struct Presence {
     limits: PresenceLimits,
     live: HashMap<PresenceId, Live>,
     gone: HashMap<PresenceId, Gone>,
-    owned: HashMap<ConnectionId, usize>,
+    /// How many entries each connection owns that has ever said anything.
+    owners: HashMap<ConnectionId, usize>,
 }
 
 #[derive(Debug)]
 struct Live {
     owner: ConnectionId,
+    /// Whether the owner meant itself, rather than passing on what it was shown elsewhere.
+    is_self: bool,
     version: u32,
     state: Bytes,
     renewed_ms: u64,
+}
+
+/// Who says something about presence.
+#[derive(Clone, Copy, Debug)]
+struct Speaker {
+    connection: ConnectionId,
+    joined_ms: u64,
+    /// Whether this is one entry alone, and the first thing the connection says.
+    means_itself: bool,
 }
 
 /// A removed entry, remembered so that its echoes are known for what they are.
@@ -90,7 +103,7 @@ impl Presence {
             limits,
             live: HashMap::new(),
             gone: HashMap::new(),
-            owned: HashMap::new(),
+            owners: HashMap::new(),
         }
     }
 
@@ -102,18 +115,22 @@ impl Presence {
         entries: Vec<PresenceEntry>,
         now: Now,
     ) -> Vec<PresenceEntry> {
-        entries
-            .into_iter()
-            .filter(|entry| self.accept(connection, joined_ms, entry, now))
-            .collect()
+        let first_words = !self.owners.contains_key(&connection);
+        self.owners.entry(connection).or_default();
+        let speaker = Speaker {
+            connection,
+            joined_ms,
+            means_itself: first_words && entries.len() == 1,
+        };
+        let accepted = |entry: &PresenceEntry| self.accept(speaker, entry, now);
+        entries.into_iter().filter(accepted).collect()
     }
 
     /// Removes all that a connection owns, at once, and returns the entries as they are to be shown: gone.
     pub fn close(&mut self, connection: ConnectionId, now: Now) -> Vec<PresenceEntry> {
-        if self.owned.contains_key(&connection) {
-            self.remove_where(now, |live| live.owner == connection)
-        } else {
-            Vec::new()
+        match self.owners.remove(&connection) {
+            None | Some(0) => Vec::new(),
+            Some(_) => self.remove_where(now, |live| live.owner == connection),
         }
     }
 
@@ -147,20 +164,15 @@ impl Presence {
         self.live.is_empty()
     }
 
-    fn accept(
-        &mut self,
-        connection: ConnectionId,
-        joined_ms: u64,
-        entry: &PresenceEntry,
-        now: Now,
-    ) -> bool {
+    fn accept(&mut self, speaker: Speaker, entry: &PresenceEntry, now: Now) -> bool {
         match &entry.state {
-            None => self.leave(connection, entry, now),
+            None => self.leave(speaker.connection, entry, now),
             Some(state) => {
-                self.may_publish(connection, joined_ms, entry, state, now) && {
-                    self.publish(connection, entry, state.clone(), now);
-                    true
+                let accepted = self.may_publish(speaker, entry, state, now);
+                if accepted {
+                    self.publish(speaker, entry, state.clone(), now);
                 }
+                accepted
             }
         }
     }
@@ -180,8 +192,7 @@ impl Presence {
 
     fn may_publish(
         &self,
-        connection: ConnectionId,
-        joined_ms: u64,
+        speaker: Speaker,
         entry: &PresenceEntry,
         state: &Bytes,
         now: Now,
@@ -190,46 +201,50 @@ impl Presence {
             return false;
         }
         match self.live.get(&entry.id) {
-            Some(live) if live.owner == connection => entry.version > live.version,
+            Some(live) if live.owner == speaker.connection => entry.version > live.version,
+            Some(live) if speaker.means_itself && !live.is_self => entry.version >= live.version,
             Some(live) => {
                 entry.version > live.version
                     && elapsed(live.renewed_ms, self.limits.takeover_ms, now)
             }
-            None => self.has_room(connection) && !self.is_echo(joined_ms, entry),
+            None => self.has_room(speaker.connection) && !self.is_echo(speaker, entry),
         }
     }
 
     /// Whether an entry that is gone is only being repeated by a connection that was here when it was shown.
-    fn is_echo(&self, joined_ms: u64, entry: &PresenceEntry) -> bool {
-        self.gone
-            .get(&entry.id)
-            .is_some_and(|gone| entry.version <= gone.version && joined_ms <= gone.removed_ms)
+    fn is_echo(&self, speaker: Speaker, entry: &PresenceEntry) -> bool {
+        self.gone.get(&entry.id).is_some_and(|gone| {
+            entry.version <= gone.version && speaker.joined_ms <= gone.removed_ms
+        })
     }
 
     fn has_room(&self, connection: ConnectionId) -> bool {
-        self.owned.get(&connection).copied().unwrap_or(0) < self.limits.entries_per_connection_max
+        self.owners.get(&connection).copied().unwrap_or(0) < self.limits.entries_per_connection_max
     }
 
-    fn publish(&mut self, owner: ConnectionId, entry: &PresenceEntry, state: Bytes, now: Now) {
+    fn publish(&mut self, speaker: Speaker, entry: &PresenceEntry, state: Bytes, now: Now) {
+        self.gone.remove(&entry.id);
+        let before = self.live.remove(&entry.id);
+        let was_self = before
+            .as_ref()
+            .is_some_and(|live| live.owner == speaker.connection && live.is_self);
+        if let Some(before) = before {
+            self.disown(before.owner);
+        }
         let live = Live {
-            owner,
+            owner: speaker.connection,
+            is_self: speaker.means_itself || was_self,
             version: entry.version,
             state,
             renewed_ms: now.monotonic_ms,
         };
-        self.gone.remove(&entry.id);
-        if let Some(before) = self.live.insert(entry.id, live) {
-            self.disown(before.owner);
-        }
-        *self.owned.entry(owner).or_default() += 1;
+        self.live.insert(entry.id, live);
+        *self.owners.entry(speaker.connection).or_default() += 1;
     }
 
     fn disown(&mut self, owner: ConnectionId) {
-        if let Some(count) = self.owned.get_mut(&owner) {
+        if let Some(count) = self.owners.get_mut(&owner) {
             *count -= 1;
-            if *count == 0 {
-                self.owned.remove(&owner);
-            }
         }
     }
 
@@ -373,6 +388,21 @@ mod tests {
         );
         assert_eq!(presence.close(ADA, at(30_001)), vec![]);
         assert_eq!(presence.all(), vec![taken]);
+    }
+
+    #[test]
+    fn who_speaks_for_itself_takes_its_entry_from_who_passed_it_on() {
+        let mut presence = table();
+        let tab = entry(2, 3, Some("tab two"));
+        presence.update(ADA, 0, vec![entry(1, 1, Some("tab one"))], at(0));
+        presence.update(ADA, 0, vec![tab.clone()], at(1));
+        presence.update(BEN, 2, vec![tab], at(3));
+        assert_eq!(presence.close(BEN, at(4)), vec![entry(2, 3, None)]);
+        let spoof = entry(1, 9, Some("spoof"));
+        assert_eq!(
+            presence.update(ConnectionId(3), 5, vec![spoof], at(6)),
+            vec![]
+        );
     }
 
     #[test]

@@ -90,6 +90,11 @@ impl Durability {
         self.unsaved_bytes + bytes <= limits.unsaved_bytes_max
     }
 
+    /// Bytes of changes that wait.
+    pub(super) fn unsaved_bytes(&self) -> usize {
+        self.unsaved_bytes
+    }
+
     /// Whether everything is stored.
     pub(super) fn is_settled(&self) -> bool {
         self.unsaved.is_empty()

@@ -121,6 +121,11 @@ impl Document {
         self.batch.is_empty() && self.durability.is_settled()
     }
 
+    /// Bytes of edits that wait for the store.
+    pub fn unsaved_bytes(&self) -> usize {
+        self.durability.unsaved_bytes()
+    }
+
     /// How many clients there are.
     pub fn peers(&self) -> usize {
         self.peers.len()
@@ -167,6 +172,9 @@ impl Document {
         }
         self.take_snapshot_if_due();
         self.finish_draining(effects);
+        if matches!(self.phase, Phase::Closed(_)) {
+            effects.push(Effect::Retire);
+        }
     }
 
     /// When to call with [`Input::Tick`], in monotonic milliseconds, if nothing else happens.
@@ -183,6 +191,9 @@ impl Document {
     }
 
     fn opened(&mut self, loaded: Loaded, now: Now, effects: &mut Effects) {
+        if self.phase != Phase::Opening {
+            return;
+        }
         self.idle_since_ms = Some(now.monotonic_ms);
         self.phase = match loaded.kind {
             _ if loaded.deleted => Phase::Closed(CloseReason::Deleted),
@@ -643,7 +654,6 @@ impl Document {
                 .into_iter()
                 .map(|connection| Effect::Close { connection, reason }),
         );
-        effects.push(Effect::Retire);
     }
 }
 
