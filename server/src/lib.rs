@@ -1,1 +1,19 @@
+//! The server: everything that touches the world. Wiring only; what a document is stands in `engine`, what bytes mean in
+//! `protocol`, what survives in `storage`.
+//!
+//! A [`connection`] is one socket. Its dialect's adapter turns frames into intents, which go to the mailbox of a
+//! [`session`]: the task of one hot document, found or opened by the [`hub`]. The session feeds the document, performs
+//! its effects, and puts frames into each connection's [`outbox`]. [`http`] serves everything that is not a socket.
 
+pub mod cli;
+mod clock;
+pub mod config;
+pub mod connection;
+pub mod http;
+pub mod hub;
+pub mod outbox;
+pub mod place;
+pub mod serve;
+pub mod session;
+mod socket;
+pub mod telemetry;

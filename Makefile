@@ -1,0 +1,40 @@
+# What people run. `make test` installs what the tests need and runs them all; everything else is a part of it.
+
+NPM_CI := npm ci --no-audit --no-fund --loglevel=error
+
+.PHONY: run test setup lint unit black-box web clients browser deny
+
+run: ## serve on 127.0.0.1:1234
+	cargo run --release
+
+test: setup lint unit web black-box clients browser ## everything
+	@echo "all tests passed"
+
+setup: ## install what is missing: Debian packages, npm packages by lock file
+	tests/setup
+	cd tests/js && $(NPM_CI)
+	cd tests/browser && $(NPM_CI)
+	cd web && $(NPM_CI)
+
+lint: ## formatting and clippy
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+unit: ## unit, property and contract tests, with all run-time checks on
+	cargo test --locked -p quire-engine -p quire-protocol -p quire-storage -p quire-server
+
+web: ## the pages: types, helpers, and that the committed build is the one the sources give
+	cd web && npm run --silent check && npm test --silent && npm run --silent verify
+
+black-box: ## the real binary: durability, the trace, bad input, faults, the differential runs
+	cargo build --release --locked -p quire-server
+	cargo test --release --locked -p quire-tests -- --test-threads=1
+
+clients: ## the unmodified y-websocket client
+	cd tests/js && npm test --silent
+
+browser: ## two people in a real browser
+	cd tests/browser && npm test --silent
+
+deny: ## licences, bans and sources of all dependencies (needs cargo-deny)
+	cargo deny check bans licenses sources

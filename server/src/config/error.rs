@@ -1,0 +1,78 @@
+//! What can be wrong with a configuration. Each message says where, what, and what to write instead.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use humantime::format_duration;
+use thiserror::Error;
+
+use super::layers::Origin;
+
+/// Why a configuration was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("configuration file {path:?} cannot be read: {reason}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
+    /// The file is not TOML.
+    #[error("{origin}: not valid TOML: {message}")]
+    Syntax {
+        /// The file and line.
+        origin: Origin,
+        /// What the parser says.
+        message: String,
+    },
+    /// There is no such setting.
+    #[error("{origin}: there is no setting {key:?}{}", did_you_mean(suggestion.as_deref()))]
+    UnknownKey {
+        /// Where it stands.
+        origin: Origin,
+        /// The key.
+        key: String,
+        /// What was probably meant.
+        suggestion: Option<String>,
+    },
+    /// A value is not what it has to be.
+    #[error("{origin}: {key} is {found}, expected {expected}")]
+    BadValue {
+        /// Where it stands.
+        origin: Origin,
+        /// The setting.
+        key: String,
+        /// The value.
+        found: String,
+        /// What it has to be.
+        expected: &'static str,
+    },
+    /// Everybody on the network could read and write everything.
+    #[error(
+        "listening on {listen} would let everybody who can reach it read and write every document; \
+         listen on a loopback address such as 127.0.0.1:{}, \
+         or say that this is meant with --insecure-allow-anonymous", listen.port()
+    )]
+    OpenToEverybody {
+        /// The address.
+        listen: SocketAddr,
+    },
+    /// Every quiet connection would be closed before it was asked for a sign of life.
+    #[error(
+        "connection.silence_timeout ({}) has to be longer than connection.ping_interval ({})",
+        format_duration(*silence_timeout), format_duration(*ping_interval)
+    )]
+    SilenceBeforePing {
+        /// `connection.ping_interval`
+        ping_interval: Duration,
+        /// `connection.silence_timeout`
+        silence_timeout: Duration,
+    },
+}
+
+fn did_you_mean(suggestion: Option<&str>) -> String {
+    suggestion.map_or_else(String::new, |meant| format!("; did you mean {meant:?}?"))
+}

@@ -1,0 +1,182 @@
+//! The forms that a setting's value can have, and what to call each of them when a value is not of it.
+
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use tracing_subscriber::EnvFilter;
+
+/// A kind of value that can be read from text.
+pub(super) trait Form: Sized {
+    /// What a value has to be, for "expected …".
+    const EXPECTED: &'static str;
+
+    /// The value, if the text is one.
+    fn parse(text: &str) -> Option<Self>;
+}
+
+/// Where changes are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreKind {
+    /// In a SQLite file in the data folder.
+    Sqlite,
+    /// In memory: everything is lost when the server stops.
+    Memory,
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Pretty where a person looks on, JSON elsewhere.
+    Auto,
+    /// For people.
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A number of bytes.
+pub(super) struct Size(pub(super) usize);
+
+/// A number of bytes that one message may have.
+pub(super) struct FrameSize(pub(super) usize);
+
+/// A number of things, at least one.
+pub(super) struct Count(pub(super) usize);
+
+/// Filter directives that `tracing` understands.
+pub(super) struct Filter(pub(super) String);
+
+impl Form for SocketAddr {
+    const EXPECTED: &'static str = "an IP address and a port such as 127.0.0.1:1234";
+
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+impl Form for PathBuf {
+    const EXPECTED: &'static str = "the path of a folder";
+
+    fn parse(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| text.into())
+    }
+}
+
+impl Form for bool {
+    const EXPECTED: &'static str = "true or false";
+
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+impl Form for StoreKind {
+    const EXPECTED: &'static str = "sqlite or memory";
+
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "sqlite" => Some(Self::Sqlite),
+            "memory" => Some(Self::Memory),
+            _ => None,
+        }
+    }
+}
+
+impl Form for LogFormat {
+    const EXPECTED: &'static str = "auto, pretty or json";
+
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "auto" => Some(Self::Auto),
+            "pretty" => Some(Self::Pretty),
+            "json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+}
+
+impl Form for Filter {
+    const EXPECTED: &'static str = "filter directives such as info or info,quire=debug";
+
+    fn parse(text: &str) -> Option<Self> {
+        EnvFilter::try_new(text).ok().map(|_| Self(text.to_owned()))
+    }
+}
+
+impl Form for Duration {
+    const EXPECTED: &'static str = "a duration from 1ms to 365days such as 30s or 5m";
+
+    fn parse(text: &str) -> Option<Self> {
+        let duration = humantime::parse_duration(text).ok()?;
+        DURATIONS.contains(&duration).then_some(duration)
+    }
+}
+
+impl Form for Size {
+    const EXPECTED: &'static str = "a size from 1KiB to 1TiB such as 512KiB or 16MiB";
+
+    fn parse(text: &str) -> Option<Self> {
+        parse_size(text, KIB..=TIB).map(Self)
+    }
+}
+
+impl Form for FrameSize {
+    const EXPECTED: &'static str = "a size from 1KiB to 1GiB such as 512KiB or 16MiB";
+
+    fn parse(text: &str) -> Option<Self> {
+        parse_size(text, KIB..=GIB).map(Self)
+    }
+}
+
+impl Form for Count {
+    const EXPECTED: &'static str = "a whole number from 1 to 1000000000";
+
+    fn parse(text: &str) -> Option<Self> {
+        let count = text.parse().ok()?;
+        (1..=1_000_000_000).contains(&count).then_some(Self(count))
+    }
+}
+
+fn parse_size(text: &str, allowed: RangeInclusive<u64>) -> Option<usize> {
+    let ByteSize(bytes) = text.parse().ok()?;
+    allowed.contains(&bytes).then_some(bytes)?.try_into().ok()
+}
+
+const KIB: u64 = 1024;
+const GIB: u64 = KIB * KIB * KIB;
+const TIB: u64 = KIB * GIB;
+
+/// A timer that is always due would spin, and one beyond a year never fires.
+const DURATIONS: RangeInclusive<Duration> =
+    Duration::from_millis(1)..=Duration::from_secs(365 * 24 * 60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_durations_are_read_as_people_write_them() {
+        let bytes = |text| Size::parse(text).map(|Size(bytes)| bytes);
+        assert_eq!(bytes("16MiB"), Some(16 * 1024 * 1024));
+        assert_eq!(bytes("1500 KB"), Some(1_500_000));
+        assert_eq!(bytes("2048"), Some(2048));
+        assert_eq!(Duration::parse("1m 30s"), Some(Duration::from_secs(90)));
+    }
+
+    #[test]
+    fn what_would_make_a_bound_meaningless_is_refused() {
+        for text in ["0", "-1", "1.5", "", "1000000001", "many"] {
+            assert!(Count::parse(text).is_none(), "{text}");
+        }
+        for text in ["0", "1023", "-5MiB", "2TiB", "16 fathoms"] {
+            assert!(Size::parse(text).is_none(), "{text}");
+        }
+        for text in ["0s", "30", "soon", "366days"] {
+            assert!(Duration::parse(text).is_none(), "{text}");
+        }
+        assert!(FrameSize::parse("2GiB").is_none());
+    }
+}

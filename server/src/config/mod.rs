@@ -1,0 +1,210 @@
+//! The configuration: defaults, under the file, under the environment, under the flags.
+//!
+//! Each layer is a flat set of settings as text with their [`Origin`]; the highest one wins, setting by setting. Only the
+//! result is read into the typed [`Config`], so a wrong value is reported in the same words wherever it came from. What
+//! settings there are, and their defaults, stands in one table ([`SETTINGS`]). A key that is not in it is an error.
+
+mod environment;
+pub use environment::Environment;
+
+mod error;
+pub use error::ConfigError;
+
+mod file;
+
+mod form;
+pub use form::{LogFormat, StoreKind};
+
+mod layers;
+pub use layers::{Flags, Loaded, Origin};
+
+mod settings;
+pub use settings::{SETTINGS, Setting};
+
+mod values;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use form::{Count, Filter, FrameSize, Size};
+use values::Values;
+
+/// Everything that can be set about a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The address that is listened on.
+    pub listen: SocketAddr,
+    /// The folder that holds all that is kept.
+    pub data_dir: PathBuf,
+    /// Where changes are stored.
+    pub store: StoreKind,
+    /// Whether anybody who reaches a non-loopback address may read and write everything.
+    pub insecure_allow_anonymous: bool,
+    /// What is logged, and how.
+    pub log: LogConfig,
+    /// The bounds of queues and numbers.
+    pub limits: LimitsConfig,
+    /// How documents are kept in memory and saved.
+    pub document: DocumentConfig,
+    /// Who is here.
+    pub presence: PresenceConfig,
+    /// How connections are kept alive.
+    pub connection: ConnectionConfig,
+    /// How the server stops.
+    pub shutdown: ShutdownConfig,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// How a log line looks.
+    pub format: LogFormat,
+    /// Which lines are logged, as `tracing` filter directives. Already checked.
+    pub filter: String,
+}
+
+/// `[limits]`: every queue has its bound here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitsConfig {
+    /// The longest message taken from a socket, in bytes.
+    pub message_bytes: usize,
+    /// Edits of one document that may wait while the store is down, in bytes.
+    pub unsaved_document_bytes: usize,
+    /// Edits of all documents that may wait while the store is down, in bytes.
+    pub unsaved_node_bytes: usize,
+    /// Messages that may wait for one document's session.
+    pub mailbox: usize,
+    /// Bytes that may wait for one connection's reader.
+    pub outbox_bytes: usize,
+    /// Messages that may wait for one connection's reader.
+    pub outbox_frames: usize,
+    /// Connections open at once.
+    pub connections: usize,
+    /// Documents in memory at once.
+    pub documents_open: usize,
+}
+
+/// `[document]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DocumentConfig {
+    /// How long a document stays in memory after its last connection has left.
+    pub idle: Duration,
+    /// Changes after which a new snapshot is taken.
+    pub snapshot_changes: usize,
+    /// Bytes of changes after which a new snapshot is taken.
+    pub snapshot_bytes: usize,
+}
+
+/// `[presence]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PresenceConfig {
+    /// How long somebody is shown without a sign of life.
+    pub timeout: Duration,
+}
+
+/// `[connection]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionConfig {
+    /// How often a connection is asked for a sign of life.
+    pub ping_interval: Duration,
+    /// How long a connection may be silent before it is closed.
+    pub silence_timeout: Duration,
+}
+
+/// `[shutdown]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShutdownConfig {
+    /// How long a stop waits for edits to be stored and connections to be closed.
+    pub grace: Duration,
+}
+
+impl Config {
+    /// Loads the configuration of this process.
+    ///
+    /// # Errors
+    /// The file cannot be read, or some layer has an unknown key or a value that cannot be read.
+    pub fn load(flags: &Flags) -> Result<Loaded, ConfigError> {
+        Self::load_in(&Environment::of_process(), flags)
+    }
+
+    /// Loads the configuration as a process with this environment would.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_in(environment: &Environment, flags: &Flags) -> Result<Loaded, ConfigError> {
+        layers::load(environment, flags)
+    }
+
+    /// Refuses what every setting alone allows, but all together do not.
+    ///
+    /// # Errors
+    /// The server would be open to everybody without anybody having said so, or would close every quiet connection.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if !self.listen.ip().is_loopback() && !self.insecure_allow_anonymous {
+            return Err(ConfigError::OpenToEverybody { listen: self.listen });
+        }
+        let ConnectionConfig { ping_interval, silence_timeout } = self.connection;
+        if silence_timeout <= ping_interval {
+            return Err(ConfigError::SilenceBeforePing { ping_interval, silence_timeout });
+        }
+        Ok(())
+    }
+
+    fn read(values: &Values) -> Result<Self, ConfigError> {
+        Ok(Self {
+            listen: values.get("listen")?,
+            data_dir: values.get("data_dir")?,
+            store: values.get("store")?,
+            insecure_allow_anonymous: values.get("insecure_allow_anonymous")?,
+            log: LogConfig::read(values)?,
+            limits: LimitsConfig::read(values)?,
+            document: DocumentConfig::read(values)?,
+            presence: PresenceConfig { timeout: values.get("presence.timeout")? },
+            connection: ConnectionConfig::read(values)?,
+            shutdown: ShutdownConfig { grace: values.get("shutdown.grace")? },
+        })
+    }
+}
+
+impl LogConfig {
+    fn read(values: &Values) -> Result<Self, ConfigError> {
+        let Filter(filter) = values.get("log.filter")?;
+        Ok(Self { format: values.get("log.format")?, filter })
+    }
+}
+
+impl LimitsConfig {
+    fn read(values: &Values) -> Result<Self, ConfigError> {
+        let size = |key| values.get(key).map(|Size(bytes)| bytes);
+        let count = |key| values.get(key).map(|Count(count)| count);
+        let FrameSize(message_bytes) = values.get("limits.message_bytes")?;
+        Ok(Self {
+            message_bytes,
+            unsaved_document_bytes: size("limits.unsaved_document_bytes")?,
+            unsaved_node_bytes: size("limits.unsaved_node_bytes")?,
+            mailbox: count("limits.mailbox")?,
+            outbox_bytes: size("limits.outbox_bytes")?,
+            outbox_frames: count("limits.outbox_frames")?,
+            connections: count("limits.connections")?,
+            documents_open: count("limits.documents_open")?,
+        })
+    }
+}
+
+impl DocumentConfig {
+    fn read(values: &Values) -> Result<Self, ConfigError> {
+        let Count(snapshot_changes) = values.get("document.snapshot_changes")?;
+        let Size(snapshot_bytes) = values.get("document.snapshot_bytes")?;
+        Ok(Self { idle: values.get("document.idle")?, snapshot_changes, snapshot_bytes })
+    }
+}
+
+impl ConnectionConfig {
+    fn read(values: &Values) -> Result<Self, ConfigError> {
+        Ok(Self {
+            ping_interval: values.get("connection.ping_interval")?,
+            silence_timeout: values.get("connection.silence_timeout")?,
+        })
+    }
+}

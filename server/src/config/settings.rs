@@ -1,0 +1,69 @@
+//! Every setting with its default: the one table that the loader, the command line's help and `docs/configuration.md` go by.
+
+use strsim::damerau_levenshtein;
+
+/// A setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Its key, with a dot after the section if it is in one.
+    pub key: &'static str,
+    /// Its value where nobody sets it.
+    pub default: &'static str,
+}
+
+/// All settings, in the order in which they are shown.
+pub const SETTINGS: [Setting; 21] = [
+    Setting::new("listen", "127.0.0.1:1234"),
+    Setting::new("data_dir", "./quire-data"),
+    Setting::new("store", "sqlite"),
+    Setting::new("insecure_allow_anonymous", "false"),
+    Setting::new("log.format", "auto"),
+    Setting::new("log.filter", "info"),
+    Setting::new("limits.message_bytes", "64MiB"),
+    Setting::new("limits.unsaved_document_bytes", "16MiB"),
+    Setting::new("limits.unsaved_node_bytes", "256MiB"),
+    Setting::new("limits.mailbox", "1024"),
+    Setting::new("limits.outbox_bytes", "1MiB"),
+    Setting::new("limits.outbox_frames", "1024"),
+    Setting::new("limits.connections", "100000"),
+    Setting::new("limits.documents_open", "100000"),
+    Setting::new("document.idle", "30s"),
+    Setting::new("document.snapshot_changes", "2000"),
+    Setting::new("document.snapshot_bytes", "256KiB"),
+    Setting::new("presence.timeout", "90s"),
+    Setting::new("connection.ping_interval", "30s"),
+    Setting::new("connection.silence_timeout", "90s"),
+    Setting::new("shutdown.grace", "10s"),
+];
+
+impl Setting {
+    const fn new(key: &'static str, default: &'static str) -> Self {
+        Self { key, default }
+    }
+
+    /// The setting with a key, if there is one.
+    pub fn find(key: &str) -> Option<&'static Self> {
+        SETTINGS.iter().find(|setting| setting.key == key)
+    }
+
+    /// The environment variable that sets it: two underscores stand for the dot.
+    pub fn variable(&self) -> String {
+        format!("QUIRE_{}", self.key.replace('.', "__").to_uppercase())
+    }
+
+    /// The section that it is in.
+    pub(super) fn section(&self) -> Option<&'static str> {
+        self.key.split_once('.').map(|(section, _)| section)
+    }
+}
+
+/// The candidate that a mistyped word most likely meant, if any is near enough.
+pub(super) fn nearest(word: &str, candidates: impl Iterator<Item = String>) -> Option<String> {
+    let distance = |candidate: &String| damerau_levenshtein(word, candidate);
+    candidates
+        .min_by_key(distance)
+        .filter(|candidate| distance(candidate) <= TYPING_ERRORS_MAX.max(candidate.len() / 4))
+}
+
+/// So many slips of the finger still suggest a key.
+const TYPING_ERRORS_MAX: usize = 2;

@@ -1,0 +1,41 @@
+//! One layer upon another: for each setting its text and where it came from, the last layer that has it wins.
+
+use std::collections::BTreeMap;
+
+use super::error::ConfigError;
+use super::form::Form;
+use super::layers::Origin;
+use super::settings::SETTINGS;
+
+/// The value of every setting, as text, with its origin.
+#[derive(Clone, Debug)]
+pub(super) struct Values(BTreeMap<&'static str, (String, Origin)>);
+
+impl Values {
+    /// The defaults.
+    pub(super) fn defaults() -> Self {
+        let value = |default: &str| (default.to_owned(), Origin::Default);
+        Self(SETTINGS.iter().map(|setting| (setting.key, value(setting.default))).collect())
+    }
+
+    /// Puts a value over whatever was there.
+    pub(super) fn set(&mut self, key: &'static str, text: String, origin: Origin) {
+        self.0.insert(key, (text, origin));
+    }
+
+    /// Reads a value as what it has to be.
+    pub(super) fn get<F: Form>(&self, key: &str) -> Result<F, ConfigError> {
+        let (text, origin) = &self.0[key];
+        F::parse(text).ok_or_else(|| ConfigError::BadValue {
+            origin: origin.clone(),
+            key: key.to_owned(),
+            found: format!("{text:?}"),
+            expected: F::EXPECTED,
+        })
+    }
+
+    /// The values with their origins.
+    pub(super) fn into_origins(self) -> BTreeMap<&'static str, (String, Origin)> {
+        self.0
+    }
+}

@@ -1,0 +1,135 @@
+//! What operators and load balancers ask: is the process alive, can it serve, what does it count, which version is it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use storage::{Store, StoreError};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+use utoipa::ToSchema;
+
+use super::App;
+
+/// Whether this server can serve.
+#[derive(Debug, Default)]
+pub struct Health {
+    stopping: AtomicBool,
+    last_check: Mutex<Option<Check>>,
+}
+
+/// What the store answered when it was last asked to keep something.
+#[derive(Clone, Debug)]
+struct Check {
+    asked: Instant,
+    took: Duration,
+    failure: Option<&'static str>,
+}
+
+/// What `/readyz?verbose` answers.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Readiness {
+    /// `ready`, `stopping`, or `unavailable`.
+    pub status: &'static str,
+    /// The store.
+    pub store: StoreReadiness,
+    /// Documents in memory.
+    pub documents_open: usize,
+}
+
+/// How the store is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StoreReadiness {
+    /// `ok`, or what is wrong.
+    pub status: &'static str,
+    /// How long its last committed write took, in milliseconds.
+    pub latency_ms: f64,
+}
+
+/// What `/version` answers.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Version {
+    /// The program.
+    pub name: &'static str,
+    /// Its version.
+    pub version: &'static str,
+}
+
+impl Health {
+    /// From now on the server is not ready.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Asks the store, but not more often than every [`CHECK_INTERVAL`].
+    async fn check(&self, store: &dyn Store) -> Check {
+        let mut last = self.last_check.lock().await;
+        match &*last {
+            Some(check) if check.asked.elapsed() < CHECK_INTERVAL => check.clone(),
+            _ => last.insert(Check::ask(store).await).clone(),
+        }
+    }
+}
+
+impl Check {
+    async fn ask(store: &dyn Store) -> Self {
+        let asked = Instant::now();
+        let failure = match timeout(CHECK_TIMEOUT, store.check()).await {
+            Ok(Ok(())) => None,
+            Ok(Err(StoreError::Full)) => Some("disk is full: edits are kept in memory and not acknowledged"),
+            Ok(Err(_)) => Some("store fails: edits are kept in memory and not acknowledged"),
+            Err(_) => Some("store does not answer: edits are kept in memory and not acknowledged"),
+        };
+        Self { asked, took: asked.elapsed(), failure }
+    }
+}
+
+/// The process is alive; it says so even while the store is not.
+pub(super) async fn livez() -> &'static str {
+    "ok\n"
+}
+
+/// Whether clients should be sent here.
+pub(super) async fn readyz(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
+    let check = app.health.check(&*app.store).await;
+    let stopping = app.health.stopping.load(Ordering::Relaxed);
+    let status = match (stopping, check.failure) {
+        (true, _) => "stopping",
+        (false, Some(_)) => "unavailable",
+        (false, None) => "ready",
+    };
+    let code = if status == "ready" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    if query.is_some_and(|query| query.starts_with("verbose")) {
+        (code, Json(readiness(&app, status, &check))).into_response()
+    } else {
+        let why = check.failure.map(|failure| format!(": {failure}")).unwrap_or_default();
+        (code, format!("{status}{why}\n")).into_response()
+    }
+}
+
+fn readiness(app: &App, status: &'static str, check: &Check) -> Readiness {
+    let store = StoreReadiness {
+        status: check.failure.unwrap_or("ok"),
+        latency_ms: check.took.as_secs_f64() * 1_000.0,
+    };
+    Readiness { status, store, documents_open: app.hub.documents_open() }
+}
+
+/// Counts and delays, for Prometheus.
+pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
+    let page = app.metrics.as_ref().map(|metrics| metrics.render()).unwrap_or_default();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], page).into_response()
+}
+
+/// Which program this is.
+pub(super) async fn version() -> Json<Version> {
+    Json(Version { name: "quire", version: env!("CARGO_PKG_VERSION") })
+}
+
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(3);

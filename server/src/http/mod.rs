@@ -1,0 +1,67 @@
+//! Everything that is served over HTTP: the upgrade to a WebSocket, the API, the pages, and what operators ask for.
+//!
+//! Only a request to upgrade is ever a document, so [`upgrade`] looks at every request before it is routed: `/edit` is a
+//! page to a browser and the document `edit` to a WebSocket client.
+
+pub mod api;
+pub mod health;
+pub mod problem;
+mod upgrade;
+mod web;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware;
+use axum::routing::get;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::Semaphore;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::connection::ConnectionLimits;
+use crate::hub::Hub;
+use health::Health;
+
+/// What every handler has at hand.
+#[derive(Debug)]
+pub struct App {
+    /// Where changes are kept.
+    pub store: Arc<dyn storage::Store>,
+    /// The hot documents.
+    pub hub: Hub,
+    /// Whether this server can serve.
+    pub health: Health,
+    /// Bounds of sockets.
+    pub sockets: SocketLimits,
+    /// One permit for each connection that may be open; further ones are refused.
+    pub connections: Arc<Semaphore>,
+    /// The page that Prometheus reads; none in tests that have no recorder.
+    pub metrics: Option<PrometheusHandle>,
+}
+
+/// The bounds of a WebSocket.
+#[derive(Clone, Copy, Debug)]
+pub struct SocketLimits {
+    /// The largest message, in bytes.
+    pub message_bytes_max: usize,
+    /// Bounds and delays of each connection.
+    pub connection: ConnectionLimits,
+}
+
+/// All that the server serves.
+pub fn router(app: Arc<App>) -> Router {
+    let operators = Router::new()
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics))
+        .route("/version", get(health::version));
+    Router::new()
+        .merge(operators)
+        .merge(web::routes())
+        .with_state(app.clone())
+        .merge(api::router(app.clone()))
+        .fallback(problem::not_found)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(middleware::from_fn_with_state(app, upgrade::intercept))
+        .layer(CatchPanicLayer::new())
+}

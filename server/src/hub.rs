@@ -1,0 +1,210 @@
+//! The hub: which documents are hot, and the one door to each of their sessions.
+//!
+//! Opening is single-flight: whoever comes first starts the session, everyone else finds it. Joining and putting away
+//! exclude each other by the hub's lock, so nobody joins a session that is just leaving. Nothing slow happens under it.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use engine::{ConnectionId, DocumentKey};
+use storage::StoreError;
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+
+use crate::session::{self, Joining, Mail, World};
+use crate::telemetry::metrics;
+
+/// The way to a session's mailbox. It is bounded: a sender waits when it is full.
+pub type Mailbox = mpsc::Sender<Mail>;
+
+/// Knows every hot document. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Hub(Arc<Inner>);
+
+/// The bounds of a hub.
+#[derive(Clone, Copy, Debug)]
+pub struct HubLimits {
+    /// Mails that may wait in one session's mailbox; then its senders wait.
+    pub mailbox_max: usize,
+    /// Documents that may be hot at once; further ones are refused, retryably.
+    pub documents_max: usize,
+}
+
+/// Why a connection could not join.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JoinError {
+    /// The server is stopping.
+    Stopping,
+    /// As many documents are hot as may be.
+    Full,
+}
+
+#[derive(Debug)]
+struct Inner {
+    world: Arc<World>,
+    limits: HubLimits,
+    sessions: Mutex<Sessions>,
+    tasks: TaskTracker,
+    next_connection: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Sessions {
+    open: HashMap<DocumentKey, Mailbox>,
+    stopping: bool,
+}
+
+impl Hub {
+    /// A hub without hot documents.
+    pub fn new(world: World, limits: HubLimits) -> Self {
+        Self(Arc::new(Inner {
+            world: Arc::new(world),
+            limits,
+            sessions: Mutex::default(),
+            tasks: TaskTracker::new(),
+            next_connection: AtomicU64::new(1),
+        }))
+    }
+
+    /// What every session shares.
+    pub fn world(&self) -> Arc<World> {
+        self.0.world.clone()
+    }
+
+    /// A connection id that was not used before.
+    pub fn next_connection(&self) -> ConnectionId {
+        ConnectionId(self.0.next_connection.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Runs a task that a stop waits for.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.0.tasks.spawn(task);
+    }
+
+    /// Marks a task that runs elsewhere as one that a stop waits for.
+    pub fn track<F: Future<Output = ()>>(&self, task: F) -> impl Future<Output = ()> + use<F> {
+        self.0.tasks.track_future(task)
+    }
+
+    /// Joins a document, opening it if need be, and returns the way to its session.
+    ///
+    /// # Errors
+    /// The server is stopping, or as many documents are hot as may be.
+    pub async fn join(&self, key: &DocumentKey, mut joining: Joining) -> Result<Mailbox, JoinError> {
+        loop {
+            let mailbox = match self.try_join(key, joining)? {
+                Ok(mailbox) => return Ok(mailbox),
+                Err((mailbox, returned)) => {
+                    joining = returned;
+                    mailbox
+                }
+            };
+            // The mailbox was full. Waiting for room does not take it: by then the session may have been put away.
+            let _ = mailbox.reserve().await;
+        }
+    }
+
+    /// Deletes a document and tells its session, if it is hot.
+    ///
+    /// # Errors
+    /// The store could not delete it.
+    pub async fn delete(&self, key: DocumentKey) -> Result<bool, StoreError> {
+        let deleted = self.0.world.store.delete(key.clone()).await?;
+        let mailbox = self.sessions().open.get(&key).cloned();
+        if let Some(mailbox) = mailbox {
+            // A session that is being put away has nobody left to tell.
+            let _ = mailbox.send(Mail::Deleted).await;
+        }
+        Ok(deleted)
+    }
+
+    /// Puts a session away, unless someone has just joined. Called by the session itself.
+    pub(crate) fn retire(&self, key: &DocumentKey, mailbox: &mpsc::Receiver<Mail>) -> bool {
+        let mut sessions = self.sessions();
+        let idle = mailbox.is_empty();
+        if idle {
+            sessions.open.remove(key);
+            metrics::documents_open(sessions.open.len());
+        }
+        idle
+    }
+
+    /// Forgets a session that has ended, however it ended.
+    pub(crate) fn forget(&self, key: &DocumentKey) {
+        let mut sessions = self.sessions();
+        if sessions.open.get(key).is_some_and(Mailbox::is_closed) {
+            sessions.open.remove(key);
+            metrics::documents_open(sessions.open.len());
+        }
+    }
+
+    /// How many documents are hot.
+    pub fn documents_open(&self) -> usize {
+        self.sessions().open.len()
+    }
+
+    /// Stops: lets nobody join any more, has every session store what it holds and close its connections, and waits
+    /// until all sessions and connections have ended.
+    pub async fn drain(&self) {
+        let mailboxes: Vec<_> = {
+            let mut sessions = self.sessions();
+            sessions.stopping = true;
+            sessions.open.values().cloned().collect()
+        };
+        for mailbox in mailboxes {
+            let _ = mailbox.send(Mail::Drain).await;
+        }
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+    }
+
+    /// Hands the joining connection back with the mailbox if that is full.
+    #[allow(clippy::result_large_err, reason = "the error carries the connection to its next try")]
+    fn try_join(
+        &self,
+        key: &DocumentKey,
+        joining: Joining,
+    ) -> Result<Result<Mailbox, (Mailbox, Joining)>, JoinError> {
+        let mut sessions = self.sessions();
+        if sessions.stopping {
+            return Err(JoinError::Stopping);
+        }
+        let mailbox = self.find_or_open(&mut sessions, key, &joining)?;
+        Ok(match mailbox.try_send(Mail::Join(joining)) {
+            Ok(()) => Ok(mailbox),
+            Err(refused) => match refused.into_inner() {
+                Mail::Join(joining) => Err((mailbox, joining)),
+                _ => unreachable!("the mail that was sent comes back"),
+            },
+        })
+    }
+
+    fn find_or_open(
+        &self,
+        sessions: &mut Sessions,
+        key: &DocumentKey,
+        joining: &Joining,
+    ) -> Result<Mailbox, JoinError> {
+        let hot = sessions.open.len();
+        match sessions.open.entry(key.clone()) {
+            Entry::Occupied(entry) if !entry.get().is_closed() => Ok(entry.get().clone()),
+            Entry::Vacant(_) if hot >= self.0.limits.documents_max => Err(JoinError::Full),
+            entry => {
+                let (sender, receiver) = mpsc::channel(self.0.limits.mailbox_max);
+                let session = session::run(self.clone(), key.clone(), joining.dialect.kind(), receiver);
+                self.spawn(session);
+                entry.insert_entry(sender.clone());
+                metrics::documents_open(hot + 1);
+                Ok(sender)
+            }
+        }
+    }
+
+    /// A panic elsewhere can not leave the map half changed, so a poisoned lock is as good as any.
+    fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

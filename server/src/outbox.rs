@@ -1,0 +1,223 @@
+//! The outbox: what waits to be written to one connection, within bounds.
+//!
+//! The session pushes frames and never waits; the connection's writer takes all that waits and writes it together. A
+//! reader that is too slow does not make the queue grow: at the bound the queue is dropped and the outbox takes nothing
+//! more until the writer has written what it had. Then the document sends one difference instead of all that was
+//! dropped. So a slow reader costs a bounded amount of memory, holds up nobody, and ends up with the same content.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use engine::CloseReason;
+use tokio::sync::Notify;
+
+/// The bounds of one outbox. A single frame always fits.
+#[derive(Clone, Copy, Debug)]
+pub struct OutboxLimits {
+    /// Frames that may wait.
+    pub frames_max: usize,
+    /// Bytes that may wait.
+    pub bytes_max: usize,
+}
+
+/// What waits to be written to one connection. Cheap to clone; both ends hold one.
+#[derive(Clone, Debug)]
+pub struct Outbox(Arc<Shared>);
+
+/// What the writer is to do next.
+#[derive(Debug)]
+pub enum Taken {
+    /// Write these.
+    Frames(Vec<Bytes>, Option<u64>),
+    /// The queue was dropped and all before it is written: ask the document to catch up.
+    Dropped,
+    /// Close the connection.
+    Close(CloseReason),
+}
+
+#[derive(Debug)]
+struct Shared {
+    limits: OutboxLimits,
+    queue: Mutex<Queue>,
+    changed: Notify,
+    /// One more than the last change of this replica's lane that was written; 0 if none was.
+    written: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    frames: VecDeque<Bytes>,
+    bytes: usize,
+    /// The last change of this replica's lane that the frames show.
+    shows: Option<u64>,
+    state: State,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Flowing,
+    /// The queue was dropped; the writer does not know yet.
+    Dropped,
+    /// The writer has asked the document to catch up.
+    CatchingUp,
+    Closing(CloseReason),
+}
+
+impl Outbox {
+    /// An empty outbox.
+    pub fn new(limits: OutboxLimits) -> Self {
+        let queue = Mutex::default();
+        Self(Arc::new(Shared { limits, queue, changed: Notify::new(), written: AtomicU64::new(0) }))
+    }
+
+    /// Adds a frame that shows this replica's lane up to `shows`. Returns false if that was one too many, and the queue
+    /// was dropped.
+    pub fn push(&self, frame: Bytes, shows: Option<u64>) -> bool {
+        let mut queue = self.queue();
+        if queue.state != State::Flowing {
+            return true;
+        }
+        let fits = queue.frames.is_empty()
+            || (queue.frames.len() < self.0.limits.frames_max
+                && queue.bytes + frame.len() <= self.0.limits.bytes_max);
+        if fits {
+            queue.add(frame, shows);
+        } else {
+            queue.clear(State::Dropped);
+        }
+        drop(queue);
+        self.0.changed.notify_one();
+        fits
+    }
+
+    /// Takes frames again after the queue was dropped.
+    pub fn resume(&self) {
+        let mut queue = self.queue();
+        if queue.state == State::CatchingUp {
+            queue.state = State::Flowing;
+        }
+    }
+
+    /// Has the connection closed after all that waits was written.
+    pub fn close(&self, reason: CloseReason) {
+        let mut queue = self.queue();
+        if !matches!(queue.state, State::Closing(_)) {
+            queue.state = State::Closing(reason);
+        }
+        drop(queue);
+        self.0.changed.notify_one();
+    }
+
+    /// How far this replica's lane has been written to the connection.
+    pub fn seen(&self) -> Option<u64> {
+        self.0.written.load(Ordering::Acquire).checked_sub(1)
+    }
+
+    /// Notes that frames up to `shows` were written.
+    pub fn written(&self, shows: Option<u64>) {
+        if let Some(counter) = shows {
+            self.0.written.fetch_max(counter + 1, Ordering::AcqRel);
+        }
+    }
+
+    /// Waits for something to do. Cancel safe.
+    pub async fn take(&self) -> Taken {
+        loop {
+            let changed = self.0.changed.notified();
+            if let Some(taken) = self.try_take() {
+                return taken;
+            }
+            changed.await;
+        }
+    }
+
+    fn try_take(&self) -> Option<Taken> {
+        let mut queue = self.queue();
+        if !queue.frames.is_empty() {
+            return Some(queue.take_frames());
+        }
+        match queue.state {
+            State::Flowing | State::CatchingUp => None,
+            State::Dropped => {
+                queue.state = State::CatchingUp;
+                Some(Taken::Dropped)
+            }
+            State::Closing(reason) => Some(Taken::Close(reason)),
+        }
+    }
+
+    /// A panic elsewhere can not leave the queue half changed, so a poisoned lock is as good as any.
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue {
+    fn add(&mut self, frame: Bytes, shows: Option<u64>) {
+        self.bytes += frame.len();
+        self.frames.push_back(frame);
+        self.shows = self.shows.max(shows);
+    }
+
+    fn clear(&mut self, state: State) {
+        *self = Self { state, ..Self::default() };
+    }
+
+    fn take_frames(&mut self) -> Taken {
+        self.bytes = 0;
+        Taken::Frames(std::mem::take(&mut self.frames).into(), self.shows.take())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outbox() -> Outbox {
+        Outbox::new(OutboxLimits { frames_max: 3, bytes_max: 10 })
+    }
+
+    fn frame(length: usize) -> Bytes {
+        Bytes::from(vec![0; length])
+    }
+
+    #[tokio::test]
+    async fn all_that_waits_is_taken_together() {
+        let outbox = outbox();
+        assert!(outbox.push(frame(2), Some(4)));
+        assert!(outbox.push(frame(3), None));
+        let Taken::Frames(frames, shows) = outbox.take().await else { panic!("frames wait") };
+        assert_eq!((frames.len(), shows), (2, Some(4)));
+        assert_eq!(outbox.seen(), None, "taken is not written");
+        outbox.written(shows);
+        assert_eq!(outbox.seen(), Some(4));
+    }
+
+    #[tokio::test]
+    async fn at_the_bound_the_queue_is_dropped_until_the_reader_catches_up() {
+        let outbox = outbox();
+        assert!(outbox.push(frame(50), None), "one frame always fits");
+        assert!(!outbox.push(frame(1), None), "the second is over the bound of bytes");
+        assert!(outbox.push(frame(1), None), "what comes now is dropped silently");
+        assert!(matches!(outbox.take().await, Taken::Dropped));
+        outbox.push(frame(1), None);
+        outbox.resume();
+        outbox.push(frame(7), Some(9));
+        let Taken::Frames(frames, _) = outbox.take().await else { panic!("the difference waits") };
+        assert_eq!(frames.iter().map(Bytes::len).collect::<Vec<_>>(), [7]);
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_written_before_the_close() {
+        let outbox = outbox();
+        outbox.push(frame(1), None);
+        outbox.close(CloseReason::Stopping);
+        outbox.close(CloseReason::Deleted);
+        outbox.push(frame(1), None);
+        assert!(matches!(outbox.take().await, Taken::Frames(frames, _) if frames.len() == 1));
+        assert!(matches!(outbox.take().await, Taken::Close(CloseReason::Stopping)));
+    }
+}

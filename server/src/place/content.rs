@@ -1,0 +1,116 @@
+//! Content at a place of the timeline, rebuilt from the log and written out in one of its forms.
+//!
+//! Rebuilding is work for the processor and may run into a bug of a content library, so it runs on a thread of its own,
+//! where a panic is caught and becomes [`RenderError::Unbuildable`].
+
+use std::str::FromStr;
+
+use bytes::Bytes;
+use engine::{Content, Dot, Kind, StoredChange, VectorClock, history};
+use storage::{Past, Store, StoreError};
+use thiserror::Error;
+use tracing::{error, warn};
+
+/// The forms in which content can be had.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// Plain text, UTF-8.
+    #[default]
+    Text,
+    /// JSON.
+    Json,
+    /// One update as a client of the document's kind would send it.
+    Binary,
+}
+
+/// Content, written out.
+#[derive(Clone, Debug)]
+pub struct Rendered {
+    /// The bytes.
+    pub bytes: Bytes,
+    /// How many changes it is made of.
+    pub index: u64,
+}
+
+/// Why there is no content to show.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum RenderError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The log does not rebuild; the reason is in the server's log.
+    #[error("content cannot be rebuilt from the stored changes")]
+    Unbuildable,
+}
+
+impl FromStr for Format {
+    type Err = ();
+
+    fn from_str(word: &str) -> Result<Self, ()> {
+        match word {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            "binary" => Ok(Self::Binary),
+            _ => Err(()),
+        }
+    }
+}
+
+impl Format {
+    fn write(self, content: &Content, field: Option<&str>) -> Bytes {
+        match self {
+            Self::Text => content.text(field).into(),
+            Self::Json => content.json(field).to_string().into(),
+            Self::Binary => content.update(),
+        }
+    }
+}
+
+/// The content after a change, or without any; of all fields or of one.
+///
+/// # Errors
+/// The store failed, or the content cannot be rebuilt.
+pub async fn render(
+    store: &dyn Store,
+    kind: Kind,
+    last: Option<&StoredChange>,
+    format: Format,
+    field: Option<String>,
+) -> Result<Rendered, RenderError> {
+    let past = match last {
+        Some(last) => store.load_until(last.change.document.clone(), last.order).await?,
+        None => Past::default(),
+    };
+    let rebuilding = tokio::task::spawn_blocking(move || rebuild(kind, &past, format, field));
+    let rendered = rebuilding.await.unwrap_or_else(|panic| Err(panic.to_string()));
+    rendered.map_err(|reason| {
+        let document = last.map(|last| &last.change.document);
+        error!(?document, reason, "content cannot be rebuilt");
+        RenderError::Unbuildable
+    })
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the field is moved to another thread")]
+fn rebuild(
+    kind: Kind,
+    past: &Past,
+    format: Format,
+    field: Option<String>,
+) -> Result<Rendered, String> {
+    let replayed = history::replay(kind, past.snapshot.as_ref(), &past.changes);
+    let replayed = replayed.map_err(|error| error.to_string())?;
+    let left_out = past.damaged + replayed.skipped as u64;
+    if left_out > 0 {
+        let document = past.changes.last().map(|stored| &stored.change.document);
+        warn!(?document, left_out, "content is shown without damaged changes");
+    }
+    let bytes = format.write(&replayed.content, field.as_deref());
+    Ok(Rendered { bytes, index: covered(past).count() })
+}
+
+/// The changes that a past is made of. Its heads would not do: they may reach further than the place looked at.
+fn covered(past: &Past) -> VectorClock {
+    let of_snapshot = past.snapshot.iter().flat_map(|snapshot| snapshot.clock.heads());
+    let of_changes = past.changes.iter().map(|stored| stored.change.dot);
+    of_snapshot.chain(of_changes).collect::<Vec<Dot>>().into_iter().collect()
+}

@@ -1,0 +1,183 @@
+//! `quire serve`: builds everything from the configuration, serves until told to stop, and stops without losing a word.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::serve::ListenerExt;
+use engine::{Limits, PresenceLimits};
+use metrics_exporter_prometheus::PrometheusHandle;
+use storage::{MemoryStore, SqliteStore, Store};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::timeout;
+use tracing::{info, warn};
+
+use crate::clock::Clock;
+use crate::config::{Config, StoreChoice};
+use crate::connection::ConnectionLimits;
+use crate::http::health::Health;
+use crate::http::{self, App, SocketLimits};
+use crate::hub::{Hub, HubLimits};
+use crate::outbox::OutboxLimits;
+use crate::session::World;
+use crate::telemetry::metrics;
+
+/// Serves until SIGTERM or SIGINT. A second signal stops at once.
+///
+/// # Errors
+/// The configuration can not be served, the address is taken, or the store can not be opened.
+pub async fn serve(config: Config) -> anyhow::Result<()> {
+    config.check()?;
+    let listener = bind(config.listen).await?;
+    let store = open_store(&config).await?;
+    let app = build(&config, store.clone(), Some(metrics::init()?)).await?;
+    banner(&config, listener.local_addr()?);
+    let stop = Arc::new(Notify::new());
+    let stopped = stop.clone();
+    let router = http::router(app.clone());
+    let listener = listener.tap_io(|socket| {
+        // Without this, small frames wait for each other in the kernel (Nagle's algorithm).
+        if let Err(error) = socket.set_nodelay(true) {
+            warn!("TCP_NODELAY was refused: {error}");
+        }
+    });
+    let serving = axum::serve(listener, router)
+        .with_graceful_shutdown(async move { stopped.notified().await })
+        .into_future();
+    tokio::select! {
+        ended = serving => ended.context("the listener failed")?,
+        () = stop_signal() => {}
+    }
+    stop.notify_one();
+    shut_down(&app, &*store, config.shutdown.grace).await;
+    Ok(())
+}
+
+/// Everything that the handlers need.
+///
+/// # Errors
+/// The store gave no replica id.
+pub async fn build(
+    config: &Config,
+    store: Arc<dyn Store>,
+    metrics: Option<PrometheusHandle>,
+) -> anyhow::Result<Arc<App>> {
+    let replica = store.new_replica().await.context("the store gave no replica id")?;
+    info!(%replica, "this process is a new replica");
+    let world = World {
+        store: store.clone(),
+        replica,
+        limits: document_limits(config),
+        unsaved_bytes_max: config.limits.unsaved_node_bytes,
+        unsaved_bytes: AtomicUsize::new(0),
+        clock: Clock::start(),
+    };
+    let hub = HubLimits {
+        mailbox_max: config.limits.mailbox,
+        documents_max: config.limits.documents_open,
+    };
+    Ok(Arc::new(App {
+        store,
+        hub: Hub::new(world, hub),
+        health: Health::default(),
+        sockets: socket_limits(config),
+        connections: Arc::new(Semaphore::new(config.limits.connections)),
+        metrics,
+    }))
+}
+
+fn document_limits(config: &Config) -> Limits {
+    Limits {
+        unsaved_bytes_max: config.limits.unsaved_document_bytes,
+        snapshot_changes: config.document.snapshot_changes,
+        snapshot_bytes: config.document.snapshot_bytes,
+        idle_ms: millis(config.document.idle),
+        presence: PresenceLimits { timeout_ms: millis(config.presence.timeout), ..PresenceLimits::default() },
+        ..Limits::default()
+    }
+}
+
+fn socket_limits(config: &Config) -> SocketLimits {
+    let outbox =
+        OutboxLimits { frames_max: config.limits.outbox_frames, bytes_max: config.limits.outbox_bytes };
+    SocketLimits {
+        message_bytes_max: config.limits.message_bytes,
+        connection: ConnectionLimits {
+            outbox,
+            ping_interval: config.connection.ping_interval,
+            silence_max: config.connection.silence_timeout,
+        },
+    }
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("can not listen on {address}; is another server using the port? --listen chooses another address")
+    })
+}
+
+async fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+    Ok(match config.store {
+        StoreChoice::Memory => Arc::new(MemoryStore::new()),
+        StoreChoice::Sqlite => {
+            let folder = &config.data_dir;
+            let store = SqliteStore::open(folder).await;
+            Arc::new(store.with_context(|| format!("can not open the data in {}", folder.display()))?)
+        }
+    })
+}
+
+/// Waits for the first request to stop; the second one ends the process.
+async fn stop_signal() {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        std::process::exit(1);
+    });
+}
+
+/// Stores what is not stored, says goodbye to everyone, and closes the store; all within the grace.
+async fn shut_down(app: &App, store: &dyn Store, grace: Duration) {
+    info!("stopping: no more connections, storing what is not stored");
+    app.health.stop();
+    if timeout(grace, app.hub.drain()).await.is_err() {
+        warn!("stopped before everything was stored or every client had gone; unacknowledged edits come back with their clients");
+    }
+    if timeout(grace, store.close()).await.is_err() {
+        warn!("the store did not close in time");
+    }
+    info!("stopped");
+}
+
+fn banner(config: &Config, address: SocketAddr) {
+    let store = match config.store {
+        StoreChoice::Memory => "memory (nothing survives a restart)".to_owned(),
+        StoreChoice::Sqlite => format!("SQLite in {}", config.data_dir.display()),
+    };
+    println!("Quire {} is listening on http://{address}", env!("CARGO_PKG_VERSION"));
+    println!("  pages        http://{address}/");
+    println!("  y-websocket  ws://{address}/{{document}}");
+    println!("               ws://{address}/yjs/{{workspace}}/{{document}}");
+    println!("  API          http://{address}/api/v1 (described in /openapi.json)");
+    println!("  storage      {store}");
+    println!("  access       anonymous: everyone who can reach this address reads and writes");
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

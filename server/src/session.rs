@@ -1,0 +1,310 @@
+//! The session: the task of one hot document. It reads its mailbox, feeds the document, performs the effects.
+//!
+//! All that waits in the mailbox is handled as one batch. What the document asks of the store runs beside the session and
+//! comes back as an input; there is at most one load, one append and one snapshot on the way, which bounds that channel.
+//! While the past is being loaded the mailbox is left alone, so a flood waits in its own socket.
+
+mod members;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use engine::{
+    Author, Change, CloseReason, ConnectionId, Document, DocumentKey, Effect, Effects, Input, Intent, Kind,
+    Limits, Loaded, Phase, ReplicaId, Snapshot,
+};
+use protocol::Dialect;
+use storage::{Past, Store, StoreError};
+use tokio::sync::mpsc;
+use tracing::{error, info, warn};
+
+use crate::clock::Clock;
+use crate::hub::Hub;
+use crate::outbox::Outbox;
+use crate::telemetry::metrics;
+use members::Members;
+
+/// What the session of a document is sent.
+#[derive(Debug)]
+pub enum Mail {
+    /// A connection wants to join.
+    Join(Joining),
+    /// A connection closed.
+    Leave(ConnectionId),
+    /// A connection asks for something.
+    Intents {
+        /// Which.
+        connection: ConnectionId,
+        /// What, in the order in which it came.
+        intents: Vec<Intent>,
+        /// How much of this replica's lane it had been shown.
+        seen: Option<u64>,
+    },
+    /// A connection whose outbox was dropped has written what came before.
+    Drained {
+        /// Which.
+        connection: ConnectionId,
+        /// How much of this replica's lane it had been shown.
+        seen: Option<u64>,
+    },
+    /// The document was deleted.
+    Deleted,
+    /// The server is stopping.
+    Drain,
+}
+
+/// A connection that wants to join.
+#[derive(Debug)]
+pub struct Joining {
+    /// Which.
+    pub connection: ConnectionId,
+    /// Who; none if anonymous.
+    pub author: Option<Author>,
+    /// In which dialect.
+    pub dialect: Dialect,
+    /// Where to put frames for it.
+    pub outbox: Outbox,
+}
+
+/// What every session shares.
+#[derive(Debug)]
+pub struct World {
+    /// Where changes are kept.
+    pub store: Arc<dyn Store>,
+    /// This process.
+    pub replica: ReplicaId,
+    /// Bounds of each document.
+    pub limits: Limits,
+    /// Bytes of edits of all documents that may wait for the store; the author of the next one is closed, retryably.
+    pub unsaved_bytes_max: usize,
+    /// Bytes of edits that wait for the store now.
+    pub unsaved_bytes: AtomicUsize,
+    /// The time.
+    pub(crate) clock: Clock,
+}
+
+/// Serves one document until it is put away.
+pub(crate) async fn run(hub: Hub, key: DocumentKey, kind: Kind, mailbox: mpsc::Receiver<Mail>) {
+    let mut effects = Effects::new();
+    let world = hub.world();
+    match Document::open(key.clone(), kind, world.replica, world.limits, &mut effects) {
+        Ok(document) => Session::new(hub, key, kind, document, mailbox).serve(effects).await,
+        Err(refused) => {
+            warn!(document = %key, "{refused}");
+            hub.forget(&key);
+        }
+    }
+}
+
+struct Session {
+    hub: Hub,
+    world: Arc<World>,
+    key: DocumentKey,
+    kind: Kind,
+    document: Document,
+    members: Members,
+    mailbox: mpsc::Receiver<Mail>,
+    /// Answers from the store.
+    answers: mpsc::Receiver<Input>,
+    answer_to: mpsc::Sender<Input>,
+    /// What this document has added to [`World::unsaved_bytes`].
+    unsaved_bytes: usize,
+}
+
+impl Session {
+    fn new(hub: Hub, key: DocumentKey, kind: Kind, document: Document, mailbox: mpsc::Receiver<Mail>) -> Self {
+        let world = hub.world();
+        let (answer_to, answers) = mpsc::channel(STORE_REQUESTS_MAX);
+        let members = Members::default();
+        Self { hub, world, key, kind, document, members, mailbox, answers, answer_to, unsaved_bytes: 0 }
+    }
+
+    async fn serve(mut self, mut effects: Effects) {
+        let mut mails = Vec::with_capacity(BATCH_MAX);
+        while !self.perform(&mut effects) {
+            self.next_batch(&mut mails, &mut effects).await;
+            self.document.settle(self.world.clock.now(), &mut effects);
+            self.account_unsaved();
+        }
+    }
+
+    /// Waits for something to happen, and tells the document of it and of all else that waits.
+    async fn next_batch(&mut self, mails: &mut Vec<Mail>, effects: &mut Effects) {
+        let deadline = self.document.next_deadline_ms().map(|at_ms| self.world.clock.instant(at_ms));
+        let opened = self.document.phase() != Phase::Opening;
+        let event = tokio::select! {
+            Some(answer) = self.answers.recv() => Some(answer),
+            _ = self.mailbox.recv_many(mails, BATCH_MAX), if opened => None,
+            () = sleep_until(deadline) => Some(Input::Tick),
+        };
+        if let Some(input) = event {
+            self.document.handle(input, self.world.clock.now(), effects);
+        }
+        for mail in mails.drain(..) {
+            self.open_mail(mail, effects);
+        }
+    }
+
+    fn open_mail(&mut self, mail: Mail, effects: &mut Effects) {
+        let now = self.world.clock.now();
+        let input = match mail {
+            Mail::Join(joining) => self.admit(joining),
+            Mail::Leave(connection) => {
+                self.members.remove(connection);
+                Input::Left { connection }
+            }
+            Mail::Intents { connection, intents, seen } => {
+                return self.forward(connection, intents, seen, effects);
+            }
+            Mail::Drained { connection, seen } => Input::Drained { connection, seen },
+            Mail::Deleted => Input::Deleted,
+            Mail::Drain => Input::Drain,
+        };
+        self.document.handle(input, now, effects);
+    }
+
+    fn admit(&mut self, joining: Joining) -> Input {
+        let Joining { connection, author, dialect, outbox } = joining;
+        self.members.add(connection, dialect, outbox);
+        Input::Joined { connection, author, kind: dialect.kind() }
+    }
+
+    fn forward(&mut self, connection: ConnectionId, intents: Vec<Intent>, seen: Option<u64>, effects: &mut Effects) {
+        let now = self.world.clock.now();
+        for intent in intents {
+            if matches!(intent, Intent::Push { .. }) && self.node_is_behind() {
+                self.members.close(connection, CloseReason::StoreBehind);
+                return self.document.handle(Input::Left { connection }, now, effects);
+            }
+            self.document.handle(Input::Intent { connection, intent, seen }, now, effects);
+        }
+    }
+
+    /// Performs effects in their order. Returns true when the document was put away.
+    fn perform(&mut self, effects: &mut Effects) -> bool {
+        let mut retired = false;
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Load => self.load(),
+                Effect::Send { to, event, shows } => self.members.send(&to, &event, shows),
+                Effect::Resume { connection } => self.members.resume(connection),
+                Effect::Close { connection, reason } => self.members.close(connection, reason),
+                Effect::Append(changes) => self.append(changes),
+                Effect::StoreSnapshot(snapshot) => self.store_snapshot(snapshot),
+                Effect::Skipped(dot) => {
+                    metrics::damaged_rows(1);
+                    error!(document = %self.key, %dot, "stored change does not decode, the document opens without it");
+                }
+                Effect::Retire => retired = true,
+            }
+        }
+        retired && self.hub.retire(&self.key, &self.mailbox)
+    }
+
+    fn load(&self) {
+        let (world, key) = (self.world.clone(), self.key.clone());
+        self.ask(async move {
+            match world.store.load(key.clone()).await {
+                Ok(past) => Input::Opened(opened(&key, past)),
+                Err(failure) => {
+                    error!(document = %key, "document can not be opened: {failure}");
+                    Input::OpenFailed
+                }
+            }
+        });
+    }
+
+    fn append(&self, changes: Vec<Change>) {
+        let (world, key, kind) = (self.world.clone(), self.key.clone(), self.kind);
+        let through = changes.last().map_or(0, |change| change.dot.counter);
+        let timer = metrics::append_started(changes.len());
+        self.ask(async move {
+            let stored = world.store.append(key.clone(), kind, changes).await;
+            timer.finished(stored.is_ok());
+            match stored {
+                Ok(()) => Input::Committed { through },
+                Err(StoreError::Deleted) => Input::Deleted,
+                Err(failure) => {
+                    warn!(document = %key, "edits wait, the store did not take them: {failure}");
+                    Input::CommitFailed
+                }
+            }
+        });
+    }
+
+    fn store_snapshot(&self, snapshot: Snapshot) {
+        let (world, key) = (self.world.clone(), self.key.clone());
+        self.ask(async move {
+            match verify_and_store(world, snapshot).await {
+                Ok(()) => Input::SnapshotStored,
+                Err(failure) => {
+                    error!(document = %key, "snapshot was not kept: {failure:#}");
+                    Input::SnapshotFailed
+                }
+            }
+        });
+    }
+
+    /// Runs a request to the store beside the session.
+    fn ask(&self, request: impl Future<Output = Input> + Send + 'static) {
+        let answer_to = self.answer_to.clone();
+        self.hub.spawn(async move {
+            // The session outlives its requests unless it was put away, and then nobody waits for the answer.
+            let _ = answer_to.send(request.await).await;
+        });
+    }
+
+    fn node_is_behind(&self) -> bool {
+        self.world.unsaved_bytes.load(Ordering::Relaxed) > self.world.unsaved_bytes_max
+    }
+
+    fn account_unsaved(&mut self) {
+        let bytes = self.document.unsaved_bytes();
+        self.world.unsaved_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.world.unsaved_bytes.fetch_sub(self.unsaved_bytes, Ordering::Relaxed);
+        self.unsaved_bytes = bytes;
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.world.unsaved_bytes.fetch_sub(self.unsaved_bytes, Ordering::Relaxed);
+        self.mailbox.close();
+        self.members.close_all(CloseReason::NotReady);
+        self.hub.forget(&self.key);
+    }
+}
+
+fn opened(key: &DocumentKey, past: Past) -> Loaded {
+    if past.damaged > 0 {
+        metrics::damaged_rows(past.damaged);
+        error!(document = %key, rows = past.damaged, "damaged rows were left out, the document opens without them");
+    }
+    info!(document = %key, changes = past.changes.len(), snapshot = past.snapshot.is_some(), "document opened");
+    Loaded {
+        kind: past.kind,
+        deleted: past.deleted,
+        snapshot: past.snapshot,
+        changes: past.changes,
+        heads: past.heads,
+    }
+}
+
+async fn verify_and_store(world: Arc<World>, snapshot: Snapshot) -> anyhow::Result<()> {
+    let snapshot = tokio::task::spawn_blocking(move || snapshot.verify().map(|()| snapshot)).await??;
+    world.store.put_snapshot(snapshot).await?;
+    metrics::snapshot_stored();
+    Ok(())
+}
+
+async fn sleep_until(deadline: Option<tokio::time::Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Mails handled as one batch.
+const BATCH_MAX: usize = 256;
+/// One load or one append, and one snapshot: the document asks for no more at a time.
+const STORE_REQUESTS_MAX: usize = 4;

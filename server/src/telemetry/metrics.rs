@@ -1,0 +1,153 @@
+//! Metrics: every one is named and described here, and set through a function of its own.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use engine::CloseReason;
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+const CONNECTIONS: &str = "quire_connections";
+const DOCUMENTS_OPEN: &str = "quire_documents_open";
+const FRAMES_IN: &str = "quire_frames_received_total";
+const BYTES_IN: &str = "quire_bytes_received_total";
+const FRAMES_OUT: &str = "quire_frames_sent_total";
+const BYTES_OUT: &str = "quire_bytes_sent_total";
+const CLOSED: &str = "quire_connections_closed_total";
+const CHANGES: &str = "quire_changes_stored_total";
+const APPEND_SECONDS: &str = "quire_append_seconds";
+const APPEND_FAILURES: &str = "quire_append_failures_total";
+const SNAPSHOTS: &str = "quire_snapshots_stored_total";
+const SLOW_READERS: &str = "quire_slow_readers_total";
+const DAMAGED_ROWS: &str = "quire_damaged_rows_total";
+
+/// Bounds of the histogram of store delays, in seconds.
+const APPEND_BUCKETS: [f64; 12] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+
+/// Starts to collect, and gives the page that Prometheus reads.
+///
+/// # Errors
+/// Another recorder is installed.
+pub fn init() -> anyhow::Result<PrometheusHandle> {
+    let append = Matcher::Full(APPEND_SECONDS.to_owned());
+    let handle =
+        PrometheusBuilder::new().set_buckets_for_metric(append, &APPEND_BUCKETS)?.install_recorder()?;
+    describe();
+    Ok(handle)
+}
+
+fn describe() {
+    describe_gauge!(CONNECTIONS, "Open WebSocket connections");
+    describe_gauge!(DOCUMENTS_OPEN, "Documents in memory");
+    describe_counter!(FRAMES_IN, "Frames received from clients");
+    describe_counter!(BYTES_IN, "Bytes of frames received from clients");
+    describe_counter!(FRAMES_OUT, "Frames sent to clients");
+    describe_counter!(BYTES_OUT, "Bytes of frames sent to clients");
+    describe_counter!(CLOSED, "Connections closed by the server, by reason");
+    describe_counter!(CHANGES, "Changes committed to the store");
+    describe_histogram!(APPEND_SECONDS, "Seconds from asking the store to keep changes to its answer");
+    describe_counter!(APPEND_FAILURES, "Appends that failed and are repeated");
+    describe_counter!(SNAPSHOTS, "Snapshots stored and read back");
+    describe_counter!(SLOW_READERS, "Times a reader was so slow that its queue was replaced by one difference");
+    describe_counter!(DAMAGED_ROWS, "Stored rows that were damaged and left out; any is an alarm");
+    gauge!(CONNECTIONS).set(0.0);
+    gauge!(DOCUMENTS_OPEN).set(0.0);
+    for total in [FRAMES_IN, BYTES_IN, FRAMES_OUT, BYTES_OUT, CHANGES, APPEND_FAILURES, SNAPSHOTS] {
+        counter!(total).absolute(0);
+    }
+    counter!(SLOW_READERS).absolute(0);
+    counter!(DAMAGED_ROWS).absolute(0);
+}
+
+/// Counts a connection until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Counted(());
+
+/// A connection opened.
+pub(crate) fn connection_opened() -> Counted {
+    gauge!(CONNECTIONS).increment(1.0);
+    Counted(())
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        gauge!(CONNECTIONS).decrement(1.0);
+    }
+}
+
+/// So many documents are in memory now.
+#[allow(clippy::cast_precision_loss, reason = "a gauge of documents is exact far beyond any machine")]
+pub(crate) fn documents_open(count: usize) {
+    gauge!(DOCUMENTS_OPEN).set(count as f64);
+}
+
+/// A frame came from a client.
+pub(crate) fn frame_received(bytes: usize) {
+    counter!(FRAMES_IN).increment(1);
+    counter!(BYTES_IN).increment(bytes as u64);
+}
+
+/// Frames are on their way to a client.
+pub(crate) fn frames_sent(frames: &[Bytes]) {
+    counter!(FRAMES_OUT).increment(frames.len() as u64);
+    counter!(BYTES_OUT).increment(frames.iter().map(|frame| frame.len() as u64).sum());
+}
+
+/// The server closed a connection.
+pub(crate) fn closed(reason: CloseReason) {
+    counter!(CLOSED, "reason" => reason_label(reason)).increment(1);
+}
+
+/// A snapshot was stored and read back.
+pub(crate) fn snapshot_stored() {
+    counter!(SNAPSHOTS).increment(1);
+}
+
+/// A reader was too slow.
+pub(crate) fn slow_reader() {
+    counter!(SLOW_READERS).increment(1);
+}
+
+/// Stored rows were damaged.
+pub(crate) fn damaged_rows(rows: u64) {
+    counter!(DAMAGED_ROWS).increment(rows);
+}
+
+/// Times one append.
+#[derive(Debug)]
+pub(crate) struct AppendTimer {
+    started: Instant,
+    changes: u64,
+}
+
+/// Changes are on their way to the store.
+pub(crate) fn append_started(changes: usize) -> AppendTimer {
+    AppendTimer { started: Instant::now(), changes: changes as u64 }
+}
+
+impl AppendTimer {
+    /// The store has answered.
+    pub(crate) fn finished(self, stored: bool) {
+        histogram!(APPEND_SECONDS).record(self.started.elapsed().as_secs_f64());
+        if stored {
+            counter!(CHANGES).increment(self.changes);
+        } else {
+            counter!(APPEND_FAILURES).increment(1);
+        }
+    }
+}
+
+fn reason_label(reason: CloseReason) -> &'static str {
+    match reason {
+        CloseReason::BadFrame => "bad_frame",
+        CloseReason::BadUpdate => "bad_update",
+        CloseReason::TooLarge => "too_large",
+        CloseReason::BadName => "bad_name",
+        CloseReason::WrongKind => "wrong_kind",
+        CloseReason::Deleted => "deleted",
+        CloseReason::StoreBehind => "store_behind",
+        CloseReason::NotReady => "not_ready",
+        CloseReason::Stopping => "stopping",
+        CloseReason::Silent => "silent",
+    }
+}

@@ -1,0 +1,4 @@
+//! What operators see: logs and metrics. Neither ever holds content, and metrics never hold a document's name.
+
+pub mod logs;
+pub mod metrics;
