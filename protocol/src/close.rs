@@ -46,6 +46,11 @@ impl Close {
             text: text(reason),
         }
     }
+
+    /// Whether a client that understands the code stays away.
+    pub fn is_permanent(self) -> bool {
+        (4400..4500).contains(&self.code)
+    }
 }
 
 fn ywebsocket_code(reason: CloseReason) -> u16 {

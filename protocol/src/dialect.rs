@@ -1,8 +1,11 @@
 //! The wire protocols that are served, as a closed list: whoever adds one is led by the compiler to all that it needs.
 
-use engine::Kind;
+use std::time::Duration;
 
-use crate::ywebsocket;
+use bytes::Bytes;
+use engine::{Event, Intent, Kind};
+
+use crate::{FrameError, ywebsocket};
 
 /// A wire protocol that clients may speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,6 +26,44 @@ impl Dialect {
     pub fn kind(self) -> Kind {
         match self {
             Self::YWebsocket => ywebsocket::KIND,
+        }
+    }
+
+    /// Reads a client's frame.
+    ///
+    /// # Errors
+    /// The frame is not of the dialect; nothing of it is to be obeyed.
+    pub fn decode(self, frame: &Bytes) -> Result<Vec<Intent>, FrameError> {
+        match self {
+            Self::YWebsocket => ywebsocket::decode(frame),
+        }
+    }
+
+    /// Writes an event as one frame, or nothing if clients of this dialect need not hear of it.
+    pub fn encode(self, event: &Event) -> Option<Bytes> {
+        match self {
+            Self::YWebsocket => ywebsocket::encode(event),
+        }
+    }
+
+    /// A frame that tells a client why it is about to be closed for good, where the dialect has one.
+    pub fn denied(self, reason: &str) -> Option<Bytes> {
+        match self {
+            Self::YWebsocket => Some(ywebsocket::denied(reason)),
+        }
+    }
+
+    /// A frame that says nothing, for clients that take silence for death.
+    pub fn keepalive(self) -> Bytes {
+        match self {
+            Self::YWebsocket => ywebsocket::keepalive(),
+        }
+    }
+
+    /// After how long without any frame a client is sent a [`Self::keepalive`].
+    pub fn keepalive_after(self) -> Duration {
+        match self {
+            Self::YWebsocket => Duration::from_millis(ywebsocket::KEEPALIVE_AFTER_MS),
         }
     }
 }

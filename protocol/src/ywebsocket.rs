@@ -51,6 +51,9 @@ const MESSAGE_UPDATE: u64 = 2;
 
 const AUTH_PERMISSION_DENIED: u64 = 0;
 
+/// The update of a client that has nothing: no structs, no deletions.
+const EMPTY_UPDATE: &[u8] = &[0, 0];
+
 /// How a client's goodbye is written: `JSON.stringify(null)`.
 const GONE: &[u8] = b"null";
 
@@ -84,7 +87,8 @@ pub fn encode(event: &Event) -> Option<Bytes> {
         Event::Missing { payload } => Some(sync(MESSAGE_STEP2, payload)),
         Event::Change { payload } => Some(sync(MESSAGE_UPDATE, payload)),
         Event::Ack { tag, payload, news } => {
-            (*tag == UPDATE || *news).then(|| sync(MESSAGE_UPDATE, payload))
+            let owed = *tag == UPDATE || (*news && payload != EMPTY_UPDATE);
+            owed.then(|| sync(MESSAGE_UPDATE, payload))
         }
         Event::Presence(entries) => (!entries.is_empty()).then(|| awareness(entries)),
     }

@@ -91,7 +91,7 @@ pub enum Event {
         tag: PushTag,
         /// The push's raw bytes.
         payload: Bytes,
-        /// Whether there was anything new in it.
+        /// Whether any of it may not have been stored when it came.
         news: bool,
     },
     /// Where others are, or that they have gone.

@@ -341,12 +341,14 @@ impl Document {
                     .get(&connection)
                     .and_then(|peer| peer.author.clone());
                 let (news, begins) = (integrated.news, integrated.begins);
+                let unstored = news || !self.is_durable();
                 self.batch.push(Pushed {
                     connection,
                     author,
                     payload,
                     tag,
                     news,
+                    unstored,
                     begins,
                     seen,
                 });
@@ -524,7 +526,7 @@ impl Document {
             let event = Event::Ack {
                 tag: pushed.tag,
                 payload: pushed.payload.clone(),
-                news: pushed.news,
+                news: pushed.unstored,
             };
             self.durability.hold_ack(HeldAck {
                 through,

@@ -22,6 +22,8 @@ pub(super) struct Pushed {
     pub(super) payload: Bytes,
     pub(super) tag: PushTag,
     pub(super) news: bool,
+    /// Whether any of it may not have been stored when it came; more than the news if it repeats what waits.
+    pub(super) unstored: bool,
     pub(super) begins: Begins,
     /// How much of this replica's lane its author had been shown.
     pub(super) seen: Option<u64>,
