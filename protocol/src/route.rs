@@ -116,6 +116,9 @@ const RESERVED: [&str; 4] = ["hocuspocus", "automerge", "sharedb", "quire"];
 
 #[cfg(test)]
 mod tests {
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+    use proptest::prelude::*;
+
     use super::*;
 
     fn names(address: &str) -> (String, String) {
@@ -201,5 +204,21 @@ mod tests {
             Route::parse(&format!("/{}", "a".repeat(1_000_000))),
             Err(RouteError::Name(NameError::TooLong(1_000_000)))
         );
+    }
+
+    proptest! {
+        #[test]
+        fn every_document_can_be_addressed(workspace in "\\PC{1,20}", name in "\\PC{1,20}") {
+            let escaped = |part| utf8_percent_encode(part, NON_ALPHANUMERIC);
+            let address = format!("/yjs/{}/{}", escaped(&workspace), escaped(&name));
+            prop_assert_eq!(names(&address), (workspace, name));
+        }
+
+        #[test]
+        fn no_address_is_too_odd_to_be_read(address in "(/|%|%2|%[0-9A-F]{2}|[a-z]|yjs/|.){0,20}") {
+            if let Ok(route) = Route::parse(&address) {
+                prop_assert!(!route.document.name().is_empty());
+            }
+        }
     }
 }

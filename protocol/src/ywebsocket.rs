@@ -80,7 +80,7 @@ pub fn decode(frame: &Bytes) -> Result<Vec<Intent>, FrameError> {
 /// Writes an event as one frame, or nothing if clients need not hear of it.
 ///
 /// A client's own update comes back to it when it is stored: clients of 4.0-rc show what has not come back as unsaved,
-/// and all others ignore what they already have. An answer to our step 1 that held no news does not.
+/// and all others ignore what they already have. An answer to our step 1 does only if there was something in it to store.
 pub fn encode(event: &Event) -> Option<Bytes> {
     match event {
         Event::Have { have } => Some(sync(MESSAGE_STEP1, have)),
