@@ -1,8 +1,9 @@
 //! The one table of close codes: why a connection ends, and what its client is told so that it does the right thing.
 //!
-//! A close code is a command. Of y-websocket clients, 3.1 stop for good on 4400 to 4499 and come back on all else;
-//! 1.x, 2.x, 3.0 and 4.0-rc come back on everything. So the code of a fault that would only repeat itself is in that band
-//! (the last two digits mirror HTTP's), and the code of one that passes is outside it.
+//! A close code is a command. Of y-websocket clients, 3.1.0 stop for good on 4400 to 4499 and come back on all else;
+//! 1.5.4, 2.1.0 and 3.0.0 come back on everything, ten times a second (all seen), and so do 4.0-rc by their source. So a
+//! fault that would only repeat itself has a code in that band (the last two digits mirror HTTP's), and one that passes
+//! has a code outside it.
 //!
 //! | reason | y-websocket | why this code |
 //! |---|---|---|
