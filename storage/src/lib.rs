@@ -1,7 +1,28 @@
 //! Where changes are kept. The only crate that knows SQL.
+//!
+//! A [`Store`] is the truth about every document: the log of its changes, and snapshots that spare replaying it. When
+//! [`Store::append`] returns, the changes survive a crash of the machine; an acknowledgement may be sent then, and not
+//! before. Begin with the trait, whose docs are the contract; `contract.rs` checks each promise of it for every
+//! implementation alike.
+//!
+//! [`MemoryStore`] is the contract in its plainest form, for tests and for reading. [`SqliteStore`] keeps it on disk: one
+//! writer that commits all that waits in one transaction, and readers beside it that never wait for the writer.
+
+#![warn(missing_docs)]
+
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
+
+mod memory;
+pub use memory::MemoryStore;
+
+mod sqlite;
+pub use sqlite::{OpenError, SqliteStore};
 
 mod store;
 pub use store::{
     Answer, Description, DocumentQuery, Past, Place, Store, StoreError, TimelinePage,
     WorkspaceSummary,
 };
+
+mod thinning;

@@ -1,8 +1,9 @@
 //! The contract of a store: what every implementation promises, and what breaks if it does not.
 //!
 //! The store is the truth. `append` returning is the moment at which an edit may be called saved, so everything here is
-//! about what survives a crash. Each promise is checked for every implementation by one suite ([`crate::contract`]).
+//! about what survives a crash. Each promise is checked for every implementation by one suite, `contract.rs`.
 
+use std::fmt;
 use std::future::Future;
 use std::ops::RangeInclusive;
 use std::pin::Pin;
@@ -16,7 +17,7 @@ use thiserror::Error;
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// Keeps the changes and snapshots of all documents. Open and slow, hence `dyn`.
-pub trait Store: Send + Sync {
+pub trait Store: fmt::Debug + Send + Sync {
     /// Takes a new replica id, which no process has had before or will have again.
     ///
     /// *If broken*: two processes write the same lane, and dots name two changes.
@@ -27,21 +28,30 @@ pub trait Store: Send + Sync {
     /// When it returns `Ok` the changes survive a crash of the process and of the machine. Many documents' appends share
     /// one commit, without waiting for each other. Repeating a change that is stored already does nothing; a different
     /// change with the same dot is [`StoreError::DotReused`]. Changes of a lane arrive in order and without holes;
-    /// otherwise the append is refused ([`StoreError::HoleInLane`]).
+    /// otherwise the append is refused ([`StoreError::HoleInLane`]). So is one for a document of another kind
+    /// ([`StoreError::KindDiffers`]) or a deleted one ([`StoreError::Deleted`]).
     ///
     /// *If broken*: acknowledged edits are lost.
+    ///
+    /// # Panics
+    /// A change names another document than `document`.
     fn append(&self, document: DocumentKey, kind: Kind, changes: Vec<Change>) -> Answer<'_, ()>;
 
     /// A document's past, as much as opening it takes: the newest snapshot that is whole, the changes that it does not
     /// cover, and the heads of all lanes. Damaged rows are left out, counted and logged; a damaged snapshot gives way to
-    /// the one before. A document that never was, is an empty one without a kind.
+    /// the one before. A document that never was, is an empty one without a kind; a deleted one, which can not be opened,
+    /// has its kind and heads, and nothing to replay.
     fn load(&self, document: DocumentKey) -> Answer<'_, Past>;
 
-    /// A document's past up to and including an order: for looking back, from the newest snapshot within it.
+    /// A document's past up to and including an order: for looking back, from the newest snapshot within it. The heads
+    /// are those of that moment. A deleted document's past is given too.
     fn load_until(&self, document: DocumentKey, until: Order) -> Answer<'_, Past>;
 
     /// Stores a snapshot, reads it back and compares. An older one is kept besides, in case this one is damaged later, and
     /// a few at growing distances, so that looking back is quick.
+    ///
+    /// Refused are a snapshot of another kind than its document's, of a deleted document, and one that covers changes
+    /// which are not stored ([`StoreError::SnapshotAhead`]).
     ///
     /// *If broken*: a document opens with content that nobody wrote.
     fn put_snapshot(&self, snapshot: Snapshot) -> Answer<'_, ()>;
@@ -65,7 +75,8 @@ pub trait Store: Send + Sync {
     /// Documents of a workspace that are not deleted, in the order of their names, after a name.
     fn documents(&self, query: DocumentQuery) -> Answer<'_, Vec<Description>>;
 
-    /// A page of a document's timeline. Damaged rows are left out, counted and logged.
+    /// A page of a document's timeline. Damaged rows are left out and logged, and do not shorten the page: one with fewer
+    /// changes than asked for is the last.
     fn timeline(&self, document: DocumentKey, page: TimelinePage) -> Answer<'_, Vec<StoredChange>>;
 
     /// The order of a change: by its dot, its place from 1, or the last one at or before a wall-clock time.
@@ -81,6 +92,9 @@ pub trait Store: Send + Sync {
 
     /// Whether changes can be stored just now: a write that is committed.
     fn check(&self) -> Answer<'_, ()>;
+
+    /// Finishes what was begun and lets go of everything. Later requests fail with [`StoreError::Unavailable`].
+    fn close(&self) -> Answer<'_, ()>;
 }
 
 /// A document's past, as [`Store::load`] gives it.
@@ -153,7 +167,7 @@ pub enum TimelinePage {
 pub enum Place {
     /// A change by its dot.
     Dot(Dot),
-    /// The so-and-so-manieth change, from 1.
+    /// The so-and-so-manieth change, from 1, damaged ones included.
     Index(u64),
     /// The last change at or before a wall-clock time, in milliseconds since the Unix epoch.
     WallMs(u64),
@@ -180,7 +194,21 @@ pub enum StoreError {
     /// There is a document of that name.
     #[error("document exists")]
     Exists,
+    /// The document is of the kind named here, not of the one that was given.
+    #[error("document is of kind {0}")]
+    KindDiffers(Kind),
+    /// A snapshot covers changes, or is of a document, that the store does not have.
+    #[error("snapshot covers changes that are not stored")]
+    SnapshotAhead,
     /// A snapshot did not read back as it was written.
     #[error("snapshot did not read back as it was written")]
     NotReadBack,
+}
+
+/// Storing a change under another document's name would corrupt both, so it is worth an end to the caller.
+pub(crate) fn assert_of_document(document: &DocumentKey, changes: &[Change]) {
+    assert!(
+        changes.iter().all(|change| change.document == *document),
+        "a change of another document was given to store with {document}"
+    );
 }

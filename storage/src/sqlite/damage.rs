@@ -1,0 +1,48 @@
+//! Damaged rows are logged once each, not at every read: a history view reads the same rows again and again.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+use engine::DocumentKey;
+
+use super::rows::Damage;
+
+/// The most rows that are remembered as logged. Beyond that all are forgotten, and may be logged again.
+const REMEMBERED: usize = 1024;
+
+/// Logs each damaged row once.
+#[derive(Debug, Default)]
+pub(super) struct DamageLog {
+    logged: Mutex<HashSet<(DocumentKey, Row)>>,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Row {
+    Change(Damage),
+    Snapshot(i64),
+}
+
+impl DamageLog {
+    pub(super) fn report(&self, document: &DocumentKey, damage: Damage) {
+        if self.is_new(document, Row::Change(damage)) {
+            let dot = damage
+                .dot
+                .map_or_else(|| "unknown".to_owned(), |dot| dot.to_string());
+            tracing::error!(%document, dot, "damaged change was left out");
+        }
+    }
+
+    pub(super) fn report_snapshot(&self, document: &DocumentKey, id: i64) {
+        if self.is_new(document, Row::Snapshot(id)) {
+            tracing::error!(%document, id, "damaged snapshot was left out");
+        }
+    }
+
+    fn is_new(&self, document: &DocumentKey, row: Row) -> bool {
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        if logged.len() >= REMEMBERED {
+            logged.clear();
+        }
+        logged.insert((document.clone(), row))
+    }
+}

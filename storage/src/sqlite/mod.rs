@@ -1,0 +1,184 @@
+//! The store in a SQLite database: one file, nothing to operate.
+//!
+//! `open` is the way in and proves the settings on which durability rests; `writer` is the one task that writes, `batch`
+//! a transaction of it; `read` holds the queries, which run beside the writer and never wait for it; `rows` turns rows
+//! into values and refuses damaged ones. The tables are explained in `migrations/sqlite`.
+
+mod batch;
+mod damage;
+mod failure;
+mod open;
+mod read;
+mod rows;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::ops::RangeInclusive;
+use std::path::Path;
+
+use engine::{Change, DocumentKey, Kind, Order, ReplicaId, Snapshot, StoredChange};
+
+pub use self::open::OpenError;
+use self::open::WriteOptions;
+use self::read::Readers;
+use self::writer::{Reply, Request, Writer};
+use crate::store::{
+    Answer, Description, DocumentQuery, Past, Place, Store, StoreError, TimelinePage,
+    WorkspaceSummary, assert_of_document,
+};
+
+/// Keeps changes and snapshots in a SQLite database.
+///
+/// Dropping it lets the writer finish what it was asked and close; [`Store::close`] waits for that.
+#[derive(Debug)]
+pub struct SqliteStore {
+    readers: Readers,
+    /// None if the database was opened for reading only.
+    writer: Option<Writer>,
+}
+
+impl SqliteStore {
+    /// Opens the database in a folder, makes both if they do not exist, and brings the schema up to date.
+    ///
+    /// # Errors
+    /// See [`OpenError`]. Above all a database that would not be durable is refused.
+    pub async fn open(folder: &Path) -> Result<Self, OpenError> {
+        open::make_folder(folder)?;
+        let path = folder.join(FILE_NAME);
+        Self::open_with(&path, WriteOptions::new(&path)).await
+    }
+
+    /// Opens the database in a folder to read it, beside a running server or without one. Never creates one; every
+    /// request to write is refused.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn open_read_only(folder: &Path) -> Result<Self, OpenError> {
+        let path = folder.join(FILE_NAME);
+        let pool = open::open_readers(&path).await?;
+        open::check_schema(&pool, &path).await?;
+        Ok(Self {
+            readers: Readers::new(pool),
+            writer: None,
+        })
+    }
+
+    /// The readers go first, so that the writer is the last to leave and works its log into the database.
+    async fn finish(&self) -> Result<(), StoreError> {
+        self.readers.close().await;
+        if let Some(writer) = &self.writer {
+            writer.close().await;
+        }
+        Ok(())
+    }
+
+    async fn open_with(path: &Path, options: WriteOptions) -> Result<Self, OpenError> {
+        let mut connection = options.connect().await?;
+        open::migrate(&mut connection, path).await?;
+        let pool = open::open_readers(path).await?;
+        Ok(Self {
+            readers: Readers::new(pool),
+            writer: Some(Writer::start(connection, options)),
+        })
+    }
+
+    async fn write<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, StoreError> {
+        match &self.writer {
+            Some(writer) => writer.ask(request).await,
+            None => Err(StoreError::Unavailable(
+                "store is open for reading only".to_owned(),
+            )),
+        }
+    }
+
+    /// Writes, commits, reads back on another connection, and only then lets older snapshots go.
+    async fn keep_snapshot(&self, snapshot: Snapshot) -> Result<(), StoreError> {
+        let written = snapshot.clone();
+        let id = self
+            .write(|reply| Request::PutSnapshot(written, reply))
+            .await?;
+        let read = self
+            .readers
+            .snapshot(id, &snapshot.document, snapshot.kind)
+            .await?;
+        if read.as_ref() != Some(&snapshot) {
+            self.write(|reply| Request::RemoveSnapshot(id, reply))
+                .await?;
+            return Err(StoreError::NotReadBack);
+        }
+        self.write(|reply| Request::ThinSnapshots(snapshot.document, reply))
+            .await
+    }
+}
+
+impl Store for SqliteStore {
+    fn new_replica(&self) -> Answer<'_, ReplicaId> {
+        Box::pin(self.write(Request::NewReplica))
+    }
+
+    fn append(&self, document: DocumentKey, kind: Kind, changes: Vec<Change>) -> Answer<'_, ()> {
+        assert_of_document(&document, &changes);
+        Box::pin(self.write(move |reply| Request::Append(document, kind, changes, reply)))
+    }
+
+    fn load(&self, document: DocumentKey) -> Answer<'_, Past> {
+        Box::pin(async move { self.readers.load(&document).await })
+    }
+
+    fn load_until(&self, document: DocumentKey, until: Order) -> Answer<'_, Past> {
+        Box::pin(async move { self.readers.load_until(&document, until).await })
+    }
+
+    fn put_snapshot(&self, snapshot: Snapshot) -> Answer<'_, ()> {
+        Box::pin(self.keep_snapshot(snapshot))
+    }
+
+    fn describe(&self, document: DocumentKey) -> Answer<'_, Option<Description>> {
+        Box::pin(async move { self.readers.describe(&document).await })
+    }
+
+    fn create(&self, document: DocumentKey, kind: Kind) -> Answer<'_, Description> {
+        Box::pin(self.write(move |reply| Request::Create(document, kind, reply)))
+    }
+
+    fn delete(&self, document: DocumentKey) -> Answer<'_, bool> {
+        Box::pin(self.write(move |reply| Request::Delete(document, reply)))
+    }
+
+    fn workspaces(&self) -> Answer<'_, Vec<WorkspaceSummary>> {
+        Box::pin(self.readers.workspaces())
+    }
+
+    fn documents(&self, query: DocumentQuery) -> Answer<'_, Vec<Description>> {
+        Box::pin(async move { self.readers.documents(&query).await })
+    }
+
+    fn timeline(&self, document: DocumentKey, page: TimelinePage) -> Answer<'_, Vec<StoredChange>> {
+        Box::pin(async move { self.readers.timeline(&document, page).await })
+    }
+
+    fn find(&self, document: DocumentKey, place: Place) -> Answer<'_, Option<Order>> {
+        Box::pin(async move { self.readers.find(&document, place).await })
+    }
+
+    fn lane(
+        &self,
+        document: DocumentKey,
+        replica: ReplicaId,
+        counters: RangeInclusive<u64>,
+    ) -> Answer<'_, Vec<StoredChange>> {
+        Box::pin(async move { self.readers.lane(&document, replica, &counters).await })
+    }
+
+    fn check(&self) -> Answer<'_, ()> {
+        Box::pin(self.write(Request::Check))
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        Box::pin(self.finish())
+    }
+}
+
+/// The database's name within its folder.
+const FILE_NAME: &str = "quire.sqlite";

@@ -1,0 +1,470 @@
+//! Reading: every query that asks and does not write. All of them run on read connections, beside the writer, and each
+//! sees the log as it stood when it began.
+//!
+//! No query here passes over a document's changes to find their heads. Heads come from a skip scan: one step into the
+//! primary key for each lane, by a recursive query.
+
+use std::ops::RangeInclusive;
+
+use engine::{DocumentKey, Dot, Kind, Order, ReplicaId, Snapshot, StoredChange, VectorClock};
+use futures_util::TryStreamExt;
+use futures_util::stream::BoxStream;
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::{Row, SqliteConnection};
+
+use super::damage::DamageLog;
+use super::failure::store_error;
+use super::rows::{self, change_columns};
+use crate::store::{
+    Description, DocumentQuery, Past, Place, StoreError, TimelinePage, WorkspaceSummary,
+};
+
+type Rows<'a> = BoxStream<'a, Result<SqliteRow, sqlx::Error>>;
+
+/// The read connections.
+#[derive(Debug)]
+pub(super) struct Readers {
+    pool: SqlitePool,
+    damage: DamageLog,
+}
+
+/// What stands in `documents` about a document.
+struct Known {
+    id: i64,
+    kind: Kind,
+    deleted: bool,
+}
+
+impl Readers {
+    pub(super) fn new(pool: SqlitePool) -> Self {
+        Self {
+            pool,
+            damage: DamageLog::default(),
+        }
+    }
+
+    pub(super) async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// All that opening a document takes.
+    pub(super) async fn load(&self, document: &DocumentKey) -> Result<Past, StoreError> {
+        self.past(document, None).await
+    }
+
+    /// The past up to and including an order.
+    pub(super) async fn load_until(
+        &self,
+        document: &DocumentKey,
+        until: Order,
+    ) -> Result<Past, StoreError> {
+        self.past(document, Some(until)).await
+    }
+
+    async fn past(&self, document: &DocumentKey, until: Option<Order>) -> Result<Past, StoreError> {
+        // One transaction, so that heads, snapshot and changes are of the same moment.
+        let mut reading = self.pool.begin().await.map_err(|e| store_error(&e))?;
+        let Some(known) = known(&mut reading, document).await? else {
+            return Ok(Past::default());
+        };
+        let heads = heads(&mut reading, known.id)
+            .await
+            .map_err(|e| store_error(&e))?;
+        let mut past = Past {
+            kind: Some(known.kind),
+            deleted: known.deleted,
+            ..Past::default()
+        };
+        if known.deleted && until.is_none() {
+            past.heads = heads;
+            return Ok(past);
+        }
+        let gathering = Gathering {
+            readers: self,
+            document,
+            known: &known,
+            until: until.map_or(i64::MAX, |order| saturated(order.0)),
+        };
+        gathering
+            .fill(&mut reading, &heads, &mut past)
+            .await
+            .map_err(|e| store_error(&e))?;
+        Ok(past)
+    }
+
+    /// A document's description.
+    pub(super) async fn describe(
+        &self,
+        document: &DocumentKey,
+    ) -> Result<Option<Description>, StoreError> {
+        sqlx::query(DESCRIBE)
+            .bind(document.workspace())
+            .bind(document.name())
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(|e| store_error(&e))?
+            .map(|row| rows::description(&row))
+            .transpose()
+    }
+
+    /// The workspaces that hold documents.
+    pub(super) async fn workspaces(&self) -> Result<Vec<WorkspaceSummary>, StoreError> {
+        let counts: Vec<(String, i64)> = sqlx::query_as(WORKSPACES)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|e| store_error(&e))?;
+        let summary = |(name, documents): (String, i64)| WorkspaceSummary {
+            name,
+            documents: documents.cast_unsigned(),
+        };
+        Ok(counts.into_iter().map(summary).collect())
+    }
+
+    /// A page of a workspace's documents. One whose row can not be read is left out and logged.
+    pub(super) async fn documents(
+        &self,
+        query: &DocumentQuery,
+    ) -> Result<Vec<Description>, StoreError> {
+        // No UTF-8 has a byte 0xff, so this is after every name with the prefix, and before all others that follow it.
+        let mut beyond = query.prefix.clone().into_bytes();
+        beyond.push(0xff);
+        let mut rows = sqlx::query(DOCUMENTS)
+            .bind(&query.workspace)
+            .bind(&query.prefix)
+            .bind(beyond)
+            .bind(query.after.as_deref().unwrap_or(""))
+            .fetch(&self.pool);
+        let mut page = Vec::new();
+        while page.len() < query.limit
+            && let Some(row) = rows.try_next().await.map_err(|e| store_error(&e))?
+        {
+            match rows::description(&row) {
+                Ok(description) => page.push(description),
+                Err(_) => {
+                    tracing::error!(workspace = ?query.workspace, "row of a document can not be read")
+                }
+            }
+        }
+        Ok(page)
+    }
+
+    /// A page of a document's timeline.
+    pub(super) async fn timeline(
+        &self,
+        document: &DocumentKey,
+        page: TimelinePage,
+    ) -> Result<Vec<StoredChange>, StoreError> {
+        let (sql, from, limit) = match page {
+            TimelinePage::After(order, limit) => (TIMELINE_AFTER, saturated(order.0), limit),
+            TimelinePage::Before(Some(order), limit) => {
+                (TIMELINE_BEFORE, saturated(order.0), limit)
+            }
+            TimelinePage::Before(None, limit) => (TIMELINE_BEFORE, i64::MAX, limit),
+        };
+        let rows = sqlx::query(sql)
+            .bind(document.workspace())
+            .bind(document.name())
+            .bind(from)
+            .fetch(&self.pool);
+        self.whole(document, rows, limit)
+            .await
+            .map_err(|e| store_error(&e))
+    }
+
+    /// A part of a lane.
+    pub(super) async fn lane(
+        &self,
+        document: &DocumentKey,
+        replica: ReplicaId,
+        counters: &RangeInclusive<u64>,
+    ) -> Result<Vec<StoredChange>, StoreError> {
+        let rows = sqlx::query(LANE)
+            .bind(document.workspace())
+            .bind(document.name())
+            .bind(replica.0)
+            .bind(saturated(*counters.start()))
+            .bind(saturated(*counters.end()))
+            .fetch(&self.pool);
+        self.whole(document, rows, usize::MAX)
+            .await
+            .map_err(|e| store_error(&e))
+    }
+
+    /// The place of a change in the timeline.
+    pub(super) async fn find(
+        &self,
+        document: &DocumentKey,
+        place: Place,
+    ) -> Result<Option<Order>, StoreError> {
+        let query = match place {
+            Place::Dot(dot) => sqlx::query_scalar(FIND_DOT)
+                .bind(saturated(dot.counter))
+                .bind(dot.replica.0),
+            Place::Index(0) => return Ok(None),
+            Place::Index(index) => sqlx::query_scalar(FIND_INDEX).bind(saturated(index - 1)),
+            Place::WallMs(wall_ms) => sqlx::query_scalar(FIND_WALL).bind(last_hlc(wall_ms)),
+        };
+        let order: Option<i64> = query
+            .bind(document.workspace())
+            .bind(document.name())
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(|e| store_error(&e))?;
+        Ok(order.map(|order| Order(order.cast_unsigned())))
+    }
+
+    /// Reads a snapshot back, by its number; none if the row is not whole.
+    pub(super) async fn snapshot(
+        &self,
+        id: i64,
+        document: &DocumentKey,
+        kind: Kind,
+    ) -> Result<Option<Snapshot>, StoreError> {
+        let row = sqlx::query(SNAPSHOT)
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(|e| store_error(&e))?;
+        Ok(row.and_then(|row| rows::snapshot(&row, document, kind)))
+    }
+
+    /// The changes that are whole, at most `limit` of them.
+    async fn whole(
+        &self,
+        document: &DocumentKey,
+        mut rows: Rows<'_>,
+        limit: usize,
+    ) -> Result<Vec<StoredChange>, sqlx::Error> {
+        let mut changes = Vec::new();
+        while changes.len() < limit
+            && let Some(row) = rows.try_next().await?
+        {
+            match rows::change(&row, document) {
+                Ok(change) => changes.push(change),
+                Err(damage) => self.damage.report(document, damage),
+            }
+        }
+        Ok(changes)
+    }
+}
+
+/// One document's past being put together.
+struct Gathering<'a> {
+    readers: &'a Readers,
+    document: &'a DocumentKey,
+    known: &'a Known,
+    until: i64,
+}
+
+impl Gathering<'_> {
+    async fn fill(
+        &self,
+        reading: &mut SqliteConnection,
+        heads: &VectorClock,
+        past: &mut Past,
+    ) -> Result<(), sqlx::Error> {
+        self.find_snapshot(reading, heads, past).await?;
+        let covered = past.snapshot.as_ref().map(|it| it.clock.clone());
+        let covered = covered.unwrap_or_default();
+        past.heads = covered.clone();
+        for head in heads.heads().filter(|head| !covered.contains(*head)) {
+            self.read_lane(reading, head.replica, covered.get(head.replica), past)
+                .await?;
+        }
+        past.changes.sort_unstable_by_key(|change| change.order);
+        Ok(())
+    }
+
+    /// The newest snapshot that is whole and covers nothing that the log has lost.
+    async fn find_snapshot(
+        &self,
+        reading: &mut SqliteConnection,
+        heads: &VectorClock,
+        past: &mut Past,
+    ) -> Result<(), sqlx::Error> {
+        let mut rows = sqlx::query(SNAPSHOTS)
+            .bind(self.known.id)
+            .bind(self.until)
+            .fetch(reading);
+        while let Some(row) = rows.try_next().await? {
+            let found = rows::snapshot(&row, self.document, self.known.kind)
+                .filter(|snapshot| heads.dominates(&snapshot.clock));
+            if found.is_some() {
+                past.snapshot = found;
+                return Ok(());
+            }
+            past.damaged += 1;
+            let id: i64 = row.try_get(3)?;
+            self.readers.damage.report_snapshot(self.document, id);
+        }
+        Ok(())
+    }
+
+    /// Orders grow along a lane, so the first change beyond the last order wanted ends it.
+    async fn read_lane(
+        &self,
+        reading: &mut SqliteConnection,
+        replica: ReplicaId,
+        covered: u64,
+        past: &mut Past,
+    ) -> Result<(), sqlx::Error> {
+        let mut rows = sqlx::query(LANE_AFTER)
+            .bind(self.known.id)
+            .bind(replica.0)
+            .bind(saturated(covered))
+            .fetch(reading);
+        while let Some(row) = rows.try_next().await? {
+            let (counter, order): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
+            if order > self.until {
+                break;
+            }
+            past.heads
+                .observe(Dot::new(replica, counter.cast_unsigned()));
+            match rows::change(&row, self.document) {
+                Ok(change) => past.changes.push(change),
+                Err(damage) => {
+                    past.damaged += 1;
+                    self.readers.damage.report(self.document, damage);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn known(
+    reading: &mut SqliteConnection,
+    document: &DocumentKey,
+) -> Result<Option<Known>, StoreError> {
+    let row = sqlx::query(KNOWN)
+        .bind(document.workspace())
+        .bind(document.name())
+        .fetch_optional(reading)
+        .await
+        .map_err(|e| store_error(&e))?;
+    let known = |row: SqliteRow| {
+        Some(Known {
+            id: row.try_get(0).ok()?,
+            kind: rows::kind(&row, 1)?,
+            deleted: row.try_get(2).ok()?,
+        })
+    };
+    row.map(|row| known(row).ok_or_else(rows::damaged_document))
+        .transpose()
+}
+
+async fn heads(reading: &mut SqliteConnection, document: i64) -> Result<VectorClock, sqlx::Error> {
+    let heads: Vec<(u32, i64)> = sqlx::query_as(HEADS)
+        .bind(document)
+        .fetch_all(reading)
+        .await?;
+    let head =
+        |(replica, counter): (u32, i64)| Dot::new(ReplicaId(replica), counter.cast_unsigned());
+    Ok(heads.into_iter().map(head).collect())
+}
+
+/// A bound of a range: numbers that SQLite does not have stand for the highest that it has, which no row reaches.
+fn saturated(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The highest timestamp whose wall-clock part is not after `wall_ms`. From the year 6429 on the sign bit is set; such a
+/// timestamp, of a clock gone wrong, is before no time.
+fn last_hlc(wall_ms: u64) -> i64 {
+    let next = wall_ms.saturating_add(1).min(1 << 47);
+    saturated((next << 16) - 1)
+}
+
+const KNOWN: &str =
+    "SELECT id, kind, deleted_ms IS NOT NULL FROM documents WHERE workspace = ?1 AND name = ?2";
+
+/// The lanes of the document `$id`, one step into the primary key for each.
+macro_rules! lanes {
+    ($id:literal) => {
+        concat!(
+            "WITH RECURSIVE lane (replica) AS (
+                SELECT min(replica) FROM changes WHERE document = ",
+            $id,
+            "
+                UNION ALL
+                SELECT (SELECT min(c.replica) FROM changes c WHERE c.document = ",
+            $id,
+            " AND c.replica > lane.replica)
+                FROM lane WHERE lane.replica IS NOT NULL
+            ), head (replica, counter) AS (
+                SELECT replica,
+                    (SELECT max(c.counter) FROM changes c WHERE c.document = ",
+            $id,
+            " AND c.replica = lane.replica)
+                FROM lane WHERE replica IS NOT NULL
+            )"
+        )
+    };
+}
+
+const HEADS: &str = concat!(lanes!("?1"), " SELECT replica, counter FROM head");
+
+macro_rules! describe {
+    ($which:literal) => {
+        concat!(
+            "SELECT workspace, name, kind, created_ms, deleted_ms,
+                (SELECT c.hlc FROM changes c WHERE c.document = d.id ORDER BY c.ord DESC LIMIT 1),
+                (",
+            lanes!("d.id"),
+            " SELECT group_concat(replica || '.' || counter) FROM head)
+            FROM documents d WHERE ",
+            $which
+        )
+    };
+}
+
+const DESCRIBE: &str = describe!("workspace = ?1 AND name = ?2");
+
+const DOCUMENTS: &str = describe!(
+    "workspace = ?1 AND name >= ?2 AND name < CAST(?3 AS TEXT) AND name > ?4 AND deleted_ms IS NULL ORDER BY name"
+);
+
+const WORKSPACES: &str = "SELECT workspace, count(*) FROM documents WHERE deleted_ms IS NULL
+    GROUP BY workspace ORDER BY workspace";
+
+macro_rules! select_changes {
+    ($which:literal) => {
+        concat!("SELECT ", change_columns!(), " FROM changes WHERE ", $which)
+    };
+}
+
+const LANE_AFTER: &str =
+    select_changes!("document = ?1 AND replica = ?2 AND counter > ?3 ORDER BY counter");
+
+const LANE: &str = select_changes!(
+    "document = (SELECT id FROM documents WHERE workspace = ?1 AND name = ?2)
+    AND replica = ?3 AND counter BETWEEN ?4 AND ?5 ORDER BY counter"
+);
+
+const TIMELINE_AFTER: &str = select_changes!(
+    "document = (SELECT id FROM documents WHERE workspace = ?1 AND name = ?2) AND ord > ?3 ORDER BY ord"
+);
+
+const TIMELINE_BEFORE: &str = select_changes!(
+    "document = (SELECT id FROM documents WHERE workspace = ?1 AND name = ?2) AND ord < ?3 ORDER BY ord DESC"
+);
+
+const FIND_DOT: &str = "SELECT ord FROM changes
+    WHERE document = (SELECT id FROM documents WHERE workspace = ?3 AND name = ?4)
+    AND counter = ?1 AND replica = ?2";
+
+const FIND_INDEX: &str = "SELECT ord FROM changes
+    WHERE document = (SELECT id FROM documents WHERE workspace = ?2 AND name = ?3)
+    ORDER BY ord LIMIT 1 OFFSET ?1";
+
+/// Goes back from the end of the timeline to the first change that is early enough. The timestamps of a timeline nearly
+/// grow, but where clocks differ they do not, so halving would be wrong. The index holds the timestamp, so even a walk
+/// back through a hundred thousand changes reads no row and takes milliseconds.
+const FIND_WALL: &str = "SELECT ord FROM changes INDEXED BY changes_by_order
+    WHERE document = (SELECT id FROM documents WHERE workspace = ?2 AND name = ?3)
+    AND hlc BETWEEN 0 AND ?1 ORDER BY ord DESC LIMIT 1";
+
+const SNAPSHOT: &str = "SELECT clock, state, checksum FROM snapshots WHERE id = ?1";
+
+const SNAPSHOTS: &str = "SELECT clock, state, checksum, id FROM snapshots
+    WHERE document = ?1 AND through_ord <= ?2 ORDER BY through_ord DESC, id DESC";

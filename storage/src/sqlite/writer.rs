@@ -1,0 +1,209 @@
+//! The one writer: a task that owns the write connection and commits in groups.
+//!
+//! It takes every request that waits and carries all of them out in one transaction, so a thousand documents share one
+//! trip to the disk. There is no timer: while one commit is at the disk, the next batch gathers in the inbox. Answers go
+//! out after the commit. One request's refusal leaves its neighbours alone; a failure (a full disk, a lost file) rolls
+//! back and fails the whole batch, and the next one begins with a fresh connection and an empty cache.
+
+use std::collections::VecDeque;
+
+use engine::{Change, DocumentKey, Kind, ReplicaId, Snapshot};
+use sqlx::{Connection, SqliteConnection};
+use tokio::sync::{mpsc, oneshot};
+
+use super::batch::{Batch, Cache};
+use super::failure::store_error;
+use super::open::{OpenError, WriteOptions};
+use crate::store::{Description, StoreError};
+
+/// Where an answer goes. A caller that no longer waits is no reason to stop.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// An answer that is held back until the commit, and is replaced by its failure.
+pub(super) type HeldAnswer = Box<dyn FnOnce(Option<&StoreError>) + Send>;
+
+/// What the writer can be asked.
+#[derive(Debug)]
+pub(super) enum Request {
+    /// Store changes of one document.
+    Append(DocumentKey, Kind, Vec<Change>, Reply<()>),
+    /// Create a document.
+    Create(DocumentKey, Kind, Reply<Description>),
+    /// Delete a document.
+    Delete(DocumentKey, Reply<bool>),
+    /// Hand out a replica id.
+    NewReplica(Reply<ReplicaId>),
+    /// Prove that a commit is possible.
+    Check(Reply<()>),
+    /// Write a snapshot, and answer with its number.
+    PutSnapshot(Snapshot, Reply<i64>),
+    /// Remove a snapshot that did not read back.
+    RemoveSnapshot(i64, Reply<()>),
+    /// Remove the snapshots of a document that newer ones make superfluous.
+    ThinSnapshots(DocumentKey, Reply<()>),
+}
+
+#[derive(Debug)]
+enum Message {
+    Write(Request),
+    /// Finish what was asked before, close the connection, and stop.
+    Close(oneshot::Sender<()>),
+}
+
+/// Asks the writer.
+#[derive(Clone, Debug)]
+pub(super) struct Writer {
+    inbox: mpsc::Sender<Message>,
+}
+
+impl Writer {
+    /// Starts the writer with a connection; it opens others by `options` when that one fails.
+    pub(super) fn start(connection: SqliteConnection, options: WriteOptions) -> Self {
+        let (sender, inbox) = mpsc::channel(INBOX_REQUESTS);
+        let task = Task {
+            inbox,
+            options,
+            connection: Some(connection),
+            cache: Cache::default(),
+            closers: Vec::new(),
+        };
+        tokio::spawn(task.run());
+        Self { inbox: sender }
+    }
+
+    /// Sends a request and waits for its answer. Waits too while the inbox is full.
+    pub(super) async fn ask<T>(
+        &self,
+        request: impl FnOnce(Reply<T>) -> Request,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.inbox
+            .send(Message::Write(request(reply)))
+            .await
+            .map_err(|_| stopped())?;
+        answer.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Has the writer finish what was asked before, and returns when it has stopped.
+    pub(super) async fn close(&self) {
+        let (closer, closed) = oneshot::channel();
+        if self.inbox.send(Message::Close(closer)).await.is_ok() {
+            // Whether it answers or is gone, it has stopped.
+            let _ = closed.await;
+        }
+    }
+}
+
+impl Request {
+    /// Answers with an error.
+    fn fail(self, error: &StoreError) {
+        match self {
+            Self::Append(.., reply)
+            | Self::Check(reply)
+            | Self::RemoveSnapshot(_, reply)
+            | Self::ThinSnapshots(_, reply) => fail(reply, error),
+            Self::Create(.., reply) => fail(reply, error),
+            Self::Delete(_, reply) => fail(reply, error),
+            Self::NewReplica(reply) => fail(reply, error),
+            Self::PutSnapshot(_, reply) => fail(reply, error),
+        }
+    }
+}
+
+struct Task {
+    inbox: mpsc::Receiver<Message>,
+    options: WriteOptions,
+    connection: Option<SqliteConnection>,
+    cache: Cache,
+    closers: Vec<oneshot::Sender<()>>,
+}
+
+impl Task {
+    async fn run(mut self) {
+        let mut waiting = Vec::new();
+        while self.inbox.recv_many(&mut waiting, INBOX_REQUESTS).await > 0 {
+            let requests = waiting.drain(..).filter_map(|it| self.sort_out(it));
+            let requests = requests.collect();
+            self.commit(requests).await;
+        }
+        self.finish().await;
+    }
+
+    /// Once someone asks to close, the inbox takes no more, and the loop ends when it is empty.
+    fn sort_out(&mut self, message: Message) -> Option<Request> {
+        match message {
+            Message::Write(request) => Some(request),
+            Message::Close(closer) => {
+                self.inbox.close();
+                self.closers.push(closer);
+                None
+            }
+        }
+    }
+
+    async fn commit(&mut self, mut requests: VecDeque<Request>) {
+        let mut answers = Vec::with_capacity(requests.len());
+        let failure = self.transact(&mut requests, &mut answers).await.err();
+        if let Some(error) = &failure {
+            tracing::error!(%error, requests = requests.len() + answers.len(), "commit failed");
+            self.connection = None;
+            self.cache = Cache::default();
+        }
+        answers
+            .into_iter()
+            .for_each(|answer| answer(failure.as_ref()));
+        if let Some(error) = failure {
+            requests.into_iter().for_each(|it| it.fail(&error));
+        }
+    }
+
+    /// One transaction. Requests move from `requests` to `answers` as they are carried out.
+    async fn transact(
+        &mut self,
+        requests: &mut VecDeque<Request>,
+        answers: &mut Vec<HeldAnswer>,
+    ) -> Result<(), StoreError> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.options.connect().await.map_err(reopen_error)?,
+        };
+        Batch::new(&mut connection, &mut self.cache, answers)
+            .commit(requests)
+            .await
+            .map_err(|error| store_error(&error))?;
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    async fn finish(self) {
+        if let Some(connection) = self.connection
+            && let Err(error) = connection.close().await
+        {
+            tracing::warn!(%error, "write connection did not close cleanly");
+        }
+        for closer in self.closers {
+            // Whoever asked may have stopped waiting.
+            let _ = closer.send(());
+        }
+    }
+}
+
+fn fail<T>(reply: Reply<T>, error: &StoreError) {
+    // The caller may have stopped waiting.
+    let _ = reply.send(Err(error.clone()));
+}
+
+fn reopen_error(error: OpenError) -> StoreError {
+    match error {
+        OpenError::Database { source, .. } => store_error(&source),
+        other => StoreError::Unavailable(other.to_string()),
+    }
+}
+
+fn stopped() -> StoreError {
+    StoreError::Unavailable("store is closed".to_owned())
+}
+
+/// The inbox: as many requests as may wait, and so the most that one transaction carries out. A session has one append
+/// under way at a time, so this many documents can be busy before a sender waits.
+const INBOX_REQUESTS: usize = 4096;
