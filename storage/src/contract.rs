@@ -479,7 +479,8 @@ pub async fn a_lane_is_read_in_part(store: &dyn Store) {
         let lane = store.lane(notes.clone(), one, range).await.unwrap();
         assert_eq!(plain(&lane), wanted);
     }
-    let reversed = store.lane(notes.clone(), one, 5..=3).await.unwrap();
+    let (from, to) = (5, 3);
+    let reversed = store.lane(notes.clone(), one, from..=to).await.unwrap();
     assert_eq!(reversed, []);
     let foreign = store.lane(document("other"), one, 1..=9).await.unwrap();
     assert_eq!(foreign, []);

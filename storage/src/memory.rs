@@ -77,7 +77,7 @@ impl Store for MemoryStore {
 
     fn append(&self, document: DocumentKey, kind: Kind, changes: Vec<Change>) -> Answer<'_, ()> {
         assert_of_document(&document, &changes);
-        self.with(move |state| state.append(document, kind, changes))
+        self.with(move |state| state.append(&document, kind, changes))
     }
 
     fn load(&self, document: DocumentKey) -> Answer<'_, Past> {
@@ -198,16 +198,16 @@ impl Store for MemoryStore {
 impl State {
     fn append(
         &mut self,
-        document: DocumentKey,
+        document: &DocumentKey,
         kind: Kind,
         changes: Vec<Change>,
     ) -> Result<(), StoreError> {
-        let stored = self.living(&document, kind)?;
+        let stored = self.living(document, kind)?;
         let fresh = fresh(stored.map_or(&[][..], |found| &found.changes), changes)?;
         let first = self.last_order + 1;
         self.last_order += fresh.len() as u64;
         let numbered = fresh.into_iter().zip(first..);
-        self.insert(&document, kind)
+        self.insert(document, kind)
             .changes
             .extend(numbered.map(|(change, order)| StoredChange {
                 order: Order(order),

@@ -1,15 +1,20 @@
 //! The store in a SQLite database: one file, nothing to operate.
 //!
-//! `open` is the way in and proves the settings on which durability rests; `writer` is the one task that writes, `batch`
-//! a transaction of it; `read` holds the queries, which run beside the writer and never wait for it; `rows` turns rows
-//! into values and refuses damaged ones. The tables are explained in `migrations/sqlite`.
+//! `open` is the way in and proves the settings on which durability rests. `writer` is the one task that writes, `batch` a
+//! transaction of it, with `known`, `append` and `keep` for documents, changes and snapshots. `read` runs beside the
+//! writer and never waits for it. `rows` turns rows into values and refuses damaged ones; `sql` has the statements. The
+//! tables are explained in `migrations/sqlite`.
 
+mod append;
 mod batch;
 mod damage;
 mod failure;
+mod keep;
+mod known;
 mod open;
 mod read;
 mod rows;
+mod sql;
 #[cfg(test)]
 mod tests;
 mod writer;

@@ -14,7 +14,9 @@ use sqlx::{Row, SqliteConnection};
 
 use super::damage::DamageLog;
 use super::failure::store_error;
-use super::rows::{self, change_columns};
+use super::known::Known;
+use super::rows;
+use super::sql;
 use crate::store::{
     Description, DocumentQuery, Past, Place, StoreError, TimelinePage, WorkspaceSummary,
 };
@@ -26,13 +28,6 @@ type Rows<'a> = BoxStream<'a, Result<SqliteRow, sqlx::Error>>;
 pub(super) struct Readers {
     pool: SqlitePool,
     damage: DamageLog,
-}
-
-/// What stands in `documents` about a document.
-struct Known {
-    id: i64,
-    kind: Kind,
-    deleted: bool,
 }
 
 impl Readers {
@@ -97,7 +92,7 @@ impl Readers {
         &self,
         document: &DocumentKey,
     ) -> Result<Option<Description>, StoreError> {
-        sqlx::query(DESCRIBE)
+        sqlx::query(sql::DESCRIBE)
             .bind(document.workspace())
             .bind(document.name())
             .fetch_optional(&self.pool)
@@ -109,7 +104,7 @@ impl Readers {
 
     /// The workspaces that hold documents.
     pub(super) async fn workspaces(&self) -> Result<Vec<WorkspaceSummary>, StoreError> {
-        let counts: Vec<(String, i64)> = sqlx::query_as(WORKSPACES)
+        let counts: Vec<(String, i64)> = sqlx::query_as(sql::WORKSPACES)
             .fetch_all(&self.pool)
             .await
             .map_err(|e| store_error(&e))?;
@@ -128,7 +123,7 @@ impl Readers {
         // No UTF-8 has a byte 0xff, so this is after every name with the prefix, and before all others that follow it.
         let mut beyond = query.prefix.clone().into_bytes();
         beyond.push(0xff);
-        let mut rows = sqlx::query(DOCUMENTS)
+        let mut rows = sqlx::query(sql::DOCUMENTS)
             .bind(&query.workspace)
             .bind(&query.prefix)
             .bind(beyond)
@@ -141,7 +136,7 @@ impl Readers {
             match rows::description(&row) {
                 Ok(description) => page.push(description),
                 Err(_) => {
-                    tracing::error!(workspace = ?query.workspace, "row of a document can not be read")
+                    tracing::error!(workspace = ?query.workspace, "row of a document can not be read");
                 }
             }
         }
@@ -155,11 +150,11 @@ impl Readers {
         page: TimelinePage,
     ) -> Result<Vec<StoredChange>, StoreError> {
         let (sql, from, limit) = match page {
-            TimelinePage::After(order, limit) => (TIMELINE_AFTER, saturated(order.0), limit),
+            TimelinePage::After(order, limit) => (sql::TIMELINE_AFTER, saturated(order.0), limit),
             TimelinePage::Before(Some(order), limit) => {
-                (TIMELINE_BEFORE, saturated(order.0), limit)
+                (sql::TIMELINE_BEFORE, saturated(order.0), limit)
             }
-            TimelinePage::Before(None, limit) => (TIMELINE_BEFORE, i64::MAX, limit),
+            TimelinePage::Before(None, limit) => (sql::TIMELINE_BEFORE, i64::MAX, limit),
         };
         let rows = sqlx::query(sql)
             .bind(document.workspace())
@@ -178,7 +173,7 @@ impl Readers {
         replica: ReplicaId,
         counters: &RangeInclusive<u64>,
     ) -> Result<Vec<StoredChange>, StoreError> {
-        let rows = sqlx::query(LANE)
+        let rows = sqlx::query(sql::LANE)
             .bind(document.workspace())
             .bind(document.name())
             .bind(replica.0)
@@ -197,12 +192,12 @@ impl Readers {
         place: Place,
     ) -> Result<Option<Order>, StoreError> {
         let query = match place {
-            Place::Dot(dot) => sqlx::query_scalar(FIND_DOT)
+            Place::Dot(dot) => sqlx::query_scalar(sql::FIND_DOT)
                 .bind(saturated(dot.counter))
                 .bind(dot.replica.0),
             Place::Index(0) => return Ok(None),
-            Place::Index(index) => sqlx::query_scalar(FIND_INDEX).bind(saturated(index - 1)),
-            Place::WallMs(wall_ms) => sqlx::query_scalar(FIND_WALL).bind(last_hlc(wall_ms)),
+            Place::Index(index) => sqlx::query_scalar(sql::FIND_INDEX).bind(saturated(index - 1)),
+            Place::WallMs(wall_ms) => sqlx::query_scalar(sql::FIND_WALL).bind(last_hlc(wall_ms)),
         };
         let order: Option<i64> = query
             .bind(document.workspace())
@@ -220,7 +215,7 @@ impl Readers {
         document: &DocumentKey,
         kind: Kind,
     ) -> Result<Option<Snapshot>, StoreError> {
-        let row = sqlx::query(SNAPSHOT)
+        let row = sqlx::query(sql::SNAPSHOT)
             .bind(id)
             .fetch_optional(&self.pool)
             .await
@@ -282,7 +277,7 @@ impl Gathering<'_> {
         heads: &VectorClock,
         past: &mut Past,
     ) -> Result<(), sqlx::Error> {
-        let mut rows = sqlx::query(SNAPSHOTS)
+        let mut rows = sqlx::query(sql::SNAPSHOTS)
             .bind(self.known.id)
             .bind(self.until)
             .fetch(reading);
@@ -308,7 +303,7 @@ impl Gathering<'_> {
         covered: u64,
         past: &mut Past,
     ) -> Result<(), sqlx::Error> {
-        let mut rows = sqlx::query(LANE_AFTER)
+        let mut rows = sqlx::query(sql::LANE_AFTER)
             .bind(self.known.id)
             .bind(replica.0)
             .bind(saturated(covered))
@@ -336,25 +331,17 @@ async fn known(
     reading: &mut SqliteConnection,
     document: &DocumentKey,
 ) -> Result<Option<Known>, StoreError> {
-    let row = sqlx::query(KNOWN)
+    let row = sqlx::query(sql::KNOWN)
         .bind(document.workspace())
         .bind(document.name())
         .fetch_optional(reading)
         .await
         .map_err(|e| store_error(&e))?;
-    let known = |row: SqliteRow| {
-        Some(Known {
-            id: row.try_get(0).ok()?,
-            kind: rows::kind(&row, 1)?,
-            deleted: row.try_get(2).ok()?,
-        })
-    };
-    row.map(|row| known(row).ok_or_else(rows::damaged_document))
-        .transpose()
+    row.as_ref().map(Known::read).transpose()
 }
 
 async fn heads(reading: &mut SqliteConnection, document: i64) -> Result<VectorClock, sqlx::Error> {
-    let heads: Vec<(u32, i64)> = sqlx::query_as(HEADS)
+    let heads: Vec<(u32, i64)> = sqlx::query_as(sql::HEADS)
         .bind(document)
         .fetch_all(reading)
         .await?;
@@ -374,97 +361,3 @@ fn last_hlc(wall_ms: u64) -> i64 {
     let next = wall_ms.saturating_add(1).min(1 << 47);
     saturated((next << 16) - 1)
 }
-
-const KNOWN: &str =
-    "SELECT id, kind, deleted_ms IS NOT NULL FROM documents WHERE workspace = ?1 AND name = ?2";
-
-/// The lanes of the document `$id`, one step into the primary key for each.
-macro_rules! lanes {
-    ($id:literal) => {
-        concat!(
-            "WITH RECURSIVE lane (replica) AS (
-                SELECT min(replica) FROM changes WHERE document = ",
-            $id,
-            "
-                UNION ALL
-                SELECT (SELECT min(c.replica) FROM changes c WHERE c.document = ",
-            $id,
-            " AND c.replica > lane.replica)
-                FROM lane WHERE lane.replica IS NOT NULL
-            ), head (replica, counter) AS (
-                SELECT replica,
-                    (SELECT max(c.counter) FROM changes c WHERE c.document = ",
-            $id,
-            " AND c.replica = lane.replica)
-                FROM lane WHERE replica IS NOT NULL
-            )"
-        )
-    };
-}
-
-const HEADS: &str = concat!(lanes!("?1"), " SELECT replica, counter FROM head");
-
-macro_rules! describe {
-    ($which:literal) => {
-        concat!(
-            "SELECT workspace, name, kind, created_ms, deleted_ms,
-                (SELECT c.hlc FROM changes c WHERE c.document = d.id ORDER BY c.ord DESC LIMIT 1),
-                (",
-            lanes!("d.id"),
-            " SELECT group_concat(replica || '.' || counter) FROM head)
-            FROM documents d WHERE ",
-            $which
-        )
-    };
-}
-
-const DESCRIBE: &str = describe!("workspace = ?1 AND name = ?2");
-
-const DOCUMENTS: &str = describe!(
-    "workspace = ?1 AND name >= ?2 AND name < CAST(?3 AS TEXT) AND name > ?4 AND deleted_ms IS NULL ORDER BY name"
-);
-
-const WORKSPACES: &str = "SELECT workspace, count(*) FROM documents WHERE deleted_ms IS NULL
-    GROUP BY workspace ORDER BY workspace";
-
-macro_rules! select_changes {
-    ($which:literal) => {
-        concat!("SELECT ", change_columns!(), " FROM changes WHERE ", $which)
-    };
-}
-
-const LANE_AFTER: &str =
-    select_changes!("document = ?1 AND replica = ?2 AND counter > ?3 ORDER BY counter");
-
-const LANE: &str = select_changes!(
-    "document = (SELECT id FROM documents WHERE workspace = ?1 AND name = ?2)
-    AND replica = ?3 AND counter BETWEEN ?4 AND ?5 ORDER BY counter"
-);
-
-const TIMELINE_AFTER: &str = select_changes!(
-    "document = (SELECT id FROM documents WHERE workspace = ?1 AND name = ?2) AND ord > ?3 ORDER BY ord"
-);
-
-const TIMELINE_BEFORE: &str = select_changes!(
-    "document = (SELECT id FROM documents WHERE workspace = ?1 AND name = ?2) AND ord < ?3 ORDER BY ord DESC"
-);
-
-const FIND_DOT: &str = "SELECT ord FROM changes
-    WHERE document = (SELECT id FROM documents WHERE workspace = ?3 AND name = ?4)
-    AND counter = ?1 AND replica = ?2";
-
-const FIND_INDEX: &str = "SELECT ord FROM changes
-    WHERE document = (SELECT id FROM documents WHERE workspace = ?2 AND name = ?3)
-    ORDER BY ord LIMIT 1 OFFSET ?1";
-
-/// Goes back from the end of the timeline to the first change that is early enough. The timestamps of a timeline nearly
-/// grow, but where clocks differ they do not, so halving would be wrong. The index holds the timestamp, so even a walk
-/// back through a hundred thousand changes reads no row and takes milliseconds.
-const FIND_WALL: &str = "SELECT ord FROM changes INDEXED BY changes_by_order
-    WHERE document = (SELECT id FROM documents WHERE workspace = ?2 AND name = ?3)
-    AND hlc BETWEEN 0 AND ?1 ORDER BY ord DESC LIMIT 1";
-
-const SNAPSHOT: &str = "SELECT clock, state, checksum FROM snapshots WHERE id = ?1";
-
-const SNAPSHOTS: &str = "SELECT clock, state, checksum, id FROM snapshots
-    WHERE document = ?1 AND through_ord <= ?2 ORDER BY through_ord DESC, id DESC";

@@ -11,14 +11,6 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::store::{Description, StoreError};
 
-/// The columns of a change, in the order in which they are written and read here, followed by its checksum.
-macro_rules! change_columns {
-    () => {
-        "replica, counter, ord, context, hlc, author, connection, kind, payload, checksum"
-    };
-}
-pub(super) use change_columns;
-
 /// A row that is not what was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Damage {
@@ -33,7 +25,7 @@ pub(super) fn change_checksum(change: &Change, order: Order) -> i64 {
     i64::from(hasher.finalize())
 }
 
-/// Reads a change of `document` whose columns are [`change_columns`].
+/// Reads a change of `document` by its columns as `sql` names them.
 pub(super) fn change(row: &SqliteRow, document: &DocumentKey) -> Result<StoredChange, Damage> {
     let dot = dot(row);
     dot.and_then(|dot| whole_change(row, document, dot))

@@ -11,8 +11,9 @@ use engine::{Change, DocumentKey, Kind, ReplicaId, Snapshot};
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
-use super::batch::{Batch, Cache};
+use super::batch::Batch;
 use super::failure::store_error;
+use super::known::Cache;
 use super::open::{OpenError, WriteOptions};
 use crate::store::{Description, StoreError};
 
@@ -143,15 +144,15 @@ impl Task {
 
     async fn commit(&mut self, mut requests: VecDeque<Request>) {
         let mut answers = Vec::with_capacity(requests.len());
-        let failure = self.transact(&mut requests, &mut answers).await.err();
+        let outcome = self.transact(&mut requests, &mut answers).await;
+        let failure = outcome.err();
         if let Some(error) = &failure {
-            tracing::error!(%error, requests = requests.len() + answers.len(), "commit failed");
-            self.connection = None;
-            self.cache = Cache::default();
+            let requests = requests.len() + answers.len();
+            tracing::error!(%error, requests, "commit failed");
         }
-        answers
-            .into_iter()
-            .for_each(|answer| answer(failure.as_ref()));
+        for answer in answers {
+            answer(failure.as_ref());
+        }
         if let Some(error) = failure {
             requests.into_iter().for_each(|it| it.fail(&error));
         }
@@ -167,24 +168,35 @@ impl Task {
             Some(connection) => connection,
             None => self.options.connect().await.map_err(reopen_error)?,
         };
-        Batch::new(&mut connection, &mut self.cache, answers)
-            .commit(requests)
-            .await
-            .map_err(|error| store_error(&error))?;
-        self.connection = Some(connection);
-        Ok(())
+        let batch = Batch::new(&mut connection, &mut self.cache, answers);
+        match batch.commit(requests).await {
+            Ok(()) => {
+                self.connection = Some(connection);
+                Ok(())
+            }
+            Err(error) => {
+                self.cache = Cache::default();
+                close(connection).await;
+                Err(store_error(&error))
+            }
+        }
     }
 
     async fn finish(self) {
-        if let Some(connection) = self.connection
-            && let Err(error) = connection.close().await
-        {
-            tracing::warn!(%error, "write connection did not close cleanly");
+        if let Some(connection) = self.connection {
+            close(connection).await;
         }
         for closer in self.closers {
             // Whoever asked may have stopped waiting.
             let _ = closer.send(());
         }
+    }
+}
+
+/// Closes a connection; a transaction that is still open on it is rolled back.
+async fn close(connection: SqliteConnection) {
+    if let Err(error) = connection.close().await {
+        tracing::warn!(%error, "write connection did not close cleanly");
     }
 }
 

@@ -1,0 +1,164 @@
+//! Appending: which of the changes are new, and whether they may be stored; then their insertion, many in a statement.
+
+use std::collections::BTreeMap;
+
+use engine::{Author, Change, DocumentKey, Dot, Kind, Order, ReplicaId, StoredChange};
+use sqlx::sqlite::SqliteArguments;
+
+use super::batch::{Batch, Stop};
+use super::rows::{self, change_checksum, signed};
+use super::sql;
+use crate::store::StoreError;
+
+impl Batch<'_> {
+    pub(super) async fn append(
+        &mut self,
+        document: &DocumentKey,
+        kind: Kind,
+        changes: Vec<Change>,
+    ) -> Result<(), Stop> {
+        let known = self.living(document, kind).await?;
+        let (fresh, heads) = self.fresh(document, known, changes).await?;
+        let id = match known {
+            Some(id) => id,
+            None => self.insert_document(document.clone(), kind).await?,
+        };
+        self.cache.note_heads(document, heads);
+        self.pending
+            .extend(fresh.into_iter().map(|change| (id, change)));
+        Ok(())
+    }
+
+    /// Sorts out the changes that are not stored yet, and where their lanes end with them. Takes none of them, so that a
+    /// refusal leaves nothing behind.
+    async fn fresh(
+        &mut self,
+        document: &DocumentKey,
+        id: Option<i64>,
+        changes: Vec<Change>,
+    ) -> Result<(Vec<Change>, BTreeMap<ReplicaId, u64>), Stop> {
+        let mut fresh: Vec<Change> = Vec::with_capacity(changes.len());
+        let mut heads = BTreeMap::new();
+        for change in changes {
+            let Dot { replica, counter } = change.dot;
+            let head = match heads.get(&replica) {
+                Some(&head) => head,
+                None => self.head(document, replica).await?,
+            };
+            if counter == head.saturating_add(1) {
+                heads.insert(replica, counter);
+                fresh.push(change);
+            } else if counter == 0 || counter > head {
+                return Err(StoreError::HoleInLane(change.dot).into());
+            } else if let Some(twin) = fresh.iter().find(|it| it.dot == change.dot) {
+                same(twin, &change)?;
+            } else {
+                self.same_as_stored(id, &change).await?;
+            }
+        }
+        Ok((fresh, heads))
+    }
+
+    async fn same_as_stored(&mut self, id: Option<i64>, change: &Change) -> Result<(), Stop> {
+        // The one that it repeats may be of this very batch.
+        self.insert_pending().await?;
+        let row = sqlx::query(sql::CHANGE)
+            .bind(id)
+            .bind(change.dot.replica.0)
+            .bind(signed(change.dot.counter))
+            .fetch_optional(&mut *self.connection)
+            .await?;
+        let stored = row.map(|row| rows::change(&row, &change.document));
+        match stored {
+            Some(Ok(StoredChange { change: stored, .. })) => same(&stored, change),
+            // A damaged row can not vouch for being the same.
+            _ => Err(StoreError::DotReused(change.dot).into()),
+        }
+    }
+
+    /// The highest counter of a lane, pending changes included; 0 if it is empty.
+    async fn head(&mut self, document: &DocumentKey, replica: ReplicaId) -> Result<u64, Stop> {
+        let Some(known) = self.cache.get_mut(document) else {
+            return Ok(0);
+        };
+        if let Some(&head) = known.heads.get(&replica) {
+            return Ok(head);
+        }
+        let head: Option<i64> = sqlx::query_scalar(sql::HEAD)
+            .bind(known.id)
+            .bind(replica.0)
+            .fetch_one(&mut *self.connection)
+            .await?;
+        let head = head.unwrap_or(0).cast_unsigned();
+        known.heads.insert(replica, head);
+        Ok(head)
+    }
+
+    /// Inserts what is pending, in the order in which it was taken.
+    pub(super) async fn insert_pending(&mut self) -> Result<(), sqlx::Error> {
+        let pending = std::mem::take(&mut self.pending);
+        if pending.is_empty() {
+            return Ok(());
+        }
+        let mut order = self.take_orders(pending.len()).await?;
+        let mut rest = &pending[..];
+        for insert in sql::INSERT_CHANGES.iter() {
+            while let Some((rows, after)) = rest.split_at_checked(insert.rows) {
+                self.insert_rows(&insert.sql, rows, order).await?;
+                order += insert.rows as u64;
+                rest = after;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the next places in the timeline and gives the first of them. They are read from the database each time, so
+    /// that not even a second process on the same file could hand one out twice.
+    async fn take_orders(&mut self, count: usize) -> Result<u64, sqlx::Error> {
+        let last: i64 = sqlx::query_scalar(sql::TAKE_ORDERS)
+            .bind(count as i64)
+            .fetch_one(&mut *self.connection)
+            .await?;
+        Ok(last.cast_unsigned() + 1 - count as u64)
+    }
+
+    async fn insert_rows(
+        &mut self,
+        sql: &'static str,
+        rows: &[(i64, Change)],
+        first: u64,
+    ) -> Result<(), sqlx::Error> {
+        let mut query = sqlx::query(sql);
+        for ((document, change), order) in rows.iter().zip(first..) {
+            query = bind_change(query, *document, change, Order(order));
+        }
+        query.execute(&mut *self.connection).await?;
+        Ok(())
+    }
+}
+
+/// A change with a dot that is taken must be the one that took it.
+fn same(stored: &Change, change: &Change) -> Result<(), Stop> {
+    if stored == change {
+        Ok(())
+    } else {
+        Err(StoreError::DotReused(change.dot).into())
+    }
+}
+
+type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, SqliteArguments>;
+
+fn bind_change<'q>(query: Query<'q>, document: i64, change: &'q Change, order: Order) -> Query<'q> {
+    query
+        .bind(document)
+        .bind(change.dot.replica.0)
+        .bind(signed(change.dot.counter))
+        .bind(signed(order.0))
+        .bind(change.context.to_bytes())
+        .bind(signed(change.hlc.0))
+        .bind(change.author.as_ref().map(Author::as_str))
+        .bind(signed(change.connection.0))
+        .bind(change.kind as u8)
+        .bind(&*change.payload)
+        .bind(change_checksum(change, order))
+}
