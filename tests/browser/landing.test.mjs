@@ -96,7 +96,8 @@ for (const path of ['/', '/edit?document=narrow']) {
   })
 
   test(`${path} comes with a strict policy`, async () => {
-    const policy = (await fetch(server.url + path)).headers.get('content-security-policy') ?? ''
+    const page = await fetch(server.url + path, { headers: { accept: 'text/html' } })
+    const policy = page.headers.get('content-security-policy') ?? ''
     assert.match(policy, /default-src 'none'/)
     assert.doesNotMatch(policy, /unsafe|https?:|\*/)
   })
