@@ -45,12 +45,30 @@ pub async fn serve(
     let outbox = Outbox::new(limits.outbox);
     let (reader, mut writer) = socket::split(socket);
     let _counted = metrics::connection_opened();
-    let joining = Joining { connection: id, author: None, dialect, outbox: outbox.clone() };
+    let joining = Joining {
+        connection: id,
+        author: None,
+        dialect,
+        outbox: outbox.clone(),
+    };
     let end = match hub.join(&document, joining).await {
         Ok(mailbox) => {
             let heard = LastHeard::new();
-            let receiving = Receiving { id, dialect, mailbox: mailbox.clone(), outbox: outbox.clone(), heard: &heard };
-            let sending = Sending { id, dialect, mailbox: mailbox.clone(), outbox, heard: &heard, limits };
+            let receiving = Receiving {
+                id,
+                dialect,
+                mailbox: mailbox.clone(),
+                outbox: outbox.clone(),
+                heard: &heard,
+            };
+            let sending = Sending {
+                id,
+                dialect,
+                mailbox: mailbox.clone(),
+                outbox,
+                heard: &heard,
+                limits,
+            };
             let end = tokio::select! {
                 end = receiving.run(reader) => end,
                 end = sending.run(&mut writer) => end,
@@ -119,8 +137,15 @@ impl Receiving<'_> {
             debug!(connection = %self.id, "frame refused: {error}");
             End::Close(CloseReason::BadFrame)
         })?;
-        let mail = Mail::Intents { connection: self.id, intents, seen: self.outbox.seen() };
-        self.mailbox.send(mail).await.map_err(|_| End::Close(CloseReason::NotReady))
+        let mail = Mail::Intents {
+            connection: self.id,
+            intents,
+            seen: self.outbox.seen(),
+        };
+        self.mailbox
+            .send(mail)
+            .await
+            .map_err(|_| End::Close(CloseReason::NotReady))
     }
 }
 
@@ -162,8 +187,14 @@ impl Sending<'_> {
                 Ok(())
             }
             Taken::Dropped => {
-                let mail = Mail::Drained { connection: self.id, seen: self.outbox.seen() };
-                self.mailbox.send(mail).await.map_err(|_| End::Close(CloseReason::NotReady))
+                let mail = Mail::Drained {
+                    connection: self.id,
+                    seen: self.outbox.seen(),
+                };
+                self.mailbox
+                    .send(mail)
+                    .await
+                    .map_err(|_| End::Close(CloseReason::NotReady))
             }
             Taken::Close(reason) => Err(End::Close(reason)),
         }
@@ -200,11 +231,15 @@ struct LastHeard {
 
 impl LastHeard {
     fn new() -> Self {
-        Self { clock: Clock::start(), at_ms: AtomicU64::new(0) }
+        Self {
+            clock: Clock::start(),
+            at_ms: AtomicU64::new(0),
+        }
     }
 
     fn now(&self) {
-        self.at_ms.store(self.clock.now().monotonic_ms, Ordering::Relaxed);
+        self.at_ms
+            .store(self.clock.now().monotonic_ms, Ordering::Relaxed);
     }
 
     fn since(&self) -> Duration {
@@ -213,7 +248,13 @@ impl LastHeard {
     }
 }
 
-async fn close(document: &DocumentKey, id: ConnectionId, dialect: Dialect, writer: &mut SocketWriter, end: End) {
+async fn close(
+    document: &DocumentKey,
+    id: ConnectionId,
+    dialect: Dialect,
+    writer: &mut SocketWriter,
+    end: End,
+) {
     match end {
         End::ByPeer => debug!(%document, connection = %id, "connection closed by its client"),
         End::Close(reason) => {

@@ -1,5 +1,7 @@
 //! The WebSocket, behind one small type, so that the library beneath stays a choice.
 
+use std::error::Error;
+
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
@@ -43,7 +45,7 @@ impl SocketReader {
             Some(Ok(Message::Binary(bytes))) => Incoming::Binary(bytes),
             Some(Ok(Message::Text(_))) => Incoming::Text,
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Incoming::Alive,
-            Some(Err(error)) if is_too_large(error) => Incoming::TooLarge,
+            Some(Err(error)) if is_too_large(&error) => Incoming::TooLarge,
             Some(Ok(Message::Close(_)) | Err(_)) | None => Incoming::Closed,
         }
     }
@@ -53,24 +55,36 @@ impl SocketWriter {
     /// Writes messages together, with as few system calls as possible.
     pub(crate) async fn write(&mut self, frames: Vec<Bytes>) -> Result<(), Broken> {
         for frame in frames {
-            self.0.feed(Message::Binary(frame)).await.map_err(|_| Broken)?;
+            self.0
+                .feed(Message::Binary(frame))
+                .await
+                .map_err(|_| Broken)?;
         }
         self.0.flush().await.map_err(|_| Broken)
     }
 
     /// Asks for a sign of life.
     pub(crate) async fn ping(&mut self) -> Result<(), Broken> {
-        self.0.send(Message::Ping(Bytes::new())).await.map_err(|_| Broken)
+        self.0
+            .send(Message::Ping(Bytes::new()))
+            .await
+            .map_err(|_| Broken)
     }
 
     /// Says why, and closes.
     pub(crate) async fn close(&mut self, close: Close) -> Result<(), Broken> {
-        let frame = CloseFrame { code: close.code, reason: close.text.into() };
-        self.0.send(Message::Close(Some(frame))).await.map_err(|_| Broken)
+        let frame = CloseFrame {
+            code: close.code,
+            reason: close.text.into(),
+        };
+        self.0
+            .send(Message::Close(Some(frame)))
+            .await
+            .map_err(|_| Broken)
     }
 }
 
-fn is_too_large(error: axum::Error) -> bool {
-    let inner = error.into_inner();
-    matches!(inner.downcast_ref::<tungstenite::Error>(), Some(tungstenite::Error::Capacity(_)))
+fn is_too_large(error: &axum::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref());
+    matches!(cause, Some(tungstenite::Error::Capacity(_)))
 }
