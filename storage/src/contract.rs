@@ -37,6 +37,7 @@ macro_rules! store_contract {
             a_change_is_found_by_dot_index_and_time
             a_snapshot_stands_for_what_it_covers
             looking_back_takes_the_newest_snapshot_within
+            old_snapshots_go_and_the_newest_two_stay
             a_snapshot_covers_only_what_is_stored
             a_lane_is_read_in_part
             a_deleted_document_stays_deleted
@@ -438,6 +439,22 @@ pub async fn looking_back_takes_the_newest_snapshot_within(store: &dyn Store) {
         (nothing.kind, nothing.heads.is_empty()),
         (Some(Kind::Yjs), true)
     );
+}
+
+/// Once a third snapshot is kept, the first goes, unless it is a long way from its neighbours.
+pub async fn old_snapshots_go_and_the_newest_two_stay(store: &dyn Store) {
+    let replica = store.new_replica().await.unwrap();
+    let notes = document("notes");
+    append(store, &notes, changes(&notes, replica, 1, 9)).await;
+    let all = store.load(notes.clone()).await.unwrap().changes;
+    let taken = [3, 6, 9].map(|counter| snapshot(&notes, &[Dot::new(replica, counter)], "state"));
+    for snapshot in &taken {
+        store.put_snapshot(snapshot.clone()).await.unwrap();
+    }
+    for (at, wanted) in [(4, None), (7, Some(&taken[1])), (8, Some(&taken[2]))] {
+        let past = store.load_until(notes.clone(), all[at].order).await;
+        assert_eq!(past.unwrap().snapshot.as_ref(), wanted);
+    }
 }
 
 /// A snapshot of what is not stored, of another kind, or of a deleted document is refused.

@@ -18,10 +18,12 @@ pub(super) struct Damage {
     pub(super) dot: Option<Dot>,
 }
 
-/// What [`change_checksum`] has covered: the change itself and its place, which the store hands out.
+/// The checksum of a change's row: over the change, its place, which the store hands out, and whether it has an author,
+/// which is told apart here from having one without a name.
 pub(super) fn change_checksum(change: &Change, order: Order) -> i64 {
     let mut hasher = crc32fast::Hasher::new_with_initial(change.checksum());
     hasher.update(&order.0.to_le_bytes());
+    hasher.update(&[u8::from(change.author.is_some())]);
     i64::from(hasher.finalize())
 }
 

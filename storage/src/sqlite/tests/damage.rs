@@ -14,6 +14,7 @@ async fn damage_to_any_column_of_a_change_is_noticed() {
         "context = x'0101'",
         "hlc = hlc + 1",
         "author = 'eve'",
+        "author = ''",
         "connection = connection + 1",
         "kind = 2",
         "kind = 9",
