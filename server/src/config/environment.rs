@@ -28,7 +28,9 @@ impl Environment {
     pub fn of_process() -> Self {
         let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
         Self {
-            variables: env::vars_os().map(|(name, value)| (text(name), text(value))).collect(),
+            variables: env::vars_os()
+                .map(|(name, value)| (text(name), text(value)))
+                .collect(),
             directory: PathBuf::new(),
         }
     }
@@ -41,9 +43,14 @@ impl Environment {
     /// The first configuration file that exists where one is looked for.
     pub(super) fn find_file(&self) -> Option<PathBuf> {
         let here = Some(self.resolve(Path::new(FILE_NAME)));
-        let of_user = self.user_folder().map(|folder| folder.join("quire").join(FILE_NAME));
+        let of_user = self
+            .user_folder()
+            .map(|folder| folder.join("quire").join(FILE_NAME));
         let of_machine = Some(Path::new("/etc/quire").join(FILE_NAME));
-        [here, of_user, of_machine].into_iter().flatten().find(|path| path.is_file())
+        [here, of_user, of_machine]
+            .into_iter()
+            .flatten()
+            .find(|path| path.is_file())
     }
 
     /// A path as seen from the working folder.
@@ -69,14 +76,20 @@ impl Environment {
 
     /// What the operator may have meant and did not get.
     pub(super) fn warnings(&self) -> Vec<String> {
-        let ignored = STORES_NOT_SERVED.iter().filter(|(variable, _)| self.given(variable).is_some());
+        let ignored = STORES_NOT_SERVED
+            .iter()
+            .filter(|(variable, _)| self.given(variable).is_some());
         let ignored = ignored.map(|(variable, service)| {
             format!("{variable} is ignored: this version does not use {service} yet, it stores in SQLite in data_dir")
         });
-        let mistyped = self.own().filter(|name| !is_setting(name) && !has_section(name));
+        let mistyped = self
+            .own()
+            .filter(|name| !is_setting(name) && !has_section(name));
         let mistyped = mistyped.filter_map(|name| {
             let meant = nearest(name, variables())?;
-            Some(format!("{name} is not a setting and is ignored; did you mean {meant}?"))
+            Some(format!(
+                "{name} is not a setting and is ignored; did you mean {meant}?"
+            ))
         });
         ignored.chain(mistyped).collect()
     }
@@ -92,12 +105,19 @@ impl Environment {
             expected: "a port number from 0 to 65535",
         })?;
         let listen: SocketAddr = values.get("listen")?;
-        values.set("listen", SocketAddr::new(listen.ip(), port).to_string(), origin("PORT"));
+        values.set(
+            "listen",
+            SocketAddr::new(listen.ip(), port).to_string(),
+            origin("PORT"),
+        );
         Ok(())
     }
 
     fn refuse_unknown(&self) -> Result<(), ConfigError> {
-        match self.own().find(|name| has_section(name) && !is_setting(name)) {
+        match self
+            .own()
+            .find(|name| has_section(name) && !is_setting(name))
+        {
             Some(name) => Err(ConfigError::UnknownKey {
                 origin: origin(name),
                 key: name[PREFIX.len()..].replace("__", ".").to_lowercase(),
@@ -114,12 +134,20 @@ impl Environment {
 
     /// A variable that is set to something.
     fn given(&self, variable: &str) -> Option<&str> {
-        self.variables.get(variable).map(String::as_str).filter(|text| !text.is_empty())
+        self.variables
+            .get(variable)
+            .map(String::as_str)
+            .filter(|text| !text.is_empty())
     }
 
     fn user_folder(&self) -> Option<PathBuf> {
-        let of_home = || self.given("HOME").map(|home| Path::new(home).join(".config"));
-        self.given("XDG_CONFIG_HOME").map(PathBuf::from).or_else(of_home)
+        let of_home = || {
+            self.given("HOME")
+                .map(|home| Path::new(home).join(".config"))
+        };
+        self.given("XDG_CONFIG_HOME")
+            .map(PathBuf::from)
+            .or_else(of_home)
     }
 }
 

@@ -18,7 +18,11 @@ pub(super) fn apply(path: &Path, values: &mut Values) -> Result<(), ConfigError>
         path: path.to_owned(),
         reason: error.to_string(),
     })?;
-    let mut file = File { path, text: &text, values };
+    let mut file = File {
+        path,
+        text: &text,
+        values,
+    };
     let table = DeTable::parse(&text).map_err(|error| ConfigError::Syntax {
         origin: file.origin(error.span().unwrap_or_default()),
         message: error.message().to_owned(),
@@ -65,12 +69,17 @@ impl File<'_> {
     fn origin(&self, span: Range<usize>) -> Origin {
         let before = &self.text.as_bytes()[..span.start.min(self.text.len())];
         let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
-        Origin::File { path: self.path.to_owned(), line }
+        Origin::File {
+            path: self.path.to_owned(),
+            line,
+        }
     }
 }
 
 fn is_section(key: &str) -> bool {
-    SETTINGS.iter().any(|setting| setting.section() == Some(key))
+    SETTINGS
+        .iter()
+        .any(|setting| setting.section() == Some(key))
 }
 
 fn unknown(key: &str, value: &DeValue<'_>, origin: Origin) -> ConfigError {
@@ -80,7 +89,11 @@ fn unknown(key: &str, value: &DeValue<'_>, origin: Origin) -> ConfigError {
         DeValue::Table(_) => nearest(key, sections.map(str::to_owned)),
         _ => nearest(key, keys.map(str::to_owned)),
     };
-    ConfigError::UnknownKey { origin, key: key.to_owned(), suggestion }
+    ConfigError::UnknownKey {
+        origin,
+        key: key.to_owned(),
+        suggestion,
+    }
 }
 
 fn text_of(key: &str, value: &DeValue<'_>, origin: &Origin) -> Result<String, ConfigError> {

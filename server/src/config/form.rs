@@ -8,6 +8,8 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use tracing_subscriber::EnvFilter;
 
+use crate::telemetry::logs::LogFormat;
+
 /// A kind of value that can be read from text.
 pub(super) trait Form: Sized {
     /// What a value has to be, for "expected …".
@@ -19,22 +21,11 @@ pub(super) trait Form: Sized {
 
 /// Where changes are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StoreKind {
+pub enum StoreChoice {
     /// In a SQLite file in the data folder.
     Sqlite,
     /// In memory: everything is lost when the server stops.
     Memory,
-}
-
-/// How a log line looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// Pretty where a person looks on, JSON elsewhere.
-    Auto,
-    /// For people.
-    Pretty,
-    /// One JSON object a line.
-    Json,
 }
 
 /// A number of bytes.
@@ -73,7 +64,7 @@ impl Form for bool {
     }
 }
 
-impl Form for StoreKind {
+impl Form for StoreChoice {
     const EXPECTED: &'static str = "sqlite or memory";
 
     fn parse(text: &str) -> Option<Self> {
@@ -99,7 +90,7 @@ impl Form for LogFormat {
 }
 
 impl Form for Filter {
-    const EXPECTED: &'static str = "filter directives such as info or info,quire=debug";
+    const EXPECTED: &'static str = "filter directives such as info or info,server=debug";
 
     fn parse(text: &str) -> Option<Self> {
         EnvFilter::try_new(text).ok().map(|_| Self(text.to_owned()))

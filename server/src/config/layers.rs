@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+use super::Config;
 use super::environment::Environment;
 use super::error::ConfigError;
 use super::file;
 use super::settings::Setting;
 use super::values::Values;
-use super::Config;
 
 /// What the command line says about the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

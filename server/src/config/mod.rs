@@ -13,7 +13,7 @@ pub use error::ConfigError;
 mod file;
 
 mod form;
-pub use form::{LogFormat, StoreKind};
+pub use form::StoreChoice;
 
 mod layers;
 pub use layers::{Flags, Loaded, Origin};
@@ -27,6 +27,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::telemetry::logs::LogFormat;
 use form::{Count, Filter, FrameSize, Size};
 use values::Values;
 
@@ -38,7 +39,7 @@ pub struct Config {
     /// The folder that holds all that is kept.
     pub data_dir: PathBuf,
     /// Where changes are stored.
-    pub store: StoreKind,
+    pub store: StoreChoice,
     /// Whether anybody who reaches a non-loopback address may read and write everything.
     pub insecure_allow_anonymous: bool,
     /// What is logged, and how.
@@ -91,9 +92,9 @@ pub struct DocumentConfig {
     /// How long a document stays in memory after its last connection has left.
     pub idle: Duration,
     /// Changes after which a new snapshot is taken.
-    pub snapshot_changes: usize,
+    pub snapshot_changes: u64,
     /// Bytes of changes after which a new snapshot is taken.
-    pub snapshot_bytes: usize,
+    pub snapshot_bytes: u64,
 }
 
 /// `[presence]`
@@ -136,17 +137,30 @@ impl Config {
         layers::load(environment, flags)
     }
 
+    /// The database within the data folder.
+    pub fn database(&self) -> PathBuf {
+        self.data_dir.join("quire.db")
+    }
+
     /// Refuses what every setting alone allows, but all together do not.
     ///
     /// # Errors
     /// The server would be open to everybody without anybody having said so, or would close every quiet connection.
     pub fn check(&self) -> Result<(), ConfigError> {
         if !self.listen.ip().is_loopback() && !self.insecure_allow_anonymous {
-            return Err(ConfigError::OpenToEverybody { listen: self.listen });
+            return Err(ConfigError::OpenToEverybody {
+                listen: self.listen,
+            });
         }
-        let ConnectionConfig { ping_interval, silence_timeout } = self.connection;
+        let ConnectionConfig {
+            ping_interval,
+            silence_timeout,
+        } = self.connection;
         if silence_timeout <= ping_interval {
-            return Err(ConfigError::SilenceBeforePing { ping_interval, silence_timeout });
+            return Err(ConfigError::SilenceBeforePing {
+                ping_interval,
+                silence_timeout,
+            });
         }
         Ok(())
     }
@@ -160,9 +174,13 @@ impl Config {
             log: LogConfig::read(values)?,
             limits: LimitsConfig::read(values)?,
             document: DocumentConfig::read(values)?,
-            presence: PresenceConfig { timeout: values.get("presence.timeout")? },
+            presence: PresenceConfig {
+                timeout: values.get("presence.timeout")?,
+            },
             connection: ConnectionConfig::read(values)?,
-            shutdown: ShutdownConfig { grace: values.get("shutdown.grace")? },
+            shutdown: ShutdownConfig {
+                grace: values.get("shutdown.grace")?,
+            },
         })
     }
 }
@@ -170,7 +188,10 @@ impl Config {
 impl LogConfig {
     fn read(values: &Values) -> Result<Self, ConfigError> {
         let Filter(filter) = values.get("log.filter")?;
-        Ok(Self { format: values.get("log.format")?, filter })
+        Ok(Self {
+            format: values.get("log.format")?,
+            filter,
+        })
     }
 }
 
@@ -194,9 +215,13 @@ impl LimitsConfig {
 
 impl DocumentConfig {
     fn read(values: &Values) -> Result<Self, ConfigError> {
-        let Count(snapshot_changes) = values.get("document.snapshot_changes")?;
-        let Size(snapshot_bytes) = values.get("document.snapshot_bytes")?;
-        Ok(Self { idle: values.get("document.idle")?, snapshot_changes, snapshot_bytes })
+        let Count(changes) = values.get("document.snapshot_changes")?;
+        let Size(bytes) = values.get("document.snapshot_bytes")?;
+        Ok(Self {
+            idle: values.get("document.idle")?,
+            snapshot_changes: changes as u64,
+            snapshot_bytes: bytes as u64,
+        })
     }
 }
 

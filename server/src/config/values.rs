@@ -15,7 +15,12 @@ impl Values {
     /// The defaults.
     pub(super) fn defaults() -> Self {
         let value = |default: &str| (default.to_owned(), Origin::Default);
-        Self(SETTINGS.iter().map(|setting| (setting.key, value(setting.default))).collect())
+        Self(
+            SETTINGS
+                .iter()
+                .map(|setting| (setting.key, value(setting.default)))
+                .collect(),
+        )
     }
 
     /// Puts a value over whatever was there.

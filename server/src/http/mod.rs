@@ -63,5 +63,5 @@ pub fn router(app: Arc<App>) -> Router {
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(middleware::from_fn_with_state(app, upgrade::intercept))
-        .layer(CatchPanicLayer::new())
+        .layer(CatchPanicLayer::custom(problem::panicked))
 }

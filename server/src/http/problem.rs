@@ -54,7 +54,12 @@ impl Problem {
         code: &'static str,
         detail: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { status, code, detail: detail.into(), retry_after_s: None }
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            retry_after_s: None,
+        }
     }
 
     /// Says when to try again.
@@ -82,12 +87,14 @@ impl Problem {
 
     /// There was such a document.
     pub(super) fn document_deleted() -> Self {
-        let detail = "the document was deleted, and its name is not given out again; use another name";
+        let detail =
+            "the document was deleted, and its name is not given out again; use another name";
         Self::new(StatusCode::GONE, "document_deleted", detail)
     }
 
     fn internal() -> Self {
-        let detail = "the server could not do this because of an error of its own, which it has logged";
+        let detail =
+            "the server could not do this because of an error of its own, which it has logged";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
     }
 
@@ -104,7 +111,9 @@ impl Problem {
         let kind = [(header::CONTENT_TYPE, MEDIA_TYPE)];
         let mut response = (self.status, kind, body).into_response();
         if let Some(seconds) = self.retry_after_s {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
@@ -123,7 +132,8 @@ impl From<StoreError> for Problem {
         match error {
             StoreError::Deleted => Self::document_deleted(),
             StoreError::Exists => {
-                let detail = "there is a document of this name already; open it, or use another name";
+                let detail =
+                    "there is a document of this name already; open it, or use another name";
                 Self::new(StatusCode::CONFLICT, "document_exists", detail)
             }
             StoreError::Full | StoreError::Unavailable(_) => {
@@ -132,7 +142,7 @@ impl From<StoreError> for Problem {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail)
                     .retry_after(STORE_RETRY_AFTER_S)
             }
-            StoreError::DotReused(_) | StoreError::HoleInLane(_) | StoreError::NotReadBack => {
+            error => {
                 error!(%error, "request failed");
                 Self::internal()
             }
@@ -142,7 +152,9 @@ impl From<StoreError> for Problem {
 
 impl From<NameError> for Problem {
     fn from(error: NameError) -> Self {
-        let detail = format!("{error}; a workspace or document name is 1 to 512 bytes without control characters");
+        let detail = format!(
+            "{error}; a workspace or document name is 1 to 512 bytes without control characters"
+        );
         Self::unprocessable("invalid_name", detail)
     }
 }
@@ -158,7 +170,8 @@ impl From<FindError> for Problem {
         match error {
             FindError::Store(error) => error.into(),
             FindError::NoSuchChange(_) | FindError::FewerChanges(_) => {
-                let detail = format!("{error}; the document's changes are listed under its /changes");
+                let detail =
+                    format!("{error}; the document's changes are listed under its /changes");
                 Self::new(StatusCode::NOT_FOUND, "change_not_found", detail)
             }
         }
@@ -192,7 +205,8 @@ pub(super) async fn not_found(uri: Uri) -> Response {
 /// Answers a path that is something, but not with this method.
 pub(super) async fn method_not_allowed(uri: Uri) -> Response {
     let detail = "this path does not take this method; the header Allow lists those that it takes";
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).write(Some(uri.path()))
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+        .write(Some(uri.path()))
 }
 
 /// Answers a page that is not there.
@@ -210,5 +224,5 @@ fn no_such_path() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "not_found", detail)
 }
 
-const MEDIA_TYPE: &str = "application/problem+json";
+pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 const STORE_RETRY_AFTER_S: u32 = 1;

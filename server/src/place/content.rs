@@ -6,7 +6,7 @@
 use std::str::FromStr;
 
 use bytes::Bytes;
-use engine::{Content, Dot, Kind, StoredChange, VectorClock, history};
+use engine::{Content, Kind, StoredChange, history};
 use storage::{Past, Store, StoreError};
 use thiserror::Error;
 use tracing::{error, warn};
@@ -78,11 +78,17 @@ pub async fn render(
     field: Option<String>,
 ) -> Result<Rendered, RenderError> {
     let past = match last {
-        Some(last) => store.load_until(last.change.document.clone(), last.order).await?,
+        Some(last) => {
+            store
+                .load_until(last.change.document.clone(), last.order)
+                .await?
+        }
         None => Past::default(),
     };
     let rebuilding = tokio::task::spawn_blocking(move || rebuild(kind, &past, format, field));
-    let rendered = rebuilding.await.unwrap_or_else(|panic| Err(panic.to_string()));
+    let rendered = rebuilding
+        .await
+        .unwrap_or_else(|panic| Err(panic.to_string()));
     rendered.map_err(|reason| {
         let document = last.map(|last| &last.change.document);
         error!(?document, reason, "content cannot be rebuilt");
@@ -90,7 +96,10 @@ pub async fn render(
     })
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the field is moved to another thread")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the field is moved to another thread"
+)]
 fn rebuild(
     kind: Kind,
     past: &Past,
@@ -102,15 +111,14 @@ fn rebuild(
     let left_out = past.damaged + replayed.skipped as u64;
     if left_out > 0 {
         let document = past.changes.last().map(|stored| &stored.change.document);
-        warn!(?document, left_out, "content is shown without damaged changes");
+        warn!(
+            ?document,
+            left_out, "content is shown without damaged changes"
+        );
     }
     let bytes = format.write(&replayed.content, field.as_deref());
-    Ok(Rendered { bytes, index: covered(past).count() })
-}
-
-/// The changes that a past is made of. Its heads would not do: they may reach further than the place looked at.
-fn covered(past: &Past) -> VectorClock {
-    let of_snapshot = past.snapshot.iter().flat_map(|snapshot| snapshot.clock.heads());
-    let of_changes = past.changes.iter().map(|stored| stored.change.dot);
-    of_snapshot.chain(of_changes).collect::<Vec<Dot>>().into_iter().collect()
+    Ok(Rendered {
+        bytes,
+        index: past.heads.count(),
+    })
 }

@@ -61,7 +61,10 @@ impl FromStr for At {
         let order = || text.parse().ok().map(|order| Self::Order(Order(order)));
         let dot = || text.parse().ok().map(Self::Dot);
         let time = || timestamp::parse(text).map(Self::WallMs);
-        order().or_else(dot).or_else(time).ok_or_else(|| BadPlace(text.to_owned()))
+        order()
+            .or_else(dot)
+            .or_else(time)
+            .ok_or_else(|| BadPlace(text.to_owned()))
     }
 }
 

@@ -6,9 +6,8 @@ use time::macros::format_description;
 
 /// A time in milliseconds since the Unix epoch, as RFC 3339 in UTC with milliseconds.
 pub fn timestamp(wall_ms: u64) -> String {
-    let format = format_description!(
-        "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z"
-    );
+    let format =
+        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(wall_ms) * NANOS_PER_MS)
         .ok()
         .and_then(|time| time.format(format).ok())

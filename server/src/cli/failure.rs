@@ -1,0 +1,115 @@
+//! How a command fails: in one sentence, and with one of few exit codes that scripts can rely on.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use engine::NameError;
+use storage::{OpenError, StoreError};
+
+use crate::config::ConfigError;
+use crate::place::{FindError, RenderError};
+
+/// A command that failed. A wrong argument is exit code 2, as the parser of arguments has it.
+#[derive(Debug)]
+pub(super) struct Failure {
+    code: u8,
+    sentence: String,
+}
+
+impl Failure {
+    /// It did not work.
+    pub(super) fn failed(sentence: impl Into<String>) -> Self {
+        Self {
+            code: 1,
+            sentence: sentence.into(),
+        }
+    }
+
+    /// It was asked for in a way that cannot work.
+    pub(super) fn usage(sentence: impl Into<String>) -> Self {
+        Self {
+            code: 2,
+            sentence: sentence.into(),
+        }
+    }
+
+    /// What it is about is not there.
+    pub(super) fn not_found(sentence: impl Into<String>) -> Self {
+        Self {
+            code: 3,
+            sentence: sentence.into(),
+        }
+    }
+
+    /// The store does not answer.
+    fn unreachable(sentence: impl Into<String>) -> Self {
+        Self {
+            code: 5,
+            sentence: sentence.into(),
+        }
+    }
+
+    /// What the process ends with.
+    pub(super) fn exit_code(&self) -> ExitCode {
+        self.code.into()
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sentence)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+impl From<NameError> for Failure {
+    fn from(error: NameError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Missing { .. } => {
+                Self::not_found(format!("{error}; --data-dir names its folder"))
+            }
+            OpenError::Folder { .. } | OpenError::Database { .. } => {
+                Self::unreachable(error.to_string())
+            }
+            _ => Self::failed(error.to_string()),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) => Self::unreachable(error.to_string()),
+            _ => Self::failed(error.to_string()),
+        }
+    }
+}
+
+impl From<FindError> for Failure {
+    fn from(error: FindError) -> Self {
+        match error {
+            FindError::Store(error) => error.into(),
+            _ => Self::not_found(format!("{error}; `quire doc log` lists its changes")),
+        }
+    }
+}
+
+impl From<RenderError> for Failure {
+    fn from(error: RenderError) -> Self {
+        match error {
+            RenderError::Store(error) => error.into(),
+            RenderError::Unbuildable => Self::failed(error.to_string()),
+        }
+    }
+}

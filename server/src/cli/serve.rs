@@ -1,0 +1,42 @@
+//! `quire serve`: loads the configuration, sets up the logs and the runtime, and serves.
+
+use storage::OpenError;
+use tokio::runtime::{Builder, Runtime};
+
+use super::args::ServeArgs;
+use super::failure::Failure;
+use super::output;
+use crate::config::Config;
+use crate::serve::serve;
+use crate::telemetry::logs;
+
+pub(super) fn run(args: &ServeArgs) -> Result<(), Failure> {
+    let loaded = Config::load(&args.flags())?;
+    loaded.config.check()?;
+    for warning in &loaded.warnings {
+        output::warn(warning);
+    }
+    let config = loaded.config;
+    logs::init(config.log.format, &config.log.filter).map_err(failure)?;
+    runtime()?.block_on(serve(config)).map_err(failure)
+}
+
+/// A runtime for one command.
+pub(super) fn runtime() -> Result<Runtime, Failure> {
+    let mut builder = Builder::new_multi_thread();
+    let built = builder.enable_all().thread_stack_size(STACK_BYTES).build();
+    built.map_err(|error| Failure::failed(format!("cannot start threads: {error}")))
+}
+
+/// What opened wrongly has an exit code of its own; all else has failed.
+fn failure(error: anyhow::Error) -> Failure {
+    let sentence = format!("{error:#}");
+    match error.downcast::<OpenError>() {
+        Ok(error) => error.into(),
+        Err(_) => Failure::failed(sentence),
+    }
+}
+
+/// Libraries walk nested content by recursion, and a stack that overflows ends the process. This much is reserved for
+/// each thread; what is not used costs nothing.
+const STACK_BYTES: usize = 64 * 1024 * 1024;

@@ -1,0 +1,170 @@
+//! The API's own types, as they stand in JSON. The command line prints the same.
+
+use std::collections::BTreeMap;
+
+use engine::{Author, ChangeKind, StoredChange, VectorClock};
+use serde::{Deserialize, Serialize};
+use storage::{Description, WorkspaceSummary};
+use utoipa::ToSchema;
+
+use crate::place::timestamp;
+
+/// A workspace.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Workspace {
+    /// Its name.
+    name: String,
+    /// How many documents it holds, without deleted ones.
+    documents: u64,
+}
+
+/// A document, without its content.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Document {
+    /// The workspace that holds it.
+    pub workspace: String,
+    /// Its name.
+    pub name: String,
+    /// What it is made of.
+    #[schema(example = "yjs")]
+    pub kind: &'static str,
+    /// When it was created.
+    #[schema(format = DateTime)]
+    pub created_at: String,
+    /// When it was last changed; null if it never was.
+    #[schema(format = DateTime)]
+    pub changed_at: Option<String>,
+    /// How many changes it has.
+    pub changes: u64,
+    /// The latest change of each replica.
+    pub clock: BTreeMap<String, u64>,
+    /// Whether it was deleted.
+    pub deleted: bool,
+}
+
+/// A document to create.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewDocument {
+    /// Its name: 1 to 512 bytes without control characters.
+    pub name: String,
+    /// What it is to be made of.
+    #[schema(example = "yjs")]
+    pub kind: String,
+}
+
+/// A change: one step of a document's history.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Change {
+    /// Its place in the timeline. Orders grow, but not one by one.
+    pub order: u64,
+    /// The replica that took it in.
+    pub replica: u32,
+    /// Which of that replica's changes to this document it is, from 1.
+    pub counter: u64,
+    /// What its author had been shown: the latest change of each replica.
+    pub context: BTreeMap<String, u64>,
+    /// When it was made; for display only.
+    #[schema(format = DateTime)]
+    pub time: String,
+    /// Who made it; null for an anonymous author.
+    pub author: Option<String>,
+    /// The connection that it came through, within its replica.
+    pub connection: u64,
+    /// How its bytes are to be read.
+    #[schema(example = "yjs-update")]
+    pub kind: &'static str,
+    /// How many updates of a client it holds; null if its bytes are damaged.
+    pub updates: Option<usize>,
+    /// How many bytes it holds.
+    pub bytes: usize,
+}
+
+/// All workspaces.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WorkspaceList {
+    /// In the order of their names.
+    pub items: Vec<Workspace>,
+    /// Always null: the list is never cut.
+    pub next_cursor: Option<String>,
+}
+
+/// A page of documents.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DocumentPage {
+    /// In the order of their names.
+    pub items: Vec<Document>,
+    /// What to give as `cursor` for the next page; null at the end.
+    pub next_cursor: Option<String>,
+}
+
+/// A page of a document's timeline.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ChangePage {
+    /// In the direction that was asked for.
+    pub items: Vec<Change>,
+    /// What to give as `cursor` for the changes that follow in this direction; null at the end.
+    pub next_cursor: Option<String>,
+    /// What to give as `cursor` for the changes that come before in this direction; null at the beginning.
+    pub prev_cursor: Option<String>,
+}
+
+impl From<WorkspaceSummary> for Workspace {
+    fn from(summary: WorkspaceSummary) -> Self {
+        Self {
+            name: summary.name,
+            documents: summary.documents,
+        }
+    }
+}
+
+impl From<Description> for Document {
+    fn from(description: Description) -> Self {
+        Self {
+            workspace: description.document.workspace().to_owned(),
+            name: description.document.name().to_owned(),
+            kind: description.kind.as_str(),
+            created_at: timestamp(description.created_ms),
+            changed_at: description.changed_ms.map(timestamp),
+            changes: description.clock.count(),
+            clock: clock(&description.clock),
+            deleted: description.deleted_ms.is_some(),
+        }
+    }
+}
+
+impl From<&StoredChange> for Change {
+    fn from(stored: &StoredChange) -> Self {
+        let change = &stored.change;
+        Self {
+            order: stored.order.0,
+            replica: change.dot.replica.0,
+            counter: change.dot.counter,
+            context: clock(&change.context),
+            time: timestamp(change.hlc.wall_ms()),
+            author: change
+                .author
+                .as_ref()
+                .map(Author::as_str)
+                .map(str::to_owned),
+            connection: change.connection.0,
+            kind: kind(change.kind),
+            updates: change.updates().ok().map(|updates| updates.len()),
+            bytes: change.payload.len(),
+        }
+    }
+}
+
+fn clock(clock: &VectorClock) -> BTreeMap<String, u64> {
+    clock
+        .heads()
+        .map(|dot| (dot.replica.to_string(), dot.counter))
+        .collect()
+}
+
+fn kind(kind: ChangeKind) -> &'static str {
+    match kind {
+        ChangeKind::YjsUpdate => "yjs-update",
+        ChangeKind::YjsUpdates => "yjs-updates",
+    }
+}

@@ -1,0 +1,141 @@
+//! How requests are read. Whatever cannot be read becomes a problem that names the part and what it should have been.
+
+use std::error::Error;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use engine::DocumentKey;
+use serde::de::DeserializeOwned;
+
+use crate::http::problem::Problem;
+
+/// The workspace that a path names.
+pub(super) struct WorkspaceName(pub(super) String);
+
+/// The document that a path names.
+pub(super) struct DocumentName(pub(super) DocumentKey);
+
+/// The parameters after the question mark.
+pub(super) struct Parameters<T>(pub(super) T);
+
+/// The JSON in the body.
+pub(super) struct Body<T>(pub(super) T);
+
+impl<S: Send + Sync> FromRequestParts<S> for WorkspaceName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path(name): Path<String> = Path::from_request_parts(parts, state)
+            .await
+            .map_err(|_| not_utf8())?;
+        // A workspace is named by the same rules as a document.
+        DocumentKey::new(&name, &name)?;
+        Ok(Self(name))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for DocumentName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path((workspace, name)): Path<(String, String)> =
+            Path::from_request_parts(parts, state)
+                .await
+                .map_err(|_| not_utf8())?;
+        Ok(Self(DocumentKey::new(&workspace, &name)?))
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let query = Query::from_request_parts(parts, state).await;
+        let Query(parameters) = query.map_err(|rejection| {
+            Problem::bad_request(
+                "invalid_parameter",
+                format!("query: {}", reason(&rejection)),
+            )
+        })?;
+        Ok(Self(parameters))
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        match Json::from_request(request, state).await {
+            Ok(Json(body)) => Ok(Self(body)),
+            Err(rejection) => Err(bad_body(&rejection)),
+        }
+    }
+}
+
+/// How many items a page is to have.
+pub(super) fn limit(text: Option<&str>) -> Result<usize, Problem> {
+    let Some(text) = text else {
+        return Ok(LIMIT_DEFAULT);
+    };
+    let limit = text
+        .parse()
+        .ok()
+        .filter(|limit| (1..=LIMIT_MAX).contains(limit));
+    limit.ok_or_else(|| {
+        let detail = format!("limit is {text:?}, expected a whole number from 1 to {LIMIT_MAX}");
+        Problem::bad_request("invalid_limit", detail)
+    })
+}
+
+/// A cursor that this server never gave.
+pub(super) fn bad_cursor() -> Problem {
+    let detail = "cursor is none that this list gave; take next_cursor or prev_cursor of a page as it is, \
+                  or begin again without one";
+    Problem::bad_request("invalid_cursor", detail)
+}
+
+fn bad_body(rejection: &JsonRejection) -> Problem {
+    match rejection {
+        JsonRejection::JsonDataError(error) => {
+            Problem::unprocessable("invalid_body", format!("body: {}", reason(error)))
+        }
+        JsonRejection::JsonSyntaxError(error) => Problem::bad_request(
+            "invalid_json",
+            format!("body is not JSON: {}", reason(error)),
+        ),
+        JsonRejection::MissingJsonContentType(_) => Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "json_expected",
+            "send the body as JSON, with the header Content-Type: application/json",
+        ),
+        other if other.status() == StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            "the body is longer than the 64 KiB that are taken here",
+        ),
+        _ => Problem::bad_request(
+            "body_unreadable",
+            "the body did not arrive whole; send it again",
+        ),
+    }
+}
+
+fn not_utf8() -> Problem {
+    Problem::unprocessable(
+        "invalid_name",
+        "a name in the path is not UTF-8 once its %-escapes are resolved",
+    )
+}
+
+/// What the parser said, which names the field, without what the framework says around it.
+fn reason(error: &dyn Error) -> String {
+    error
+        .source()
+        .map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+const LIMIT_DEFAULT: usize = 50;
+const LIMIT_MAX: usize = 1_000;

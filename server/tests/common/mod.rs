@@ -1,0 +1,58 @@
+//! Documents for tests: changes whose payloads are Yjs updates, written out by hand after the format's description in
+//! yjs `src/utils/UpdateEncoder.js`.
+
+use bytes::Bytes;
+use engine::{Change, ChangeKind, ConnectionId, DocumentKey, Dot, Hlc, Kind, VectorClock};
+use storage::Store;
+
+/// When the first change of [`write`] was made: 2026-11-20T09:30:00.000Z.
+pub(crate) const FIRST_MS: u64 = 1_795_167_000_000;
+
+/// Appends one change for each text, typed at the end of the root text `text`, one second after the other.
+pub(crate) async fn write(store: &dyn Store, name: &str, texts: &[&str]) -> DocumentKey {
+    let document = DocumentKey::new("default", name).unwrap();
+    let replica = store.new_replica().await.unwrap();
+    let mut typed = 0;
+    for (text, counter) in texts.iter().zip(1..) {
+        let change = change(&document, Dot::new(replica, counter), typing(text, typed));
+        store
+            .append(document.clone(), Kind::Yjs, vec![change])
+            .await
+            .unwrap();
+        typed += text.len() as u8;
+    }
+    document
+}
+
+fn change(document: &DocumentKey, dot: Dot, payload: Bytes) -> Change {
+    let earlier = Dot::new(dot.replica, dot.counter - 1);
+    Change {
+        document: document.clone(),
+        dot,
+        context: VectorClock::from_iter([earlier]),
+        hlc: Hlc::from_wall_ms(FIRST_MS + (dot.counter - 1) * 1_000),
+        author: None,
+        connection: ConnectionId(1),
+        kind: ChangeKind::YjsUpdate,
+        payload,
+    }
+}
+
+/// An update in which client 1 types ASCII text behind the `typed` characters that it has typed before.
+fn typing(text: &str, typed: u8) -> Bytes {
+    let mut update = vec![1, 1, CLIENT, typed];
+    if typed == 0 {
+        update.extend([STRING, 1, 4]);
+        update.extend(b"text");
+    } else {
+        update.extend([STRING | HAS_LEFT_ORIGIN, CLIENT, typed - 1]);
+    }
+    update.push(text.len() as u8);
+    update.extend(text.as_bytes());
+    update.push(0);
+    update.into()
+}
+
+const CLIENT: u8 = 1;
+const STRING: u8 = 4;
+const HAS_LEFT_ORIGIN: u8 = 0x80;

@@ -1,0 +1,308 @@
+//! Configuration: which layer wins, where each value is said to come from, and what a mistake is answered with.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use server::config::{
+    Config, ConfigError, Environment, Flags, Loaded, Origin, SETTINGS, StoreChoice,
+};
+use tempfile::TempDir;
+
+/// A working folder with a configuration file, variables and flags.
+struct Given {
+    folder: TempDir,
+    environment: Environment,
+    flags: Flags,
+}
+
+fn given(file: &str) -> Given {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("quire.toml"), file).unwrap();
+    let environment = Environment {
+        variables: BTreeMap::new(),
+        directory: folder.path().to_owned(),
+    };
+    Given {
+        folder,
+        environment,
+        flags: Flags::default(),
+    }
+}
+
+impl Given {
+    fn variable(mut self, name: &str, value: &str) -> Self {
+        self.environment
+            .variables
+            .insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    fn flag(mut self, key: &'static str, value: &str) -> Self {
+        self.flags.values.insert(key, value.to_owned());
+        self
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("quire.toml")
+    }
+
+    fn load(&self) -> Result<Loaded, ConfigError> {
+        Config::load_in(&self.environment, &self.flags)
+    }
+
+    /// What is said about a configuration that is refused, without the folder's random name.
+    fn complaint(&self) -> String {
+        let folder = format!("{}/", self.folder.path().display());
+        self.load()
+            .expect_err("the configuration is refused")
+            .to_string()
+            .replace(&folder, "")
+    }
+}
+
+#[test]
+fn without_any_layer_every_setting_has_its_default() {
+    let nothing = given("");
+    fs::remove_file(nothing.file()).unwrap();
+    let loaded = nothing.load().unwrap();
+    assert_eq!(loaded.config.listen.to_string(), "127.0.0.1:1234");
+    assert_eq!(loaded.config.store, StoreChoice::Sqlite);
+    assert_eq!(loaded.config.limits.message_bytes, 64 * 1024 * 1024);
+    assert_eq!(loaded.config.limits.unsaved_node_bytes, 256 * 1024 * 1024);
+    assert_eq!(loaded.config.document.snapshot_bytes, 256 * 1024);
+    assert_eq!(loaded.config.presence.timeout, Duration::from_secs(90));
+    assert!(
+        loaded
+            .origins
+            .values()
+            .all(|(_, origin)| *origin == Origin::Default)
+    );
+    assert_eq!(loaded.origins.len(), SETTINGS.len());
+    assert!(loaded.config.check().is_ok());
+}
+
+#[test]
+fn flags_win_over_variables_over_the_file_over_defaults() {
+    let file = "listen = '127.0.0.1:1'\n[document]\nidle = '1m'\nsnapshot_changes = 7\n[limits]\nmailbox = 1\n";
+    let given = given(file)
+        .variable("QUIRE_LISTEN", "127.0.0.1:2")
+        .variable("QUIRE_DOCUMENT__IDLE", "2m")
+        .flag("listen", "127.0.0.1:3");
+    let Loaded {
+        config, origins, ..
+    } = given.load().unwrap();
+    assert_eq!(config.listen.port(), 3);
+    assert_eq!(config.document.idle, Duration::from_secs(120));
+    assert_eq!(
+        (config.document.snapshot_changes, config.limits.mailbox),
+        (7, 1)
+    );
+    assert_eq!(config.shutdown.grace, Duration::from_secs(10));
+    let origin = |key| origins[key].1.to_string();
+    assert_eq!(origin("listen"), "flag --listen");
+    assert_eq!(origin("document.idle"), "environment QUIRE_DOCUMENT__IDLE");
+    assert_eq!(
+        origin("limits.mailbox"),
+        format!("{}:6", given.file().display())
+    );
+    assert_eq!(origin("shutdown.grace"), "default");
+}
+
+#[test]
+fn variables_that_everybody_knows_count_less_than_our_own() {
+    let given = given("listen = '127.0.0.7:1'")
+        .variable("PORT", "8080")
+        .variable("RUST_LOG", "debug");
+    let config = given.load().unwrap().config;
+    assert_eq!(
+        (
+            config.listen.to_string().as_str(),
+            config.log.filter.as_str()
+        ),
+        ("127.0.0.7:8080", "debug")
+    );
+    let given = given
+        .variable("QUIRE_LISTEN", "127.0.0.1:2")
+        .variable("QUIRE_LOG__FILTER", "warn");
+    let config = given.load().unwrap().config;
+    assert_eq!(
+        (config.listen.port(), config.log.filter.as_str()),
+        (2, "warn")
+    );
+}
+
+#[test]
+fn the_file_is_looked_for_here_then_at_home() {
+    let home = given("listen = '127.0.0.1:1'");
+    let elsewhere = tempfile::tempdir().unwrap();
+    fs::create_dir(home.folder.path().join("quire")).unwrap();
+    fs::rename(home.file(), home.folder.path().join("quire/quire.toml")).unwrap();
+    let home_path = home.folder.path().display().to_string();
+    let mut home = home.variable("XDG_CONFIG_HOME", &home_path);
+    home.environment.directory = elsewhere.path().to_owned();
+    assert_eq!(home.load().unwrap().config.listen.port(), 1);
+    fs::write(
+        elsewhere.path().join("quire.toml"),
+        "listen = '127.0.0.1:2'",
+    )
+    .unwrap();
+    assert_eq!(home.load().unwrap().config.listen.port(), 2);
+    home.flags.file = Some(Path::new(&home_path).join("quire/quire.toml"));
+    assert_eq!(home.load().unwrap().config.listen.port(), 1);
+}
+
+#[test]
+fn a_mistake_in_the_file_is_told_with_its_line_and_what_was_meant() {
+    let complaints = [
+        (
+            "data_dir = 'd'\nlisen = '127.0.0.1:1'",
+            "quire.toml:2: there is no setting \"lisen\"; did you mean \"listen\"?",
+        ),
+        (
+            "\n[limits]\nmesage_bytes = 1",
+            "quire.toml:3: there is no setting \"limits.mesage_bytes\"; did you mean \"limits.message_bytes\"?",
+        ),
+        (
+            "[limts]\nmailbox = 1",
+            "quire.toml:1: there is no setting \"limts\"; did you mean \"limits\"?",
+        ),
+        ("[zebra]", "quire.toml:1: there is no setting \"zebra\""),
+        (
+            "limits.mailbox = 'many'",
+            "quire.toml:1: limits.mailbox is \"many\", expected a whole number from 1 to 1000000000",
+        ),
+        (
+            "\n\ndocument.idle = 30",
+            "quire.toml:3: document.idle is \"30\", expected a duration from 1ms to 365days such as 30s or 5m",
+        ),
+        (
+            "store = 'mysql'",
+            "quire.toml:1: store is \"mysql\", expected sqlite or memory",
+        ),
+        (
+            "listen = ['a']",
+            "quire.toml:1: listen is of the type array, expected one value: a text in quotes, a whole number, true or false",
+        ),
+        ("log = 'info'", "quire.toml:1: there is no setting \"log\""),
+        (
+            "log.filter = 'a=b=c'",
+            "quire.toml:1: log.filter is \"a=b=c\", expected filter directives such as info or info,server=debug",
+        ),
+    ];
+    for (file, complaint) in complaints {
+        assert_eq!(given(file).complaint(), complaint);
+    }
+    let syntax = given("listen = \n").complaint();
+    assert!(
+        syntax.starts_with("quire.toml:1: not valid TOML: "),
+        "{syntax}"
+    );
+    let twice = given("store = 'memory'\nstore = 'sqlite'").complaint();
+    assert!(
+        twice.starts_with("quire.toml:2: not valid TOML: "),
+        "{twice}"
+    );
+}
+
+#[test]
+fn a_file_that_was_named_has_to_be_there() {
+    let mut given = given("");
+    given.flags.file = Some("other.toml".into());
+    let complaint = given.complaint();
+    assert!(
+        complaint.starts_with("configuration file \"other.toml\" cannot be read: "),
+        "{complaint}"
+    );
+}
+
+#[test]
+fn a_mistake_in_a_variable_is_told_with_its_name() {
+    let mistyped = given("").variable("QUIRE_LIMITS__MALEBOX", "5").complaint();
+    assert_eq!(
+        mistyped,
+        "environment QUIRE_LIMITS__MALEBOX: there is no setting \"limits.malebox\"; \
+         did you mean \"QUIRE_LIMITS__MAILBOX\"?"
+    );
+    let wrong = given("").variable("PORT", "http").complaint();
+    assert_eq!(
+        wrong,
+        "environment PORT: listen is \"http\", expected a port number from 0 to 65535"
+    );
+}
+
+#[test]
+fn what_is_ignored_is_said() {
+    let given = given("")
+        .variable("DATABASE_URL", "postgres://user:secret@db/quire")
+        .variable("QUIRE_LISTN", "127.0.0.1:9")
+        .variable("QUIRE_SERVICE_HOST", "10.0.0.1");
+    let warnings = given.load().unwrap().warnings;
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(
+        warnings[0].starts_with("DATABASE_URL is ignored"),
+        "{warnings:?}"
+    );
+    assert!(!warnings[0].contains("secret"));
+    assert!(
+        warnings[1].contains("did you mean QUIRE_LISTEN?"),
+        "{warnings:?}"
+    );
+}
+
+#[test]
+fn nobody_serves_everybody_by_accident() {
+    let open = given("listen = '0.0.0.0:1234'");
+    let complaint = open.load().unwrap().config.check().unwrap_err().to_string();
+    assert!(complaint.contains("127.0.0.1:1234"), "{complaint}");
+    assert!(
+        complaint.contains("--insecure-allow-anonymous"),
+        "{complaint}"
+    );
+    let meant = open.variable("QUIRE_INSECURE_ALLOW_ANONYMOUS", "true");
+    assert!(meant.load().unwrap().config.check().is_ok());
+    assert!(
+        given("listen = '[::1]:1'")
+            .load()
+            .unwrap()
+            .config
+            .check()
+            .is_ok()
+    );
+}
+
+#[test]
+fn silence_is_longer_than_the_wait_for_a_ping() {
+    let given = given("connection.silence_timeout = '30s'");
+    let complaint = given
+        .load()
+        .unwrap()
+        .config
+        .check()
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        complaint,
+        "connection.silence_timeout (30s) has to be longer than connection.ping_interval (30s)"
+    );
+}
+
+#[test]
+fn the_page_for_operators_has_every_setting_with_its_default() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/configuration.md");
+    let page = fs::read_to_string(page).unwrap();
+    for setting in SETTINGS {
+        let row = format!("| `{}` | `{}` |", setting.key, setting.default);
+        assert!(
+            page.contains(&row),
+            "docs/configuration.md has no row {row}"
+        );
+    }
+    let rows = page.lines().filter(|line| line.starts_with("| `")).count();
+    assert_eq!(
+        rows,
+        SETTINGS.len(),
+        "docs/configuration.md has rows of settings that there are not"
+    );
+}
