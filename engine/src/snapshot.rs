@@ -29,14 +29,14 @@ pub struct Snapshot {
 pub struct SnapshotMismatch;
 
 impl Snapshot {
-    /// Proves that the state rebuilds content whose own encoding is the same, byte for byte.
+    /// Proves that the state rebuilds content which holds all that it does, and nothing else.
     ///
     /// # Errors
     /// It does not, and must not be stored.
     pub fn verify(&self) -> Result<(), SnapshotMismatch> {
         let mut content = Content::new(self.kind).map_err(|_| SnapshotMismatch)?;
         content.restore(&self.state).map_err(|_| SnapshotMismatch)?;
-        if content.state() == self.state {
+        if content.matches(&self.state) {
             Ok(())
         } else {
             Err(SnapshotMismatch)

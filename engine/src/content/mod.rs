@@ -41,8 +41,13 @@ pub enum ContentError {
 pub struct Integrated {
     /// Whether the content (or what waits to become content) is different now.
     pub news: bool,
-    /// Whether something that the payload builds on is missing and has to be asked for.
+    /// Whether something that this payload builds on is missing and has to be asked for.
     pub missing: bool,
+    /// Whether part of the payload should wait for what is missing, but too much waits already. That part was let go, and
+    /// its author has to send it again.
+    pub let_go: bool,
+    /// What of the payload was not here before, if that is not all of it.
+    pub fresh: Option<Bytes>,
     /// Where the news begins.
     pub begins: Begins,
 }
@@ -124,7 +129,15 @@ impl Content {
         }
     }
 
-    /// The whole content with what waits for missing parts, for [`Self::restore`]. Equal contents have equal states.
+    /// Whether a state, as [`Self::state`] gave it, holds what is here and nothing else. Its bytes may differ: content that
+    /// came in pieces may be whole once it was restored.
+    pub fn matches(&self, state: &Bytes) -> bool {
+        match self {
+            Self::Yjs(content) => content.matches(state),
+        }
+    }
+
+    /// The whole content with what waits for missing parts, for [`Self::restore`].
     pub fn state(&self) -> Bytes {
         match self {
             Self::Yjs(content) => content.state(),

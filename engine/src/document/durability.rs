@@ -7,13 +7,15 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
+
 use crate::change::Change;
 use crate::content::Begins;
 use crate::names::ConnectionId;
 use crate::snapshot::Snapshot;
 use crate::time::Now;
 
-use super::effect::Event;
+use super::input::PushTag;
 use super::limits::Limits;
 
 /// The part of a document that is not stored yet.
@@ -21,7 +23,8 @@ use super::limits::Limits;
 pub(super) struct Durability {
     /// In the order of their counters; the first `in_flight` are at the store.
     unsaved: VecDeque<Unsaved>,
-    unsaved_bytes: usize,
+    /// What the edits take up that are not acknowledged yet, news or not.
+    waiting_bytes: usize,
     in_flight: usize,
     /// In the order of the changes that they wait for.
     acks: VecDeque<HeldAck>,
@@ -42,8 +45,12 @@ pub(super) struct HeldAck {
     pub(super) through: u64,
     /// Whom it is for.
     pub(super) connection: ConnectionId,
-    /// What it says.
-    pub(super) event: Event,
+    /// The mark of the edit that it answers.
+    pub(super) tag: PushTag,
+    /// The edit's raw bytes.
+    pub(super) payload: Bytes,
+    /// Whether any of it may not have been stored when it came.
+    pub(super) news: bool,
 }
 
 #[derive(Debug)]
@@ -71,7 +78,6 @@ pub(super) struct Released {
 impl Durability {
     /// Keeps a change until it is stored.
     pub(super) fn hold_change(&mut self, change: Change, begins: Begins) {
-        self.unsaved_bytes += change.payload.len();
         self.unsaved.push_back(Unsaved { change, begins });
     }
 
@@ -85,14 +91,19 @@ impl Durability {
         self.snapshot = Some(HeldSnapshot { through, snapshot });
     }
 
-    /// Whether so many more bytes may wait.
-    pub(super) fn has_room(&self, bytes: usize, limits: &Limits) -> bool {
-        self.unsaved_bytes + bytes <= limits.unsaved_bytes_max
+    /// Whether one more edit may wait.
+    pub(super) fn has_room(&self, payload: &[u8], limits: &Limits) -> bool {
+        self.waiting_bytes + weight(payload) <= limits.unsaved_bytes_max
     }
 
-    /// Bytes of changes that wait.
-    pub(super) fn unsaved_bytes(&self) -> usize {
-        self.unsaved_bytes
+    /// Counts an edit among those that wait, until its acknowledgement is released.
+    pub(super) fn expect(&mut self, payload: &[u8]) {
+        self.waiting_bytes += weight(payload);
+    }
+
+    /// What the edits that wait take up, in bytes.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.waiting_bytes
     }
 
     /// Whether everything is stored.
@@ -100,11 +111,9 @@ impl Durability {
         self.unsaved.is_empty()
     }
 
-    /// Whether a client has edits that are not stored.
-    pub(super) fn has_unsaved_of(&self, connection: ConnectionId) -> bool {
-        self.unsaved
-            .iter()
-            .any(|unsaved| unsaved.change.connection == connection)
+    /// Whether a client is owed acknowledgements: it has made edits, or repeated some, that are not stored.
+    pub(super) fn owes(&self, connection: ConnectionId) -> bool {
+        self.acks.iter().any(|ack| ack.connection == connection)
     }
 
     /// Where each unsaved edit begins.
@@ -132,14 +141,10 @@ impl Durability {
 
     /// The store has committed all changes up to `through`: releases what waited for them.
     pub(super) fn committed(&mut self, through: u64) -> Released {
-        while self
+        let saved = self
             .unsaved
-            .front()
-            .is_some_and(|unsaved| unsaved.change.dot.counter <= through)
-        {
-            let saved = self.unsaved.pop_front().expect("it was just looked at");
-            self.unsaved_bytes -= saved.change.payload.len();
-        }
+            .partition_point(|unsaved| unsaved.change.dot.counter <= through);
+        self.unsaved.drain(..saved);
         self.in_flight = 0;
         self.retry = None;
         self.release(through)
@@ -160,8 +165,10 @@ impl Durability {
     pub(super) fn release(&mut self, through: u64) -> Released {
         let ready = self.acks.partition_point(|ack| ack.through <= through);
         let snapshot = self.snapshot.take_if(|held| held.through <= through);
+        let acks: Vec<_> = self.acks.drain(..ready).collect();
+        self.waiting_bytes -= acks.iter().map(|ack| weight(&ack.payload)).sum::<usize>();
         Released {
-            acks: self.acks.drain(..ready).collect(),
+            acks,
             snapshot: snapshot.map(|held| held.snapshot),
         }
     }
@@ -176,3 +183,11 @@ impl Durability {
             .is_none_or(|due_ms| due_ms <= now.monotonic_ms)
     }
 }
+
+/// What an edit takes up while it waits. A small one, or one that is no news, is more work to keep than to hold.
+fn weight(payload: &[u8]) -> usize {
+    payload.len() + EDIT_OVERHEAD_BYTES
+}
+
+/// What is kept of an edit besides its bytes: a change or a share in one, and an acknowledgement.
+const EDIT_OVERHEAD_BYTES: usize = 256;

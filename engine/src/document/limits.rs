@@ -5,7 +5,7 @@ use crate::presence::PresenceLimits;
 /// Bounds and delays of one document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of edits that may wait for the store; the author of the next one is closed, retryably.
+    /// Bytes that edits may take up while they wait for the store, some 256 for each besides its own; the author of the next one is closed, retryably.
     pub unsaved_bytes_max: usize,
     /// Raw edits of one author that one change may carry; further ones make another change.
     pub updates_per_change_max: usize,

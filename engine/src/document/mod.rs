@@ -121,9 +121,9 @@ impl Document {
         self.batch.is_empty() && self.durability.is_settled()
     }
 
-    /// Bytes of edits that wait for the store.
+    /// What the edits that wait for the store take up, in bytes.
     pub fn unsaved_bytes(&self) -> usize {
-        self.durability.unsaved_bytes()
+        self.durability.waiting_bytes()
     }
 
     /// How many clients there are.
@@ -161,19 +161,18 @@ impl Document {
     /// Ends a batch of inputs: shows and stores what it brought.
     pub fn settle(&mut self, now: Now, effects: &mut Effects) {
         self.record_and_relay(now, effects);
+        self.take_snapshot_if_due();
         let released = if self.durability.is_settled() {
             self.durability.release(u64::MAX)
         } else {
             Released::default()
         };
         self.say(released, effects);
-        if let Some(changes) = self.durability.next_append(&self.limits, now) {
-            effects.push(Effect::Append(changes));
-        }
-        self.take_snapshot_if_due();
         self.finish_draining(effects);
         if matches!(self.phase, Phase::Closed(_)) {
             effects.push(Effect::Retire);
+        } else if let Some(changes) = self.durability.next_append(&self.limits, now) {
+            effects.push(Effect::Append(changes));
         }
     }
 
@@ -248,6 +247,7 @@ impl Document {
             Peer {
                 author,
                 joined_ms: now.monotonic_ms,
+                is_based: false,
                 behind: None,
             },
         );
@@ -298,7 +298,10 @@ impl Document {
 
     fn pull(&mut self, connection: ConnectionId, have: &[u8], now: Now, effects: &mut Effects) {
         match self.content.missing_from(have) {
-            Ok(payload) => self.send_content(connection, Event::Missing { payload }, effects),
+            Ok(payload) => {
+                self.peers.entry(connection).and_modify(Peer::base);
+                self.send_content(connection, Event::Missing { payload }, effects);
+            }
             Err(_) => self.expel(connection, CloseReason::BadFrame, now, effects),
         }
     }
@@ -330,7 +333,7 @@ impl Document {
         now: Now,
         effects: &mut Effects,
     ) {
-        if !self.durability.has_room(payload.len(), &self.limits) {
+        if !self.durability.has_room(&payload, &self.limits) {
             self.expel(connection, CloseReason::StoreBehind, now, effects);
             return;
         }
@@ -341,18 +344,24 @@ impl Document {
                     .get(&connection)
                     .and_then(|peer| peer.author.clone());
                 let (news, begins) = (integrated.news, integrated.begins);
+                let shown = integrated.fresh.unwrap_or_else(|| payload.clone());
+                let (missing, let_go) = (integrated.missing, integrated.let_go);
                 let unstored = news || !self.is_durable();
+                self.durability.expect(&payload);
                 self.batch.push(Pushed {
                     connection,
                     author,
                     payload,
+                    shown,
                     tag,
                     news,
                     unstored,
                     begins,
                     seen,
                 });
-                if integrated.missing && news {
+                if let_go {
+                    self.expel(connection, CloseReason::NotReady, now, effects);
+                } else if missing && news {
                     self.ask_for_missing(connection, effects);
                 }
             }
@@ -435,10 +444,11 @@ impl Document {
         }
     }
 
-    /// Sends a client that is behind the difference, once none of its own edits wait for the store: some clients take the
+    /// Sends a client that is behind the difference, and asks for what it has (it may have been asked before, and never
+    /// have got to read that), once none of its own edits wait for the store: some clients take the
     /// sight of their own edit as word that it is stored.
     fn catch_up(&mut self, connection: ConnectionId, effects: &mut Effects) {
-        let unsaved = self.durability.has_unsaved_of(connection)
+        let unsaved = self.durability.owes(connection)
             || self
                 .batch
                 .iter()
@@ -449,6 +459,7 @@ impl Document {
         let Some(behind) = peer.behind.take_if(|_| !unsaved) else {
             return;
         };
+        peer.base();
         let had = self
             .checkpoints
             .had_by(behind)
@@ -458,6 +469,7 @@ impl Document {
             return;
         };
         effects.push(Effect::Resume { connection });
+        self.ask_for_missing(connection, effects);
         self.send_content(connection, Event::Change { payload }, effects);
         self.show_everyone(connection, effects);
     }
@@ -478,17 +490,18 @@ impl Document {
 
     /// Says what may be said now that it is stored.
     fn say(&self, released: Released, effects: &mut Effects) {
-        for ack in released
-            .acks
-            .into_iter()
-            .filter(|ack| self.peers.contains_key(&ack.connection))
-        {
-            let to = Audience::One(ack.connection);
-            effects.push(Effect::Send {
-                to,
-                event: ack.event,
-                shows: Some(ack.through),
-            });
+        for ack in released.acks {
+            if let Some(peer) = self.peers.get(&ack.connection) {
+                effects.push(Effect::Send {
+                    to: Audience::One(ack.connection),
+                    event: Event::Ack {
+                        tag: ack.tag,
+                        payload: ack.payload,
+                        news: ack.news,
+                    },
+                    shows: peer.is_based.then_some(ack.through),
+                });
+            }
         }
         effects.extend(released.snapshot.map(Effect::StoreSnapshot));
     }
@@ -501,7 +514,15 @@ impl Document {
         for of_one in batch.chunk_by(|a, b| a.connection == b.connection) {
             self.record(of_one, now);
         }
-        relay::relay(&self.content, &batch, self.last_counter(), effects);
+        let unbased = self.peers.iter().filter(|(_, peer)| !peer.is_based);
+        let unbased: Vec<_> = unbased.map(|(connection, _)| *connection).collect();
+        relay::relay(
+            &self.content,
+            &batch,
+            self.last_counter(),
+            &unbased,
+            effects,
+        );
         let counter = self.last_counter();
         if self.checkpoints.is_due(counter) {
             self.checkpoints
@@ -523,15 +544,12 @@ impl Document {
         }
         let through = self.last_counter();
         for pushed in pushes {
-            let event = Event::Ack {
-                tag: pushed.tag,
-                payload: pushed.payload.clone(),
-                news: pushed.unstored,
-            };
             self.durability.hold_ack(HeldAck {
                 through,
                 connection: pushed.connection,
-                event,
+                tag: pushed.tag,
+                payload: pushed.payload.clone(),
+                news: pushed.unstored,
             });
         }
     }
@@ -578,8 +596,9 @@ impl Document {
         self.clock.get(self.replica)
     }
 
+    /// Content that contradicted an edit, and is drained for it, may be damaged: it is no longer worth keeping.
     fn take_snapshot_if_due(&mut self) {
-        if self.tail.is_due(&self.limits) {
+        if self.phase == Phase::Open && self.tail.is_due(&self.limits) {
             self.take_snapshot();
         }
     }
@@ -645,17 +664,8 @@ impl Document {
 
     fn close_all(&mut self, reason: CloseReason, effects: &mut Effects) {
         self.phase = Phase::Closed(reason);
-        let mut connections: Vec<_> = self
-            .peers
-            .drain()
-            .map(|(connection, _)| connection)
-            .collect();
-        connections.sort_unstable();
-        effects.extend(
-            connections
-                .into_iter()
-                .map(|connection| Effect::Close { connection, reason }),
-        );
+        let connections = std::mem::take(&mut self.peers).into_keys();
+        effects.extend(connections.map(|connection| Effect::Close { connection, reason }));
     }
 }
 

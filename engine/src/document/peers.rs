@@ -4,14 +4,14 @@
 //! newest of a few [`Checkpoints`] that it was shown; older than the oldest, it is sent everything. Either way its memory
 //! here is bounded, and what it gets is right, because taking an edit in twice changes nothing.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 
 use crate::names::{Author, ConnectionId};
 
-/// The clients of a document.
-pub(super) type Peers = HashMap<ConnectionId, Peer>;
+/// The clients of a document; in order, so that the same inputs have the same effects.
+pub(super) type Peers = BTreeMap<ConnectionId, Peer>;
 
 /// One client.
 #[derive(Debug)]
@@ -20,8 +20,18 @@ pub(super) struct Peer {
     pub(super) author: Option<Author>,
     /// When it came, in monotonic milliseconds.
     pub(super) joined_ms: u64,
+    /// Whether it was sent content to build on. Until then it is shown no edits: one that it knows *up to* some change is
+    /// taken to know all before it.
+    pub(super) is_based: bool,
     /// Set while it waits to catch up: what it had seen when its queue was dropped.
     pub(super) behind: Option<Behind>,
+}
+
+impl Peer {
+    /// It is sent content that later edits build on.
+    pub(super) fn base(&mut self) {
+        self.is_based = true;
+    }
 }
 
 /// How far a client was when its queue was dropped.

@@ -20,6 +20,8 @@ pub(super) struct Pushed {
     pub(super) connection: ConnectionId,
     pub(super) author: Option<Author>,
     pub(super) payload: Bytes,
+    /// What of it is news to the others. The rest may be their own, and not stored yet.
+    pub(super) shown: Bytes,
     pub(super) tag: PushTag,
     pub(super) news: bool,
     /// Whether any of it may not have been stored when it came; more than the news if it repeats what waits.
@@ -29,22 +31,24 @@ pub(super) struct Pushed {
     pub(super) seen: Option<u64>,
 }
 
-/// Shows the news of a batch to everyone who did not make it.
-pub(super) fn relay(content: &Content, batch: &[Pushed], shows: u64, effects: &mut Effects) {
+/// Shows the news of a batch to everyone who did not make it, but for those who are yet to be sent what it builds on.
+pub(super) fn relay(
+    content: &Content,
+    batch: &[Pushed],
+    shows: u64,
+    unbased: &[ConnectionId],
+    effects: &mut Effects,
+) {
     let by_author = payloads_by_author(batch);
-    let authors: Arc<[ConnectionId]> = by_author.iter().map(|(author, _)| *author).collect();
+    let authors = by_author.iter().map(|(author, _)| *author);
+    let left_out = authors.clone().chain(unbased.iter().copied()).collect();
+    let authors: Arc<[_]> = authors.filter(|author| !unbased.contains(author)).collect();
     let all: Vec<_> = by_author
         .iter()
         .flat_map(|(_, payloads)| payloads.iter().cloned())
         .collect();
-    show(
-        content,
-        &all,
-        &Audience::AllBut(authors.clone()),
-        shows,
-        effects,
-    );
-    if authors.len() > 1 {
+    show(content, &all, &Audience::AllBut(left_out), shows, effects);
+    if by_author.len() > 1 {
         for (author, payloads) in by_author {
             let to = Audience::Among {
                 members: authors.clone(),
@@ -62,7 +66,7 @@ fn payloads_by_author(batch: &[Pushed]) -> Vec<(ConnectionId, Vec<Bytes>)> {
         .map(|own| {
             (
                 own[0].connection,
-                own.iter().map(|pushed| pushed.payload.clone()).collect(),
+                own.iter().map(|pushed| pushed.shown.clone()).collect(),
             )
         })
         .collect()

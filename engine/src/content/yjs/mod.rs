@@ -9,7 +9,7 @@
 mod view;
 mod waiting;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use bytes::Bytes;
@@ -19,7 +19,7 @@ use yrs::updates::decoder::{Decode, DecoderV1};
 use yrs::updates::encoder::Encode;
 use yrs::{
     ClientID, Doc, IdSet, OffsetKind, Options, ReadTxn, StateVector, Transact, Update, WriteTxn,
-    merge_updates_v1,
+    diff_updates_v1, merge_updates_v1,
 };
 
 use super::{Begins, ContentError, Integrated};
@@ -30,7 +30,7 @@ use waiting::Waiting;
 pub struct YjsContent {
     doc: Doc,
     /// The state vector of `doc`, which has no holes: for each client the clock after its last integrated item.
-    clocks: HashMap<u64, u32>,
+    clocks: BTreeMap<u64, u32>,
     waiting: Waiting,
 }
 
@@ -42,7 +42,7 @@ impl YjsContent {
         options.cleanup_formatting = false;
         Self {
             doc: Doc::with_options(options),
-            clocks: HashMap::new(),
+            clocks: BTreeMap::new(),
             waiting: Waiting::default(),
         }
     }
@@ -53,17 +53,22 @@ impl YjsContent {
     /// The bytes are not an update, contradict the document, or too much would wait for missing parts.
     pub fn integrate(&mut self, payload: &[u8]) -> Result<Integrated, ContentError> {
         let update = decode_update(payload)?;
-        if !self.waiting.has_room(payload.len()) && !self.is_ready(&update) {
+        if !self.waiting.has_room(payload.len()) && !self.is_ready(&update.insertions(true)) {
             return Err(ContentError::TooMuchMissing);
         }
+        let fresh = self.fresh_part(payload, &update);
         let mut begins = Begins::default();
-        let mut news = self.take_in(payload, update, &mut begins)?;
-        if !begins.0.is_empty() {
-            news |= self.retry_waiting(&mut begins)?;
+        let taken = self.take_in(payload, update, &mut begins)?;
+        if taken.let_go && !taken.news {
+            return Err(ContentError::TooMuchMissing);
         }
+        let retry = taken.waits || !begins.0.is_empty();
+        let more = retry && self.retry_waiting(&mut begins);
         Ok(Integrated {
-            news,
-            missing: !self.waiting.updates().is_empty(),
+            news: taken.news || more,
+            missing: taken.waits && !self.waiting().is_empty(),
+            let_go: taken.let_go,
+            fresh: fresh.filter(|_| !taken.waits),
             begins,
         })
     }
@@ -134,6 +139,24 @@ impl YjsContent {
         UpdateList::join(&updates)
     }
 
+    /// Whether a state, as [`Self::state`] gave it, has the same items and deletions as are here, and the same waiting.
+    ///
+    /// Its bytes may differ. Where two authors insert at the same place, yrs cuts the item there; if the later insertion
+    /// then goes elsewhere, the pieces lie side by side, and only a restored document joins them again.
+    pub fn matches(&self, state: &Bytes) -> bool {
+        let Ok(parts) = UpdateList::split(state) else {
+            return false;
+        };
+        let whole = parts.first().map(|whole| decode_update(whole));
+        let here = decode_update(&self.update());
+        let (Some(Ok(whole)), Ok(here)) = (whole, here) else {
+            return false;
+        };
+        whole.insertions(true) == here.insertions(true)
+            && whole.delete_set() == here.delete_set()
+            && parts[1..] == *self.waiting()
+    }
+
     /// Several updates as one.
     ///
     /// # Errors
@@ -155,56 +178,151 @@ impl YjsContent {
     }
 
     /// Whether every item of an update follows what is here, client by client, without a hole.
-    fn is_ready(&self, update: &Update) -> bool {
-        update.insertions(true).iter().all(|(client, ranges)| {
-            let mut clock = self.clock(client.get());
-            ranges.iter().all(|range| {
-                let follows = range.start <= clock;
-                clock = clock.max(range.end);
-                follows
-            })
+    fn is_ready(&self, inserted: &IdSet) -> bool {
+        self.is_ready_among(inserted, inserted)
+    }
+
+    /// Whether every item of an update follows what is here and what comes with it.
+    fn is_ready_among(&self, inserted: &IdSet, all: &IdSet) -> bool {
+        inserted.iter().all(|(client, ranges)| {
+            let end = ranges.iter().map(|range| range.end).max();
+            end.is_none_or(|end| end <= self.reach(*client, all))
         })
     }
 
-    /// Integrates an update or lets it wait. Returns whether anything is different now, and notes where the news begins.
+    /// How far a client's items go without a hole, with those that come.
+    fn reach(&self, client: ClientID, all: &IdSet) -> u32 {
+        let mut reach = self.clock(client.get());
+        for range in all.get(&client).iter().flat_map(|ranges| ranges.ranges()) {
+            if range.start <= reach {
+                reach = reach.max(range.end);
+            }
+        }
+        reach
+    }
+
+    /// The update without the items that are here already, if there are any in it.
+    fn fresh_part(&self, payload: &[u8], update: &Update) -> Option<Bytes> {
+        let begins = update.state_vector_lower();
+        let mut clients = begins.iter();
+        let overlaps = clients.any(|(client, begin)| *begin < self.clock(client.get()));
+        let have = overlaps.then(|| self.have())?;
+        diff_updates_v1(payload, &have).ok().map(Bytes::from)
+    }
+
+    /// Integrates an update or lets it wait, and notes where the news begins.
     fn take_in(
         &mut self,
         payload: &[u8],
         update: Update,
         begins: &mut Begins,
-    ) -> Result<bool, ContentError> {
-        if !self.is_ready(&update) {
-            return Ok(self.waiting.insert(Bytes::copy_from_slice(payload)));
+    ) -> Result<Taken, ContentError> {
+        if !self.is_ready(&update.insertions(true)) {
+            let news = self.waiting.insert(Bytes::copy_from_slice(payload));
+            return Ok(Taken {
+                news,
+                waits: true,
+                let_go: false,
+            });
         }
         let mut txn = self.doc.transact_mut();
-        txn.apply_update(update)
-            .map_err(|error| ContentError::Contradiction(error.to_string()))?;
-        let waits = unfinished(&mut txn, payload);
-        let changed = !txn.insert_set().is_empty() || !txn.delete_set().is_empty();
+        let applied = txn.apply_update(update);
+        let rest = unfinished(&mut txn, payload);
+        let news = !txn.insert_set().is_empty() || !txn.delete_set().is_empty();
         note_inserted(txn.insert_set(), &mut self.clocks, begins);
         drop(txn);
-        let waits = waits.is_some_and(|rest| self.waiting.insert(rest));
-        Ok(changed || waits)
+        applied.map_err(|error| ContentError::Contradiction(error.to_string()))?;
+        Ok(self.let_wait(rest, news))
     }
 
-    /// Tries what waits again, until nothing more can be integrated.
-    fn retry_waiting(&mut self, begins: &mut Begins) -> Result<bool, ContentError> {
+    /// Keeps what could not be integrated of an update, if it may.
+    fn let_wait(&mut self, rest: Option<Bytes>, news: bool) -> Taken {
+        let let_go = rest
+            .as_ref()
+            .is_some_and(|rest| !self.waiting.may_insert(rest));
+        let rest = rest.filter(|_| !let_go);
+        let waits = rest.is_some();
+        let new = rest.is_some_and(|rest| self.waiting.insert(rest));
+        Taken {
+            news: news || new,
+            waits,
+            let_go,
+        }
+    }
+
+    /// Tries what waits again, until nothing more can be integrated. One that turns out to contradict the document waits
+    /// no more: whoever brings what it waited for is not to blame.
+    fn retry_waiting(&mut self, begins: &mut Begins) -> bool {
         let mut news = false;
+        let mut known = 0;
         loop {
-            let known = begins.0.len();
-            for payload in self.waiting.take() {
-                let update = decode_update(&payload)?;
-                news |= self.take_in(&payload, update, begins)?;
+            while begins.0.len() > known {
+                known = begins.0.len();
+                for payload in self.waiting.take() {
+                    news |= self.retry(&payload, begins).news;
+                }
             }
-            if begins.0.len() == known || self.waiting().is_empty() {
-                return Ok(news);
+            self.retry_together(begins);
+            if begins.0.len() == known {
+                return news;
+            }
+            news = true;
+        }
+    }
+
+    fn retry(&mut self, payload: &Bytes, begins: &mut Begins) -> Taken {
+        decode_update(payload)
+            .and_then(|update| self.take_in(payload, update, begins))
+            .unwrap_or_default()
+    }
+
+    /// Tries as one what may wait for each other only. What of it is not finished goes on waiting as it was.
+    fn retry_together(&mut self, begins: &mut Begins) {
+        let together = self.each_others();
+        if together.len() < 2 {
+            return;
+        }
+        let Ok(merged) = Self::merge(&together) else {
+            return;
+        };
+        self.waiting.remove(&together);
+        if self.retry(&merged, begins).waits {
+            self.waiting.remove(&[merged]);
+            for payload in together {
+                self.waiting.insert(payload);
             }
         }
+    }
+
+    /// The most updates that leave no hole together. Clients may send updates with holes, which only others fill.
+    fn each_others(&self) -> Vec<Bytes> {
+        let mut found: Vec<_> = self.waiting().iter().filter_map(with_insertions).collect();
+        let mut before = usize::MAX;
+        while found.len() < before {
+            before = found.len();
+            let mut all = IdSet::new();
+            for (_, inserted) in &found {
+                all.merge_with(inserted.clone());
+            }
+            found.retain(|(_, inserted)| self.is_ready_among(inserted, &all));
+        }
+        found.into_iter().map(|(payload, _)| payload).collect()
     }
 
     fn clock(&self, client: u64) -> u32 {
         self.clocks.get(&client).copied().unwrap_or(0)
     }
+}
+
+/// What became of an update.
+#[derive(Default)]
+struct Taken {
+    /// Whether anything is different now.
+    news: bool,
+    /// Whether it, or part of it, waits.
+    waits: bool,
+    /// Whether part of it should wait but was one too many.
+    let_go: bool,
 }
 
 impl Default for YjsContent {
@@ -234,6 +352,11 @@ fn decode_update(payload: &[u8]) -> Result<Update, ContentError> {
     }
 }
 
+fn with_insertions(payload: &Bytes) -> Option<(Bytes, IdSet)> {
+    let update = decode_update(payload).ok()?;
+    Some((payload.clone(), update.insertions(true)))
+}
+
 /// Takes away what yrs could not integrate. Items wait as the whole raw update that they came in; deletions alone, which
 /// every difference repeats in full, wait as just those that are left.
 fn unfinished<T: WriteTxn>(txn: &mut T, payload: &[u8]) -> Option<Bytes> {
@@ -246,7 +369,7 @@ fn unfinished<T: WriteTxn>(txn: &mut T, payload: &[u8]) -> Option<Bytes> {
     })
 }
 
-fn note_inserted(inserted: &IdSet, clocks: &mut HashMap<u64, u32>, begins: &mut Begins) {
+fn note_inserted(inserted: &IdSet, clocks: &mut BTreeMap<u64, u32>, begins: &mut Begins) {
     for (client, ranges) in inserted.iter() {
         let begin = ranges.iter().map(|range| range.start).min();
         let end = ranges.iter().map(|range| range.end).max();

@@ -2,12 +2,12 @@
 //!
 //! yrs has a place of its own for such updates, but it integrates what stands behind a hole, sometimes never looks at
 //! what waits again, and can lose some of it when it encodes (see `docs/decisions/0002-yrs-and-yjs.md`). So it is never
-//! shown one: what is not ready waits here, in the order of arrival, and is tried again whenever something else was
-//! integrated.
+//! shown one: what is not ready waits here, and is tried again whenever something else was integrated.
 
 use bytes::Bytes;
 
-/// Raw updates that wait, each once.
+/// Raw updates that wait, each once. They are in the order of their bytes, so that the same updates are the same state
+/// in whatever order they came.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     updates: Vec<Bytes>,
@@ -17,17 +17,28 @@ pub(super) struct Waiting {
 impl Waiting {
     /// Keeps an update; false if it was here already.
     pub(super) fn insert(&mut self, update: Bytes) -> bool {
-        let new = !self.updates.contains(&update);
-        if new {
+        let place = self.updates.binary_search(&update);
+        if let Err(at) = place {
             self.bytes += update.len();
-            self.updates.push(update);
+            self.updates.insert(at, update);
         }
-        new
+        place.is_err()
     }
 
-    /// Whether so many more bytes may wait.
+    /// Whether one more update may wait, of so many bytes.
     pub(super) fn has_room(&self, bytes: usize) -> bool {
-        self.bytes + bytes <= WAITING_BYTES_MAX
+        self.bytes + bytes <= WAITING_BYTES_MAX && self.updates.len() < WAITING_UPDATES_MAX
+    }
+
+    /// Whether an update waits already or may do so.
+    pub(super) fn may_insert(&self, update: &Bytes) -> bool {
+        self.has_room(update.len()) || self.updates.binary_search(update).is_ok()
+    }
+
+    /// Takes some out.
+    pub(super) fn remove(&mut self, some: &[Bytes]) {
+        self.updates.retain(|update| !some.contains(update));
+        self.bytes = self.updates.iter().map(Bytes::len).sum();
     }
 
     /// Takes all that waits, to try it again.
@@ -36,7 +47,7 @@ impl Waiting {
         std::mem::take(&mut self.updates)
     }
 
-    /// What waits, in the order in which it came.
+    /// What waits, in the order of the bytes.
     pub(super) fn updates(&self) -> &[Bytes] {
         &self.updates
     }
@@ -45,3 +56,5 @@ impl Waiting {
 /// How many bytes of updates may wait in one document. A client that sends more is closed; when it comes back, what it
 /// sends is computed from what is here, and fills the hole.
 const WAITING_BYTES_MAX: usize = 1024 * 1024;
+/// How many updates may wait in one document: each is tried again whenever something else is integrated.
+const WAITING_UPDATES_MAX: usize = 1024;
