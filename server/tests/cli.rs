@@ -23,7 +23,7 @@ impl Shell {
     /// A folder with documents as a server leaves them.
     async fn with_documents() -> Self {
         let shell = Self::new();
-        let store = SqliteStore::open(&shell.0.path().join("quire-data/quire.db"))
+        let store = SqliteStore::open(&shell.0.path().join("quire-data"))
             .await
             .unwrap();
         write(&store, "notes", &["The ", "quick ", "fox"]).await;

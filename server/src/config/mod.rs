@@ -137,11 +137,6 @@ impl Config {
         layers::load(environment, flags)
     }
 
-    /// The database within the data folder.
-    pub fn database(&self) -> PathBuf {
-        self.data_dir.join("quire.db")
-    }
-
     /// Refuses what every setting alone allows, but all together do not.
     ///
     /// # Errors

@@ -81,20 +81,42 @@ impl Check {
         let asked = Instant::now();
         let failure = match timeout(CHECK_TIMEOUT, store.check()).await {
             Ok(Ok(())) => None,
-            Ok(Err(StoreError::Full)) => Some("disk is full: edits are kept in memory and not acknowledged"),
+            Ok(Err(StoreError::Full)) => {
+                Some("disk is full: edits are kept in memory and not acknowledged")
+            }
             Ok(Err(_)) => Some("store fails: edits are kept in memory and not acknowledged"),
             Err(_) => Some("store does not answer: edits are kept in memory and not acknowledged"),
         };
-        Self { asked, took: asked.elapsed(), failure }
+        Self {
+            asked,
+            took: asked.elapsed(),
+            failure,
+        }
     }
 }
 
 /// The process is alive; it says so even while the store is not.
+#[utoipa::path(
+    get,
+    path = "/livez",
+    operation_id = "isAlive",
+    responses((status = 200, description = "The process is alive", body = String, content_type = "text/plain"))
+)]
 pub(super) async fn livez() -> &'static str {
     "ok\n"
 }
 
 /// Whether clients should be sent here.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "isReady",
+    params(("verbose" = Option<String>, Query, description = "Answer in JSON with the parts; needs no value")),
+    responses(
+        (status = 200, description = "It can serve", content((String = "text/plain"), (Readiness = "application/json"))),
+        (status = 503, description = "It cannot serve, and why", content((String = "text/plain"), (Readiness = "application/json"))),
+    )
+)]
 pub(super) async fn readyz(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
     let check = app.health.check(&*app.store).await;
     let stopping = app.health.stopping.load(Ordering::Relaxed);
@@ -103,11 +125,18 @@ pub(super) async fn readyz(State(app): State<Arc<App>>, RawQuery(query): RawQuer
         (false, Some(_)) => "unavailable",
         (false, None) => "ready",
     };
-    let code = if status == "ready" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let code = if status == "ready" {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     if query.is_some_and(|query| query.starts_with("verbose")) {
         (code, Json(readiness(&app, status, &check))).into_response()
     } else {
-        let why = check.failure.map(|failure| format!(": {failure}")).unwrap_or_default();
+        let why = check
+            .failure
+            .map(|failure| format!(": {failure}"))
+            .unwrap_or_default();
         (code, format!("{status}{why}\n")).into_response()
     }
 }
@@ -117,18 +146,41 @@ fn readiness(app: &App, status: &'static str, check: &Check) -> Readiness {
         status: check.failure.unwrap_or("ok"),
         latency_ms: check.took.as_secs_f64() * 1_000.0,
     };
-    Readiness { status, store, documents_open: app.hub.documents_open() }
+    Readiness {
+        status,
+        store,
+        documents_open: app.hub.documents_open(),
+    }
 }
 
 /// Counts and delays, for Prometheus.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "getMetrics",
+    responses((status = 200, description = "The page that Prometheus reads", body = String, content_type = "text/plain"))
+)]
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
-    let page = app.metrics.as_ref().map(|metrics| metrics.render()).unwrap_or_default();
+    let page = app
+        .metrics
+        .as_ref()
+        .map(|metrics| metrics.render())
+        .unwrap_or_default();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], page).into_response()
 }
 
 /// Which program this is.
+#[utoipa::path(
+    get,
+    path = "/version",
+    operation_id = "getVersion",
+    responses((status = 200, description = "The program and its version", body = Version))
+)]
 pub(super) async fn version() -> Json<Version> {
-    Json(Version { name: "quire", version: env!("CARGO_PKG_VERSION") })
+    Json(Version {
+        name: "quire",
+        version: env!("CARGO_PKG_VERSION"),
+    })
 }
 
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);

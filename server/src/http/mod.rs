@@ -13,7 +13,6 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware;
-use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -50,13 +49,7 @@ pub struct SocketLimits {
 
 /// All that the server serves.
 pub fn router(app: Arc<App>) -> Router {
-    let operators = Router::new()
-        .route("/livez", get(health::livez))
-        .route("/readyz", get(health::readyz))
-        .route("/metrics", get(health::metrics))
-        .route("/version", get(health::version));
     Router::new()
-        .merge(operators)
         .merge(web::routes())
         .with_state(app.clone())
         .merge(api::router(app.clone()))

@@ -33,7 +33,7 @@ async fn open(args: &DataArgs) -> Result<SqliteStore, Failure> {
                         or set store to sqlite";
         return Err(Failure::usage(sentence));
     }
-    Ok(SqliteStore::open_read_only(&config.database()).await?)
+    Ok(SqliteStore::open_read_only(&config.data_dir).await?)
 }
 
 /// Opens the store and finds the document, deleted or not.

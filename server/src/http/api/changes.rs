@@ -41,8 +41,8 @@ enum Direction {
     path = "/api/v1/workspaces/{workspace}/documents/{document}/changes",
     operation_id = "listChanges",
     params(
-        ("workspace", Path, description = "The workspace's name"),
-        ("document", Path, description = "The document's name, with every slash written %2F"),
+        ("workspace" = String, Path, description = "The workspace's name"),
+        ("document" = String, Path, description = "The document's name, with every slash written %2F"),
         ListQuery,
     ),
     responses(

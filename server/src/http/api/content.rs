@@ -40,8 +40,8 @@ pub(super) struct ContentQuery {
     path = "/api/v1/workspaces/{workspace}/documents/{document}/content",
     operation_id = "getContent",
     params(
-        ("workspace", Path, description = "The workspace's name"),
-        ("document", Path, description = "The document's name, with every slash written %2F"),
+        ("workspace" = String, Path, description = "The workspace's name"),
+        ("document" = String, Path, description = "The document's name, with every slash written %2F"),
         ContentQuery,
     ),
     responses(

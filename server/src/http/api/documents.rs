@@ -34,7 +34,7 @@ pub(super) struct ListQuery {
     get,
     path = "/api/v1/workspaces/{workspace}/documents",
     operation_id = "listDocuments",
-    params(("workspace", Path, description = "The workspace's name"), ListQuery),
+    params(("workspace" = String, Path, description = "The workspace's name"), ListQuery),
     responses(
         (status = 200, description = "A page of documents", body = DocumentPage),
         (status = 400, description = "A parameter cannot be read"),
@@ -73,10 +73,10 @@ pub(super) async fn list(
     post,
     path = "/api/v1/workspaces/{workspace}/documents",
     operation_id = "createDocument",
-    params(("workspace", Path, description = "The workspace's name; it comes into being with its first document")),
+    params(("workspace" = String, Path, description = "The workspace's name; it comes into being with its first document")),
     request_body = NewDocument,
     responses(
-        (status = 201, description = "The document", body = Document, headers(("Location", description = "The document's path"))),
+        (status = 201, description = "The document", body = Document, headers(("Location" = String, description = "The document's path"))),
         (status = 400, description = "The body is not JSON"),
         (status = 409, description = "There is a document of this name"),
         (status = 410, description = "There was a document of this name"),
@@ -109,8 +109,8 @@ pub(super) async fn create(
     path = "/api/v1/workspaces/{workspace}/documents/{document}",
     operation_id = "getDocument",
     params(
-        ("workspace", Path, description = "The workspace's name"),
-        ("document", Path, description = "The document's name, with every slash written %2F"),
+        ("workspace" = String, Path, description = "The workspace's name"),
+        ("document" = String, Path, description = "The document's name, with every slash written %2F"),
     ),
     responses(
         (status = 200, description = "The document", body = Document),
@@ -133,8 +133,8 @@ pub(super) async fn get(
     path = "/api/v1/workspaces/{workspace}/documents/{document}",
     operation_id = "deleteDocument",
     params(
-        ("workspace", Path, description = "The workspace's name"),
-        ("document", Path, description = "The document's name, with every slash written %2F"),
+        ("workspace" = String, Path, description = "The workspace's name"),
+        ("document" = String, Path, description = "The document's name, with every slash written %2F"),
     ),
     responses(
         (status = 204, description = "The document is deleted"),

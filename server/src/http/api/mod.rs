@@ -27,10 +27,10 @@ use utoipa::openapi::{self, Content, Ref, RefOr};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::App;
 use super::problem::{self, Problem, ProblemBody};
+use super::{App, health};
 
-/// The routes of the API and of its description.
+/// The routes of the API, of what operators ask, and of the description of both.
 pub(super) fn router(app: Arc<App>) -> Router {
     let (routes, spec) = described().split_for_parts();
     let spec = with_problems(spec)
@@ -51,9 +51,13 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(documents::get, documents::delete))
         .routes(routes!(content::get))
         .routes(routes!(changes::list))
+        .routes(routes!(health::livez))
+        .routes(routes!(health::readyz))
+        .routes(routes!(health::metrics))
+        .routes(routes!(health::version))
 }
 
-/// Describes the body of every error, which is the same everywhere.
+/// Describes the body of every error that has none of its own.
 fn with_problems(mut spec: openapi::OpenApi) -> openapi::OpenApi {
     let problem = Content::new(Some(Ref::from_schema_name("Problem")));
     let items = spec.paths.paths.values_mut();
@@ -61,10 +65,12 @@ fn with_problems(mut spec: openapi::OpenApi) -> openapi::OpenApi {
         .flat_map(|item| [&mut item.get, &mut item.post, &mut item.delete])
         .flatten();
     for (status, response) in operations.flat_map(|operation| &mut operation.responses.responses) {
-        if let (true, RefOr::T(response)) = (status.as_str() >= "400", response) {
-            response
-                .content
-                .insert(problem::MEDIA_TYPE.to_owned(), problem.clone().into());
+        if let RefOr::T(response) = response
+            && status.as_str() >= "400"
+            && response.content.is_empty()
+        {
+            let media_type = problem::MEDIA_TYPE.to_owned();
+            response.content.insert(media_type, problem.clone().into());
         }
     }
     spec
