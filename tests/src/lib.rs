@@ -1,1 +1,30 @@
+//! The harness of the black-box tests: a real server process, and real clients on real sockets.
+//!
+//! Nothing here shares code with what it tests. Frames are written by [`frames`], not by the server's own codec, so a fault
+//! in that cannot hide itself; requests go through [`http`], and the bytes on disk are the server's own affair.
+//!
+//! Read in this order: [`server`] (the process: start, kill, stop, restart), [`client`] (an editor on a socket, as
+//! y-websocket is one), [`wait`] (how tests wait: for conditions, never for time), [`ledger`] (what was acknowledged, and
+//! the checker that finds what was lost), [`traces`] (recorded typing), [`chance`] (all chance comes from a printed seed).
 
+pub mod chance;
+
+pub mod client;
+
+pub mod editor;
+
+pub mod frames;
+
+pub mod http;
+
+pub mod ledger;
+
+pub mod require;
+
+pub mod server;
+
+pub mod socket;
+
+pub mod traces;
+
+pub mod wait;

@@ -1,0 +1,142 @@
+//! A client's end of a WebSocket, without any protocol upon it.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result, bail};
+use bytes::Bytes;
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+
+use crate::wait::within;
+
+/// A WebSocket to the server.
+#[derive(Debug)]
+pub struct Socket {
+    stream: WebSocketStream<TcpStream>,
+}
+
+/// What came from the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// A binary message.
+    Frame(Bytes),
+    /// The server answered a ping.
+    Pong,
+    /// The server closed, with this code and reason.
+    Closed(u16, String),
+    /// The connection broke, or ended without a word.
+    Gone,
+}
+
+impl Socket {
+    /// Connects to a path, which begins with a slash and is sent as it stands.
+    ///
+    /// # Errors
+    /// The server did not agree to speak WebSocket.
+    pub async fn connect(address: SocketAddr, path: &str) -> Result<Self> {
+        let opening = async {
+            let stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            let config = WebSocketConfig::default()
+                .max_message_size(None)
+                .max_frame_size(None);
+            let url = format!("ws://{address}{path}");
+            let (stream, _) = client_async_with_config(url, stream, Some(config)).await?;
+            anyhow::Ok(Self { stream })
+        };
+        within("the socket opens", opening)
+            .await?
+            .with_context(|| format!("connecting to {path:.80}"))
+    }
+
+    /// Sends a binary message.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub async fn send(&mut self, frame: Bytes) -> Result<()> {
+        self.send_message(Message::Binary(frame)).await
+    }
+
+    /// Sends any message.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub async fn send_message(&mut self, message: Message) -> Result<()> {
+        Ok(within("the server reads", self.stream.send(message)).await??)
+    }
+
+    /// Puts bytes on the connection that need not be WebSocket at all.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub async fn send_raw(&mut self, bytes: &[u8]) -> Result<()> {
+        Ok(within("the server reads", self.stream.get_mut().write_all(bytes)).await??)
+    }
+
+    /// Waits for what the server sends next.
+    ///
+    /// # Errors
+    /// Nothing came.
+    pub async fn next(&mut self) -> Result<Heard> {
+        within("the server says something", self.hear()).await
+    }
+
+    /// What has come already, if anything has.
+    pub fn try_next(&mut self) -> Option<Heard> {
+        self.hear().now_or_never()
+    }
+
+    /// Waits for the end of the connection, whatever else comes before it.
+    ///
+    /// # Errors
+    /// It did not end.
+    pub async fn closed(&mut self) -> Result<Heard> {
+        let ending = async {
+            loop {
+                if let end @ (Heard::Closed(..) | Heard::Gone) = self.hear().await {
+                    return end;
+                }
+            }
+        };
+        within("the server closes the connection", ending).await
+    }
+
+    /// Waits for the close code and reason.
+    ///
+    /// # Errors
+    /// The connection did not end, or ended without a word.
+    pub async fn close_code(&mut self) -> Result<(u16, String)> {
+        match self.closed().await? {
+            Heard::Closed(code, reason) => Ok((code, reason)),
+            other => bail!("the connection ended without a close code: {other:?}"),
+        }
+    }
+
+    /// Says goodbye and waits until the server has heard it.
+    ///
+    /// # Errors
+    /// The connection did not end.
+    pub async fn close(mut self) -> Result<()> {
+        // A connection that is gone already needs no goodbye.
+        let _ = self.stream.close(None).await;
+        self.closed().await.map(|_| ())
+    }
+
+    async fn hear(&mut self) -> Heard {
+        loop {
+            match self.stream.next().await {
+                Some(Ok(Message::Binary(frame))) => return Heard::Frame(frame),
+                Some(Ok(Message::Pong(_))) => return Heard::Pong,
+                Some(Ok(Message::Close(Some(close)))) => {
+                    return Heard::Closed(close.code.into(), close.reason.to_string());
+                }
+                Some(Ok(Message::Close(None)) | Err(_)) | None => return Heard::Gone,
+                Some(Ok(_)) => {}
+            }
+        }
+    }
+}
