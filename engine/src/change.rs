@@ -86,7 +86,7 @@ impl Change {
         part(&self.hlc.0.to_le_bytes());
         part(self.author.as_ref().map_or("", Author::as_str).as_bytes());
         part(&self.connection.0.to_le_bytes());
-        part(&[self.kind as u8]);
+        part(&[self.kind as u8, u8::from(self.author.is_some())]);
         part(&self.payload);
         hasher.finalize()
     }
@@ -194,6 +194,7 @@ mod tests {
             |c| c.context.observe(Dot::new(ReplicaId(9), 1)),
             |c| c.hlc = Hlc(8),
             |c| c.author = Some(Author::new("ada")),
+            |c| c.author = Some(Author::new("")),
             |c| c.connection = ConnectionId(4),
             |c| c.kind = ChangeKind::YjsUpdates,
             |c| c.payload = Bytes::from_static(&[0, 1]),

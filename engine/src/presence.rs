@@ -170,7 +170,7 @@ impl Presence {
             Some(state) => {
                 let accepted = self.may_publish(speaker, entry, state, now);
                 if accepted {
-                    self.publish(speaker, entry, state.clone(), now);
+                    self.publish(speaker, entry, state, now);
                 }
                 accepted
             }
@@ -222,7 +222,7 @@ impl Presence {
         self.owners.get(&connection).copied().unwrap_or(0) < self.limits.entries_per_connection_max
     }
 
-    fn publish(&mut self, speaker: Speaker, entry: &PresenceEntry, state: Bytes, now: Now) {
+    fn publish(&mut self, speaker: Speaker, entry: &PresenceEntry, state: &Bytes, now: Now) {
         self.gone.remove(&entry.id);
         let before = self.live.remove(&entry.id);
         let was_self = before
@@ -235,7 +235,8 @@ impl Presence {
             owner: speaker.connection,
             is_self: speaker.means_itself || was_self,
             version: entry.version,
-            state,
+            // A slice would keep the whole frame that it came in.
+            state: Bytes::copy_from_slice(state),
             renewed_ms: now.monotonic_ms,
         };
         self.live.insert(entry.id, live);

@@ -93,7 +93,11 @@ impl Hub {
     ///
     /// # Errors
     /// The server is stopping, or as many documents are hot as may be.
-    pub async fn join(&self, key: &DocumentKey, mut joining: Joining) -> Result<Mailbox, JoinError> {
+    pub async fn join(
+        &self,
+        key: &DocumentKey,
+        mut joining: Joining,
+    ) -> Result<Mailbox, JoinError> {
         loop {
             let mailbox = match self.try_join(key, joining)? {
                 Ok(mailbox) => return Ok(mailbox),
@@ -162,7 +166,10 @@ impl Hub {
     }
 
     /// Hands the joining connection back with the mailbox if that is full.
-    #[allow(clippy::result_large_err, reason = "the error carries the connection to its next try")]
+    #[allow(
+        clippy::result_large_err,
+        reason = "the error carries the connection to its next try"
+    )]
     fn try_join(
         &self,
         key: &DocumentKey,
@@ -194,7 +201,8 @@ impl Hub {
             Entry::Vacant(_) if hot >= self.0.limits.documents_max => Err(JoinError::Full),
             entry => {
                 let (sender, receiver) = mpsc::channel(self.0.limits.mailbox_max);
-                let session = session::run(self.clone(), key.clone(), joining.dialect.kind(), receiver);
+                let session =
+                    session::run(self.clone(), key.clone(), joining.dialect.kind(), receiver);
                 self.spawn(session);
                 entry.insert_entry(sender.clone());
                 metrics::documents_open(hot + 1);
@@ -205,6 +213,9 @@ impl Hub {
 
     /// A panic elsewhere can not leave the map half changed, so a poisoned lock is as good as any.
     fn sessions(&self) -> MutexGuard<'_, Sessions> {
-        self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .sessions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -70,7 +70,12 @@ impl Outbox {
     /// An empty outbox.
     pub fn new(limits: OutboxLimits) -> Self {
         let queue = Mutex::default();
-        Self(Arc::new(Shared { limits, queue, changed: Notify::new(), written: AtomicU64::new(0) }))
+        Self(Arc::new(Shared {
+            limits,
+            queue,
+            changed: Notify::new(),
+            written: AtomicU64::new(0),
+        }))
     }
 
     /// Adds a frame that shows this replica's lane up to `shows`. Returns false if that was one too many, and the queue
@@ -163,7 +168,10 @@ impl Queue {
     }
 
     fn clear(&mut self, state: State) {
-        *self = Self { state, ..Self::default() };
+        *self = Self {
+            state,
+            ..Self::default()
+        };
     }
 
     fn take_frames(&mut self) -> Taken {
@@ -177,7 +185,10 @@ mod tests {
     use super::*;
 
     fn outbox() -> Outbox {
-        Outbox::new(OutboxLimits { frames_max: 3, bytes_max: 10 })
+        Outbox::new(OutboxLimits {
+            frames_max: 3,
+            bytes_max: 10,
+        })
     }
 
     fn frame(length: usize) -> Bytes {
@@ -189,7 +200,9 @@ mod tests {
         let outbox = outbox();
         assert!(outbox.push(frame(2), Some(4)));
         assert!(outbox.push(frame(3), None));
-        let Taken::Frames(frames, shows) = outbox.take().await else { panic!("frames wait") };
+        let Taken::Frames(frames, shows) = outbox.take().await else {
+            panic!("frames wait")
+        };
         assert_eq!((frames.len(), shows), (2, Some(4)));
         assert_eq!(outbox.seen(), None, "taken is not written");
         outbox.written(shows);
@@ -200,13 +213,21 @@ mod tests {
     async fn at_the_bound_the_queue_is_dropped_until_the_reader_catches_up() {
         let outbox = outbox();
         assert!(outbox.push(frame(50), None), "one frame always fits");
-        assert!(!outbox.push(frame(1), None), "the second is over the bound of bytes");
-        assert!(outbox.push(frame(1), None), "what comes now is dropped silently");
+        assert!(
+            !outbox.push(frame(1), None),
+            "the second is over the bound of bytes"
+        );
+        assert!(
+            outbox.push(frame(1), None),
+            "what comes now is dropped silently"
+        );
         assert!(matches!(outbox.take().await, Taken::Dropped));
         outbox.push(frame(1), None);
         outbox.resume();
         outbox.push(frame(7), Some(9));
-        let Taken::Frames(frames, _) = outbox.take().await else { panic!("the difference waits") };
+        let Taken::Frames(frames, _) = outbox.take().await else {
+            panic!("the difference waits")
+        };
         assert_eq!(frames.iter().map(Bytes::len).collect::<Vec<_>>(), [7]);
     }
 
@@ -218,6 +239,9 @@ mod tests {
         outbox.close(CloseReason::Deleted);
         outbox.push(frame(1), None);
         assert!(matches!(outbox.take().await, Taken::Frames(frames, _) if frames.len() == 1));
-        assert!(matches!(outbox.take().await, Taken::Close(CloseReason::Stopping)));
+        assert!(matches!(
+            outbox.take().await,
+            Taken::Close(CloseReason::Stopping)
+        ));
     }
 }

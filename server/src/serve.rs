@@ -1,11 +1,12 @@
 //! `quire serve`: builds everything from the configuration, serves until told to stop, and stops without losing a word.
 
+use std::fs::{self, File, TryLockError};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use axum::serve::ListenerExt;
 use engine::{Limits, PresenceLimits};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -33,6 +34,7 @@ use crate::telemetry::metrics;
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     config.check()?;
     let listener = bind(config.listen).await?;
+    let _lock = lock_data(&config)?;
     let store = open_store(&config).await?;
     let app = build(&config, store.clone(), Some(metrics::init()?)).await?;
     banner(&config, listener.local_addr()?);
@@ -66,7 +68,10 @@ pub async fn build(
     store: Arc<dyn Store>,
     metrics: Option<PrometheusHandle>,
 ) -> anyhow::Result<Arc<App>> {
-    let replica = store.new_replica().await.context("the store gave no replica id")?;
+    let replica = store
+        .new_replica()
+        .await
+        .context("the store gave no replica id")?;
     info!(%replica, "this process is a new replica");
     let world = World {
         store: store.clone(),
@@ -74,6 +79,7 @@ pub async fn build(
         limits: document_limits(config),
         unsaved_bytes_max: config.limits.unsaved_node_bytes,
         unsaved_bytes: AtomicUsize::new(0),
+        append_failed_ms: AtomicU64::new(0),
         clock: Clock::start(),
     };
     let hub = HubLimits {
@@ -86,6 +92,7 @@ pub async fn build(
         health: Health::default(),
         sockets: socket_limits(config),
         connections: Arc::new(Semaphore::new(config.limits.connections)),
+        rebuilds: Semaphore::new(REBUILDS_MAX),
         metrics,
     }))
 }
@@ -96,14 +103,19 @@ fn document_limits(config: &Config) -> Limits {
         snapshot_changes: config.document.snapshot_changes,
         snapshot_bytes: config.document.snapshot_bytes,
         idle_ms: millis(config.document.idle),
-        presence: PresenceLimits { timeout_ms: millis(config.presence.timeout), ..PresenceLimits::default() },
+        presence: PresenceLimits {
+            timeout_ms: millis(config.presence.timeout),
+            ..PresenceLimits::default()
+        },
         ..Limits::default()
     }
 }
 
 fn socket_limits(config: &Config) -> SocketLimits {
-    let outbox =
-        OutboxLimits { frames_max: config.limits.outbox_frames, bytes_max: config.limits.outbox_bytes };
+    let outbox = OutboxLimits {
+        frames_max: config.limits.outbox_frames,
+        bytes_max: config.limits.outbox_bytes,
+    };
     SocketLimits {
         message_bytes_max: config.limits.message_bytes,
         connection: ConnectionLimits {
@@ -123,19 +135,38 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 async fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
     Ok(match config.store {
         StoreChoice::Memory => Arc::new(MemoryStore::new()),
-        StoreChoice::Sqlite => {
-            let folder = &config.data_dir;
-            let store = SqliteStore::open(folder).await;
-            Arc::new(store.with_context(|| format!("can not open the data in {}", folder.display()))?)
-        }
+        StoreChoice::Sqlite => Arc::new(SqliteStore::open(&config.data_dir).await?),
     })
+}
+
+/// Keeps a second server away from the data as long as the lock is held: each would take the other's writes for its own.
+fn lock_data(config: &Config) -> anyhow::Result<Option<File>> {
+    if config.store == StoreChoice::Memory {
+        return Ok(None);
+    }
+    let folder = &config.data_dir;
+    fs::create_dir_all(folder)
+        .with_context(|| format!("can not make the folder {}", folder.display()))?;
+    let path = folder.join(LOCK_FILE);
+    let lock = File::create(&path).with_context(|| format!("can not write {}", path.display()))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(Some(lock)),
+        Err(TryLockError::WouldBlock) => bail!(
+            "another server uses the data in {}; stop it, or choose another folder with --data-dir",
+            folder.display()
+        ),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("can not lock {}", path.display()))
+        }
+    }
 }
 
 /// Waits for the first request to stop; the second one ends the process.
 async fn stop_signal() {
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
         return std::future::pending().await;
     };
     tokio::select! {
@@ -156,7 +187,9 @@ async fn shut_down(app: &App, store: &dyn Store, grace: Duration) {
     info!("stopping: no more connections, storing what is not stored");
     app.health.stop();
     if timeout(grace, app.hub.drain()).await.is_err() {
-        warn!("stopped before everything was stored or every client had gone; unacknowledged edits come back with their clients");
+        warn!(
+            "stopped before everything was stored or every client had gone; unacknowledged edits come back with their clients"
+        );
     }
     if timeout(grace, store.close()).await.is_err() {
         warn!("the store did not close in time");
@@ -169,7 +202,10 @@ fn banner(config: &Config, address: SocketAddr) {
         StoreChoice::Memory => "memory (nothing survives a restart)".to_owned(),
         StoreChoice::Sqlite => format!("SQLite in {}", config.data_dir.display()),
     };
-    println!("Quire {} is listening on http://{address}", env!("CARGO_PKG_VERSION"));
+    println!(
+        "Quire {} is listening on http://{address}",
+        env!("CARGO_PKG_VERSION")
+    );
     println!("  pages        http://{address}/");
     println!("  y-websocket  ws://{address}/{{document}}");
     println!("               ws://{address}/yjs/{{workspace}}/{{document}}");
@@ -177,6 +213,12 @@ fn banner(config: &Config, address: SocketAddr) {
     println!("  storage      {store}");
     println!("  access       anonymous: everyone who can reach this address reads and writes");
 }
+
+/// The file whose lock says that a server uses the folder.
+const LOCK_FILE: &str = "quire.lock";
+/// How many requests may rebuild content from the log at once; further ones wait. Each may take a processor and as much
+/// memory as the document is large.
+const REBUILDS_MAX: usize = 4;
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)

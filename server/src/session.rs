@@ -7,11 +7,11 @@
 mod members;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use engine::{
-    Author, Change, CloseReason, ConnectionId, Document, DocumentKey, Effect, Effects, Input, Intent, Kind,
-    Limits, Loaded, Phase, ReplicaId, Snapshot,
+    Author, Change, CloseReason, ConnectionId, Document, DocumentKey, Effect, Effects, Input,
+    Intent, Kind, Limits, Loaded, Phase, ReplicaId, Snapshot,
 };
 use protocol::Dialect;
 use storage::{Past, Store, StoreError};
@@ -79,8 +79,28 @@ pub struct World {
     pub unsaved_bytes_max: usize,
     /// Bytes of edits that wait for the store now.
     pub unsaved_bytes: AtomicUsize,
+    /// When the store last refused an append, in monotonic milliseconds; 0 if it has taken one since.
+    pub append_failed_ms: AtomicU64,
     /// The time.
     pub(crate) clock: Clock,
+}
+
+impl World {
+    fn note_append(&self, stored: &Result<(), StoreError>) {
+        let failed = matches!(stored, Err(StoreError::Full | StoreError::Unavailable(_)));
+        let failed_ms = if failed {
+            self.clock.now().monotonic_ms.max(1)
+        } else {
+            0
+        };
+        self.append_failed_ms.store(failed_ms, Ordering::Relaxed);
+    }
+
+    /// Whether the store refuses appends. A refused one is repeated every few seconds, so an old failure says nothing.
+    pub(crate) fn appends_fail(&self) -> bool {
+        let failed_ms = self.append_failed_ms.load(Ordering::Relaxed);
+        failed_ms > 0 && self.clock.now().monotonic_ms < failed_ms + APPEND_FAILURE_STALE_MS
+    }
 }
 
 /// Serves one document until it is put away.
@@ -88,7 +108,11 @@ pub(crate) async fn run(hub: Hub, key: DocumentKey, kind: Kind, mailbox: mpsc::R
     let mut effects = Effects::new();
     let world = hub.world();
     match Document::open(key.clone(), kind, world.replica, world.limits, &mut effects) {
-        Ok(document) => Session::new(hub, key, kind, document, mailbox).serve(effects).await,
+        Ok(document) => {
+            Session::new(hub, key, kind, document, mailbox)
+                .serve(effects)
+                .await;
+        }
         Err(refused) => {
             warn!(document = %key, "{refused}");
             hub.forget(&key);
@@ -112,11 +136,28 @@ struct Session {
 }
 
 impl Session {
-    fn new(hub: Hub, key: DocumentKey, kind: Kind, document: Document, mailbox: mpsc::Receiver<Mail>) -> Self {
+    fn new(
+        hub: Hub,
+        key: DocumentKey,
+        kind: Kind,
+        document: Document,
+        mailbox: mpsc::Receiver<Mail>,
+    ) -> Self {
         let world = hub.world();
         let (answer_to, answers) = mpsc::channel(STORE_REQUESTS_MAX);
         let members = Members::default();
-        Self { hub, world, key, kind, document, members, mailbox, answers, answer_to, unsaved_bytes: 0 }
+        Self {
+            hub,
+            world,
+            key,
+            kind,
+            document,
+            members,
+            mailbox,
+            answers,
+            answer_to,
+            unsaved_bytes: 0,
+        }
     }
 
     async fn serve(mut self, mut effects: Effects) {
@@ -130,7 +171,10 @@ impl Session {
 
     /// Waits for something to happen, and tells the document of it and of all else that waits.
     async fn next_batch(&mut self, mails: &mut Vec<Mail>, effects: &mut Effects) {
-        let deadline = self.document.next_deadline_ms().map(|at_ms| self.world.clock.instant(at_ms));
+        let deadline = self
+            .document
+            .next_deadline_ms()
+            .map(|at_ms| self.world.clock.instant(at_ms));
         let opened = self.document.phase() != Phase::Opening;
         let event = tokio::select! {
             Some(answer) = self.answers.recv() => Some(answer),
@@ -153,7 +197,11 @@ impl Session {
                 self.members.remove(connection);
                 Input::Left { connection }
             }
-            Mail::Intents { connection, intents, seen } => {
+            Mail::Intents {
+                connection,
+                intents,
+                seen,
+            } => {
                 return self.forward(connection, intents, seen, effects);
             }
             Mail::Drained { connection, seen } => Input::Drained { connection, seen },
@@ -164,19 +212,44 @@ impl Session {
     }
 
     fn admit(&mut self, joining: Joining) -> Input {
-        let Joining { connection, author, dialect, outbox } = joining;
+        let Joining {
+            connection,
+            author,
+            dialect,
+            outbox,
+        } = joining;
         self.members.add(connection, dialect, outbox);
-        Input::Joined { connection, author, kind: dialect.kind() }
+        Input::Joined {
+            connection,
+            author,
+            kind: dialect.kind(),
+        }
     }
 
-    fn forward(&mut self, connection: ConnectionId, intents: Vec<Intent>, seen: Option<u64>, effects: &mut Effects) {
+    fn forward(
+        &mut self,
+        connection: ConnectionId,
+        intents: Vec<Intent>,
+        seen: Option<u64>,
+        effects: &mut Effects,
+    ) {
         let now = self.world.clock.now();
         for intent in intents {
             if matches!(intent, Intent::Push { .. }) && self.node_is_behind() {
                 self.members.close(connection, CloseReason::StoreBehind);
-                return self.document.handle(Input::Left { connection }, now, effects);
+                return self
+                    .document
+                    .handle(Input::Left { connection }, now, effects);
             }
-            self.document.handle(Input::Intent { connection, intent, seen }, now, effects);
+            self.document.handle(
+                Input::Intent {
+                    connection,
+                    intent,
+                    seen,
+                },
+                now,
+                effects,
+            );
         }
     }
 
@@ -221,6 +294,7 @@ impl Session {
         self.ask(async move {
             let stored = world.store.append(key.clone(), kind, changes).await;
             timer.finished(stored.is_ok());
+            world.note_append(&stored);
             match stored {
                 Ok(()) => Input::Committed { through },
                 Err(StoreError::Deleted) => Input::Deleted,
@@ -261,14 +335,18 @@ impl Session {
     fn account_unsaved(&mut self) {
         let bytes = self.document.unsaved_bytes();
         self.world.unsaved_bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.world.unsaved_bytes.fetch_sub(self.unsaved_bytes, Ordering::Relaxed);
+        self.world
+            .unsaved_bytes
+            .fetch_sub(self.unsaved_bytes, Ordering::Relaxed);
         self.unsaved_bytes = bytes;
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.world.unsaved_bytes.fetch_sub(self.unsaved_bytes, Ordering::Relaxed);
+        self.world
+            .unsaved_bytes
+            .fetch_sub(self.unsaved_bytes, Ordering::Relaxed);
         self.mailbox.close();
         self.members.close_all(CloseReason::NotReady);
         self.hub.forget(&self.key);
@@ -291,7 +369,8 @@ fn opened(key: &DocumentKey, past: Past) -> Loaded {
 }
 
 async fn verify_and_store(world: Arc<World>, snapshot: Snapshot) -> anyhow::Result<()> {
-    let snapshot = tokio::task::spawn_blocking(move || snapshot.verify().map(|()| snapshot)).await??;
+    let snapshot =
+        tokio::task::spawn_blocking(move || snapshot.verify().map(|()| snapshot)).await??;
     world.store.put_snapshot(snapshot).await?;
     metrics::snapshot_stored();
     Ok(())
@@ -304,6 +383,8 @@ async fn sleep_until(deadline: Option<tokio::time::Instant>) {
     }
 }
 
+/// How long a failed append speaks for the store.
+const APPEND_FAILURE_STALE_MS: u64 = 10_000;
 /// Mails handled as one batch.
 const BATCH_MAX: usize = 256;
 /// One load or one append, and one snapshot: the document asks for no more at a time.

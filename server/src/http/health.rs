@@ -118,7 +118,10 @@ pub(super) async fn livez() -> &'static str {
     )
 )]
 pub(super) async fn readyz(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
-    let check = app.health.check(&*app.store).await;
+    let mut check = app.health.check(&*app.store).await;
+    if app.hub.world().appends_fail() {
+        check.failure = check.failure.or(Some(APPENDS_FAIL));
+    }
     let stopping = app.health.stopping.load(Ordering::Relaxed);
     let status = match (stopping, check.failure) {
         (true, _) => "stopping",
@@ -183,5 +186,7 @@ pub(super) async fn version() -> Json<Version> {
     })
 }
 
+/// A small write may still fit on a disk that has no room for edits.
+const APPENDS_FAIL: &str = "store refuses edits: they are kept in memory and not acknowledged";
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 const CHECK_TIMEOUT: Duration = Duration::from_secs(3);

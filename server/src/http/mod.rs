@@ -34,6 +34,8 @@ pub struct App {
     pub sockets: SocketLimits,
     /// One permit for each connection that may be open; further ones are refused.
     pub connections: Arc<Semaphore>,
+    /// One permit for each request that may rebuild content from the log; further ones wait.
+    pub rebuilds: Semaphore,
     /// The page that Prometheus reads; none in tests that have no recorder.
     pub metrics: Option<PrometheusHandle>,
 }

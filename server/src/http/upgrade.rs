@@ -20,7 +20,11 @@ use super::{App, SocketLimits};
 use crate::connection;
 
 /// Takes requests to upgrade out of the routing; all others go on.
-pub(super) async fn intercept(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(super) async fn intercept(
+    State(app): State<Arc<App>>,
+    request: Request,
+    next: Next,
+) -> Response {
     if !asks_for_websocket(request.headers()) {
         return next.run(request).await;
     }
@@ -33,7 +37,9 @@ pub(super) async fn intercept(State(app): State<Arc<App>>, request: Request, nex
 }
 
 fn asks_for_websocket(headers: &HeaderMap) -> bool {
-    let upgrade = headers.get(header::UPGRADE).and_then(|value| value.to_str().ok());
+    let upgrade = headers
+        .get(header::UPGRADE)
+        .and_then(|value| value.to_str().ok());
     upgrade.is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
 }
 
@@ -68,13 +74,22 @@ fn refuse(app: &App, upgrade: WebSocketUpgrade, error: &RouteError) -> Response 
     info!("connection refused: {error}");
     let hub = app.hub.clone();
     upgrade.on_upgrade(move |socket| {
-        hub.track(connection::refuse(socket, Dialect::YWebsocket, CloseReason::BadName))
+        hub.track(connection::refuse(
+            socket,
+            Dialect::YWebsocket,
+            CloseReason::BadName,
+        ))
     })
 }
 
 fn too_many() -> Response {
     let detail = "as many connections are open as this server accepts; try again later";
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_connections", detail).into_response()
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "too_many_connections",
+        detail,
+    )
+    .into_response()
 }
 
 const READ_BUFFER_BYTES: usize = 4 * 1024;

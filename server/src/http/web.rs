@@ -20,8 +20,14 @@ struct Assets;
 pub(super) fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/", get(async |headers: HeaderMap| landing(&headers)))
-        .route("/edit", get(async |headers: HeaderMap| file("edit.html", &headers)))
-        .route("/favicon.ico", get(async |headers: HeaderMap| file("quire.svg", &headers)))
+        .route(
+            "/edit",
+            get(async |headers: HeaderMap| file("edit.html", &headers)),
+        )
+        .route(
+            "/favicon.ico",
+            get(async |headers: HeaderMap| file("quire.svg", &headers)),
+        )
         .route(
             "/assets/{name}",
             get(async |Path(name): Path<String>, headers: HeaderMap| file(&name, &headers)),
@@ -30,7 +36,9 @@ pub(super) fn routes() -> Router<Arc<App>> {
 
 /// The page for browsers; a plain "okay" for probes that know y-websocket's own server.
 fn landing(headers: &HeaderMap) -> Response {
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok());
     if accept.is_some_and(|value| value.contains("text/html")) {
         file("index.html", headers)
     } else {
@@ -43,7 +51,10 @@ fn file(name: &str, headers: &HeaderMap) -> Response {
         return problem::no_such_page();
     };
     let etag = etag(&file);
-    if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known == etag.as_str()) {
+    if headers
+        .get(header::IF_NONE_MATCH)
+        .is_some_and(|known| known == etag.as_str())
+    {
         return StatusCode::NOT_MODIFIED.into_response();
     }
     let headers = [
@@ -58,7 +69,11 @@ fn file(name: &str, headers: &HeaderMap) -> Response {
 
 fn etag(file: &EmbeddedFile) -> String {
     let hash = file.metadata.sha256_hash();
-    let digits: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let digits: String = hash
+        .iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     format!("\"{digits}\"")
 }
 

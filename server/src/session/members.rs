@@ -39,7 +39,9 @@ impl Members {
 
     /// Closes every connection.
     pub(super) fn close_all(&mut self, reason: CloseReason) {
-        self.members.drain().for_each(|(_, member)| member.outbox.close(reason));
+        self.members
+            .drain()
+            .for_each(|(_, member)| member.outbox.close(reason));
     }
 
     /// Lets a connection whose queue was dropped have frames again.
@@ -51,7 +53,10 @@ impl Members {
 
     /// Puts an event into the outboxes of all whom it is for.
     pub(super) fn send(&self, to: &Audience, event: &Event, shows: Option<u64>) {
-        let mut frames = Frames { event, encoded: Vec::new() };
+        let mut frames = Frames {
+            event,
+            encoded: Vec::new(),
+        };
         match to {
             Audience::One(connection) => self.push(*connection, &mut frames, shows),
             Audience::Among { members, but } => {
@@ -59,15 +64,22 @@ impl Members {
                 others.for_each(|connection| self.push(*connection, &mut frames, shows));
             }
             Audience::AllBut(few) => {
-                let others = self.members.keys().filter(|connection| !few.contains(connection));
+                let others = self
+                    .members
+                    .keys()
+                    .filter(|connection| !few.contains(connection));
                 others.for_each(|connection| self.push(*connection, &mut frames, shows));
             }
         }
     }
 
     fn push(&self, connection: ConnectionId, frames: &mut Frames<'_>, shows: Option<u64>) {
-        let Some(member) = self.members.get(&connection) else { return };
-        let Some(frame) = frames.of(member.dialect) else { return };
+        let Some(member) = self.members.get(&connection) else {
+            return;
+        };
+        let Some(frame) = frames.of(member.dialect) else {
+            return;
+        };
         if !member.outbox.push(frame, shows) {
             metrics::slow_reader();
         }

@@ -22,7 +22,9 @@ pub enum LogFormat {
 pub fn init(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter)?;
     let terminal = io::stderr().is_terminal();
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
     let json = match format {
         LogFormat::Auto => !terminal,
         LogFormat::Pretty => false,
@@ -31,7 +33,9 @@ pub fn init(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     let set = if json {
         builder.json().flatten_event(true).try_init()
     } else {
-        builder.with_ansi(terminal && std::env::var_os("NO_COLOR").is_none()).try_init()
+        builder
+            .with_ansi(terminal && std::env::var_os("NO_COLOR").is_none())
+            .try_init()
     };
     set.map_err(|error| anyhow::anyhow!("logs can not be set up: {error}"))
 }

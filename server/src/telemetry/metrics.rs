@@ -22,7 +22,9 @@ const SLOW_READERS: &str = "quire_slow_readers_total";
 const DAMAGED_ROWS: &str = "quire_damaged_rows_total";
 
 /// Bounds of the histogram of store delays, in seconds.
-const APPEND_BUCKETS: [f64; 12] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+const APPEND_BUCKETS: [f64; 12] = [
+    0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
+];
 
 /// Starts to collect, and gives the page that Prometheus reads.
 ///
@@ -30,8 +32,9 @@ const APPEND_BUCKETS: [f64; 12] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.0
 /// Another recorder is installed.
 pub fn init() -> anyhow::Result<PrometheusHandle> {
     let append = Matcher::Full(APPEND_SECONDS.to_owned());
-    let handle =
-        PrometheusBuilder::new().set_buckets_for_metric(append, &APPEND_BUCKETS)?.install_recorder()?;
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(append, &APPEND_BUCKETS)?
+        .install_recorder()?;
     describe();
     Ok(handle)
 }
@@ -45,14 +48,31 @@ fn describe() {
     describe_counter!(BYTES_OUT, "Bytes of frames sent to clients");
     describe_counter!(CLOSED, "Connections closed by the server, by reason");
     describe_counter!(CHANGES, "Changes committed to the store");
-    describe_histogram!(APPEND_SECONDS, "Seconds from asking the store to keep changes to its answer");
+    describe_histogram!(
+        APPEND_SECONDS,
+        "Seconds from asking the store to keep changes to its answer"
+    );
     describe_counter!(APPEND_FAILURES, "Appends that failed and are repeated");
     describe_counter!(SNAPSHOTS, "Snapshots stored and read back");
-    describe_counter!(SLOW_READERS, "Times a reader was so slow that its queue was replaced by one difference");
-    describe_counter!(DAMAGED_ROWS, "Stored rows that were damaged and left out; any is an alarm");
+    describe_counter!(
+        SLOW_READERS,
+        "Times a reader was so slow that its queue was replaced by one difference"
+    );
+    describe_counter!(
+        DAMAGED_ROWS,
+        "Stored rows that were damaged and left out; any is an alarm"
+    );
     gauge!(CONNECTIONS).set(0.0);
     gauge!(DOCUMENTS_OPEN).set(0.0);
-    for total in [FRAMES_IN, BYTES_IN, FRAMES_OUT, BYTES_OUT, CHANGES, APPEND_FAILURES, SNAPSHOTS] {
+    for total in [
+        FRAMES_IN,
+        BYTES_IN,
+        FRAMES_OUT,
+        BYTES_OUT,
+        CHANGES,
+        APPEND_FAILURES,
+        SNAPSHOTS,
+    ] {
         counter!(total).absolute(0);
     }
     counter!(SLOW_READERS).absolute(0);
@@ -76,7 +96,10 @@ impl Drop for Counted {
 }
 
 /// So many documents are in memory now.
-#[allow(clippy::cast_precision_loss, reason = "a gauge of documents is exact far beyond any machine")]
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "a gauge of documents is exact far beyond any machine"
+)]
 pub(crate) fn documents_open(count: usize) {
     gauge!(DOCUMENTS_OPEN).set(count as f64);
 }
@@ -122,7 +145,10 @@ pub(crate) struct AppendTimer {
 
 /// Changes are on their way to the store.
 pub(crate) fn append_started(changes: usize) -> AppendTimer {
-    AppendTimer { started: Instant::now(), changes: changes as u64 }
+    AppendTimer {
+        started: Instant::now(),
+        changes: changes as u64,
+    }
 }
 
 impl AppendTimer {

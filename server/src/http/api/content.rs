@@ -79,6 +79,7 @@ pub(super) async fn get(
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
     }
     let kind = description.kind;
+    let _permit = app.rebuilds.acquire().await;
     let rendered = render(&*app.store, kind, last.as_ref(), format, query.field).await?;
     Ok(answer(rendered, format, last.as_ref(), tag))
 }
