@@ -306,7 +306,8 @@ impl Document {
         }
     }
 
-    /// Sends content computed for one client, and with it what waits for missing parts.
+    /// Sends content computed for one client, and with it what waits for missing parts: as an answer, for it may hold
+    /// edits of the client's own that are not stored yet.
     fn send_content(&self, connection: ConnectionId, event: Event, effects: &mut Effects) {
         let shows = Some(self.last_counter());
         let waiting = self
@@ -314,7 +315,7 @@ impl Document {
             .waiting()
             .iter()
             .cloned()
-            .map(|payload| Event::Change { payload });
+            .map(|payload| Event::Missing { payload });
         for event in std::iter::once(event).chain(waiting) {
             effects.push(Effect::Send {
                 to: Audience::One(connection),

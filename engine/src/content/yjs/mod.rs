@@ -2,10 +2,11 @@
 //!
 //! The yrs document is a cache of the raw log, and is set up to add nothing of its own: offsets count UTF-16 units as in
 //! JavaScript, the client id is fixed because the server never writes through it, and formatting marks are not cleaned
-//! up. It is only ever shown updates whose predecessors it has; the rest waits as raw bytes ([`waiting`]). Facts about
+//! up. It is only ever shown what follows without a hole ([`cut`]); the rest waits as raw bytes ([`waiting`]). Facts about
 //! updates and state vectors are those of Yjs 13 (`yjs/src/utils/encoding.js`, `StructStore.js`); where yrs and yjs
 //! differ is written in `docs/decisions/0002-yrs-and-yjs.md`.
 
+mod cut;
 mod view;
 mod waiting;
 
@@ -53,22 +54,18 @@ impl YjsContent {
     /// The bytes are not an update, contradict the document, or too much would wait for missing parts.
     pub fn integrate(&mut self, payload: &[u8]) -> Result<Integrated, ContentError> {
         let update = decode_update(payload)?;
-        if !self.waiting.has_room(payload.len()) && !self.is_ready(&update.insertions(true)) {
-            return Err(ContentError::TooMuchMissing);
-        }
         let fresh = self.fresh_part(payload, &update);
         let mut begins = Begins::default();
         let taken = self.take_in(payload, update, &mut begins)?;
         if taken.let_go && !taken.news {
             return Err(ContentError::TooMuchMissing);
         }
-        let retry = taken.waits || !begins.0.is_empty();
-        let more = retry && self.retry_waiting(&mut begins);
+        let more = !begins.0.is_empty() && self.retry_waiting(&mut begins);
         Ok(Integrated {
             news: taken.news || more,
             missing: taken.waits && !self.waiting().is_empty(),
             let_go: taken.let_go,
-            fresh: fresh.filter(|_| !taken.waits),
+            fresh,
             begins,
         })
     }
@@ -179,26 +176,14 @@ impl YjsContent {
 
     /// Whether every item of an update follows what is here, client by client, without a hole.
     fn is_ready(&self, inserted: &IdSet) -> bool {
-        self.is_ready_among(inserted, inserted)
-    }
-
-    /// Whether every item of an update follows what is here and what comes with it.
-    fn is_ready_among(&self, inserted: &IdSet, all: &IdSet) -> bool {
         inserted.iter().all(|(client, ranges)| {
-            let end = ranges.iter().map(|range| range.end).max();
-            end.is_none_or(|end| end <= self.reach(*client, all))
+            let mut clock = self.clock(client.get());
+            ranges.iter().all(|range| {
+                let follows = range.start <= clock;
+                clock = clock.max(range.end);
+                follows
+            })
         })
-    }
-
-    /// How far a client's items go without a hole, with those that come.
-    fn reach(&self, client: ClientID, all: &IdSet) -> u32 {
-        let mut reach = self.clock(client.get());
-        for range in all.get(&client).iter().flat_map(|ranges| ranges.ranges()) {
-            if range.start <= reach {
-                reach = reach.max(range.end);
-            }
-        }
-        reach
     }
 
     /// The update without the items that are here already, if there are any in it.
@@ -210,29 +195,39 @@ impl YjsContent {
         diff_updates_v1(payload, &have).ok().map(Bytes::from)
     }
 
-    /// Integrates an update or lets it wait, and notes where the news begins.
+    /// Integrates what it can of an update, lets the rest wait, and notes where the news begins.
     fn take_in(
         &mut self,
         payload: &[u8],
         update: Update,
         begins: &mut Begins,
     ) -> Result<Taken, ContentError> {
-        if !self.is_ready(&update.insertions(true)) {
-            let news = self.waiting.insert(Bytes::copy_from_slice(payload));
-            return Ok(Taken {
-                news,
-                waits: true,
-                let_go: false,
-            });
-        }
+        let whole = self.is_ready(&update.insertions(true));
+        let update = if whole {
+            update
+        } else {
+            self.ready_part(payload)?
+        };
         let mut txn = self.doc.transact_mut();
         let applied = txn.apply_update(update);
-        let rest = unfinished(&mut txn, payload);
+        let unfinished = unfinished(&mut txn, payload);
         let news = !txn.insert_set().is_empty() || !txn.delete_set().is_empty();
         note_inserted(txn.insert_set(), &mut self.clocks, begins);
         drop(txn);
         applied.map_err(|error| ContentError::Contradiction(error.to_string()))?;
+        let rest = if whole {
+            unfinished
+        } else {
+            Some(Bytes::copy_from_slice(payload))
+        };
         Ok(self.let_wait(rest, news))
+    }
+
+    /// The part of an update that follows what is here without a hole.
+    fn ready_part(&self, payload: &[u8]) -> Result<Update, ContentError> {
+        let part = cut::following(payload, |client| self.clock(client))
+            .map_err(|error| undecodable(&error))?;
+        decode_update(part.as_deref().unwrap_or(payload))
     }
 
     /// Keeps what could not be integrated of an update, if it may.
@@ -255,58 +250,19 @@ impl YjsContent {
     fn retry_waiting(&mut self, begins: &mut Begins) -> bool {
         let mut news = false;
         let mut known = 0;
-        loop {
-            while begins.0.len() > known {
-                known = begins.0.len();
-                for payload in self.waiting.take() {
-                    news |= self.retry(&payload, begins).news;
-                }
+        while begins.0.len() > known {
+            known = begins.0.len();
+            for payload in self.waiting.take() {
+                news |= self.retry(&payload, begins).news;
             }
-            self.retry_together(begins);
-            if begins.0.len() == known {
-                return news;
-            }
-            news = true;
         }
+        news
     }
 
     fn retry(&mut self, payload: &Bytes, begins: &mut Begins) -> Taken {
         decode_update(payload)
             .and_then(|update| self.take_in(payload, update, begins))
             .unwrap_or_default()
-    }
-
-    /// Tries as one what may wait for each other only. What of it is not finished goes on waiting as it was.
-    fn retry_together(&mut self, begins: &mut Begins) {
-        let together = self.each_others();
-        if together.len() < 2 {
-            return;
-        }
-        let Ok(merged) = Self::merge(&together) else {
-            return;
-        };
-        self.waiting.remove(&together);
-        if self.retry(&merged, begins).waits {
-            self.waiting.remove(&[merged]);
-            for payload in together {
-                self.waiting.insert(payload);
-            }
-        }
-    }
-
-    /// The most updates that leave no hole together. Clients may send updates with holes, which only others fill.
-    fn each_others(&self) -> Vec<Bytes> {
-        let mut found: Vec<_> = self.waiting().iter().filter_map(with_insertions).collect();
-        let mut before = usize::MAX;
-        while found.len() < before {
-            before = found.len();
-            let mut all = IdSet::new();
-            for (_, inserted) in &found {
-                all.merge_with(inserted.clone());
-            }
-            found.retain(|(_, inserted)| self.is_ready_among(inserted, &all));
-        }
-        found.into_iter().map(|(payload, _)| payload).collect()
     }
 
     fn clock(&self, client: u64) -> u32 {
@@ -350,11 +306,6 @@ fn decode_update(payload: &[u8]) -> Result<Update, ContentError> {
         )),
         Err(_) => Ok(update),
     }
-}
-
-fn with_insertions(payload: &Bytes) -> Option<(Bytes, IdSet)> {
-    let update = decode_update(payload).ok()?;
-    Some((payload.clone(), update.insertions(true)))
 }
 
 /// Takes away what yrs could not integrate. Items wait as the whole raw update that they came in; deletions alone, which

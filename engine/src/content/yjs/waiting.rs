@@ -2,7 +2,7 @@
 //!
 //! yrs has a place of its own for such updates, but it integrates what stands behind a hole, sometimes never looks at
 //! what waits again, and can lose some of it when it encodes (see `docs/decisions/0002-yrs-and-yjs.md`). So it is never
-//! shown one: what is not ready waits here, and is tried again whenever something else was integrated.
+//! shown one: an update that is not ready as a whole waits here, and is tried again whenever something else was integrated.
 
 use bytes::Bytes;
 
@@ -25,20 +25,11 @@ impl Waiting {
         place.is_err()
     }
 
-    /// Whether one more update may wait, of so many bytes.
-    pub(super) fn has_room(&self, bytes: usize) -> bool {
-        self.bytes + bytes <= WAITING_BYTES_MAX && self.updates.len() < WAITING_UPDATES_MAX
-    }
-
     /// Whether an update waits already or may do so.
     pub(super) fn may_insert(&self, update: &Bytes) -> bool {
-        self.has_room(update.len()) || self.updates.binary_search(update).is_ok()
-    }
-
-    /// Takes some out.
-    pub(super) fn remove(&mut self, some: &[Bytes]) {
-        self.updates.retain(|update| !some.contains(update));
-        self.bytes = self.updates.iter().map(Bytes::len).sum();
+        let room = self.bytes + update.len() <= WAITING_BYTES_MAX
+            && self.updates.len() < WAITING_UPDATES_MAX;
+        room || self.updates.binary_search(update).is_ok()
     }
 
     /// Takes all that waits, to try it again.

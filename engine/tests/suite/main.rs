@@ -1,0 +1,14 @@
+//! The engine from outside: everything here drives the public interface only, as a driver or a client would.
+//!
+//! [`world`] is a document with a fake store and fake clients around it, which checks at every step that nothing is said
+//! before it is true. [`clock`] and [`yjs`] try single parts against independent oracles; [`edits`], [`readers`], [`life`]
+//! and [`opening`] are scenes; [`random`] makes up scenes from a seed.
+
+mod clock;
+mod edits;
+mod life;
+mod opening;
+mod random;
+mod readers;
+mod world;
+mod yjs;
