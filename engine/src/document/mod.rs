@@ -18,6 +18,7 @@ pub use input::{Input, Intent, Loaded, PushTag};
 pub use limits::Limits;
 pub use phase::Phase;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -52,10 +53,19 @@ pub struct Document {
     presence: Presence,
     presence_swept_ms: u64,
     batch: Vec<Pushed>,
+    asked: BTreeMap<ConnectionId, Asked>,
     durability: Durability,
     checkpoints: Checkpoints,
     tail: Tail,
     idle_since_ms: Option<u64>,
+}
+
+/// What a client has asked for in this batch.
+#[derive(Debug, Default)]
+struct Asked {
+    /// What it has, if it pulls; the last time counts.
+    have: Option<Bytes>,
+    presence: bool,
 }
 
 /// How much has changed since the last snapshot.
@@ -94,6 +104,7 @@ impl Document {
             presence: Presence::new(limits.presence),
             presence_swept_ms: 0,
             batch: Vec::new(),
+            asked: BTreeMap::new(),
             durability: Durability::default(),
             checkpoints: Checkpoints::default(),
             tail: Tail::default(),
@@ -158,8 +169,9 @@ impl Document {
         }
     }
 
-    /// Ends a batch of inputs: shows and stores what it brought.
+    /// Ends a batch of inputs: answers what was asked, shows and stores what it brought.
     pub fn settle(&mut self, now: Now, effects: &mut Effects) {
+        self.answer(now, effects);
         self.record_and_relay(now, effects);
         self.take_snapshot_if_due();
         let released = if self.durability.is_settled() {
@@ -287,12 +299,31 @@ impl Document {
             return;
         }
         match intent {
-            Intent::Pull { have } => self.pull(connection, &have, now, effects),
+            Intent::Pull { have } => self.asked(connection).have = Some(have),
             Intent::Push { payload, tag } => {
                 self.push(connection, payload, tag, seen, now, effects);
             }
             Intent::ShowPresence(entries) => self.presence_shown(connection, entries, now, effects),
-            Intent::QueryPresence => self.show_everyone(connection, effects),
+            Intent::QueryPresence => self.asked(connection).presence = true,
+        }
+    }
+
+    /// Questions are answered once a batch: a client that asks a thousand times is told once.
+    fn asked(&mut self, connection: ConnectionId) -> &mut Asked {
+        self.asked.entry(connection).or_default()
+    }
+
+    fn answer(&mut self, now: Now, effects: &mut Effects) {
+        for (connection, asked) in std::mem::take(&mut self.asked) {
+            if !self.peers.contains_key(&connection) {
+                continue;
+            }
+            if let Some(have) = asked.have {
+                self.pull(connection, &have, now, effects);
+            }
+            if asked.presence {
+                self.show_everyone(connection, effects);
+            }
         }
     }
 
