@@ -58,13 +58,23 @@ pub enum Audience {
     One(ConnectionId),
     /// All clients but these few.
     AllBut(Arc<[ConnectionId]>),
-    /// A few clients, but one of them.
+    /// A few clients, perhaps but one of them.
     Among {
         /// The few.
         members: Arc<[ConnectionId]>,
         /// The one who is left out.
-        but: ConnectionId,
+        but: Option<ConnectionId>,
     },
+}
+
+impl Audience {
+    /// Whether there is certainly nobody in it.
+    pub fn is_nobody(&self) -> bool {
+        match self {
+            Self::One(_) | Self::AllBut(_) => false,
+            Self::Among { members, but } => members.iter().all(|member| Some(*member) == *but),
+        }
+    }
 }
 
 /// What a client is told, in no dialect's words.

@@ -31,31 +31,51 @@ pub(super) struct Pushed {
     pub(super) seen: Option<u64>,
 }
 
-/// Shows the news of a batch to everyone who did not make it, but for those who are yet to be sent what it builds on.
+/// Shows the news of a batch to everyone who did not make it. Of the `unbased`, who are yet to be sent what the news builds
+/// on, it is not said that they have seen it.
 pub(super) fn relay(
     content: &Content,
     batch: &[Pushed],
-    shows: u64,
+    counter: u64,
     unbased: &[ConnectionId],
     effects: &mut Effects,
 ) {
     let by_author = payloads_by_author(batch);
-    let authors = by_author.iter().map(|(author, _)| *author);
-    let left_out = authors.clone().chain(unbased.iter().copied()).collect();
-    let authors: Arc<[_]> = authors.filter(|author| !unbased.contains(author)).collect();
+    let mut show = |payloads: &[Bytes], to: Audience, shows| {
+        show(content, payloads, &to, shows, effects);
+    };
     let all: Vec<_> = by_author
         .iter()
         .flat_map(|(_, payloads)| payloads.iter().cloned())
         .collect();
-    show(content, &all, &Audience::AllBut(left_out), shows, effects);
-    if by_author.len() > 1 {
-        for (author, payloads) in by_author {
-            let to = Audience::Among {
-                members: authors.clone(),
-                but: author,
-            };
-            show(content, &payloads, &to, shows, effects);
-        }
+    let authors = by_author.iter().map(|(author, _)| *author);
+    let (strange_authors, known_authors): (Vec<_>, Vec<_>) =
+        authors.clone().partition(|author| unbased.contains(author));
+    let readers = unbased
+        .iter()
+        .copied()
+        .filter(|reader| !strange_authors.contains(reader));
+    show(
+        &all,
+        Audience::AllBut(authors.chain(unbased.iter().copied()).collect()),
+        Some(counter),
+    );
+    show(
+        &all,
+        Audience::Among {
+            members: readers.collect(),
+            but: None,
+        },
+        None,
+    );
+    let (strangers, known): (Arc<[_]>, Arc<[_]>) = (strange_authors.into(), known_authors.into());
+    for (author, payloads) in &by_author {
+        let others = |members: &Arc<[_]>| Audience::Among {
+            members: members.clone(),
+            but: Some(*author),
+        };
+        show(payloads, others(&known), Some(counter));
+        show(payloads, others(&strangers), None);
     }
 }
 
@@ -73,7 +93,16 @@ fn payloads_by_author(batch: &[Pushed]) -> Vec<(ConnectionId, Vec<Bytes>)> {
 }
 
 /// Sends payloads as one event, or one by one should they not merge.
-fn show(content: &Content, payloads: &[Bytes], to: &Audience, shows: u64, effects: &mut Effects) {
+fn show(
+    content: &Content,
+    payloads: &[Bytes],
+    to: &Audience,
+    shows: Option<u64>,
+    effects: &mut Effects,
+) {
+    if to.is_nobody() {
+        return;
+    }
     let merged = match payloads {
         [] => return,
         [lone] => Ok(lone.clone()),
@@ -81,10 +110,11 @@ fn show(content: &Content, payloads: &[Bytes], to: &Audience, shows: u64, effect
     };
     let events = merged.map_or_else(|_| payloads.to_vec(), |payload| vec![payload]);
     for payload in events {
+        let event = Event::Change { payload };
         effects.push(Effect::Send {
             to: to.clone(),
-            event: Event::Change { payload },
-            shows: Some(shows),
+            event,
+            shows,
         });
     }
 }

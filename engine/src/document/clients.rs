@@ -1,0 +1,313 @@
+//! Clients: how they come and go, what they ask for, and what they are answered.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::content::ContentError;
+use crate::names::{Author, ConnectionId, Kind};
+use crate::presence::PresenceEntry;
+use crate::time::Now;
+
+use super::Document;
+use super::effect::{Audience, CloseReason, Effect, Effects, Event};
+use super::input::{Intent, PushTag};
+use super::peers::{Behind, Peer};
+use super::phase::Phase;
+use super::relay::Pushed;
+
+/// What a client has asked for in this batch.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    /// What it has, if it pulls; the last time counts.
+    have: Option<Bytes>,
+    presence: bool,
+}
+
+impl Document {
+    pub(super) fn joined(
+        &mut self,
+        connection: ConnectionId,
+        author: Option<Author>,
+        kind: Kind,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        if let Some(reason) = self.refusal(kind) {
+            effects.push(Effect::Close { connection, reason });
+            return;
+        }
+        self.idle_since_ms = None;
+        self.peers.insert(
+            connection,
+            Peer {
+                author,
+                joined_ms: now.monotonic_ms,
+                is_based: false,
+                behind: None,
+            },
+        );
+        self.ask_for_missing(connection, effects);
+        self.show_everyone(connection, effects);
+    }
+
+    fn refusal(&self, kind: Kind) -> Option<CloseReason> {
+        match self.phase {
+            Phase::Open if kind == self.kind => None,
+            Phase::Open => Some(CloseReason::WrongKind),
+            Phase::Opening => Some(CloseReason::NotReady),
+            Phase::Draining(reason) | Phase::Closed(reason) => Some(reason),
+        }
+    }
+
+    pub(super) fn left(&mut self, connection: ConnectionId, now: Now, effects: &mut Effects) {
+        if self.peers.remove(&connection).is_none() {
+            return;
+        }
+        let gone = self.presence.close(connection, now);
+        show_presence(gone, None, effects);
+        if self.peers.is_empty() {
+            self.idle_since_ms = Some(now.monotonic_ms);
+        }
+    }
+
+    pub(super) fn intent(
+        &mut self,
+        connection: ConnectionId,
+        intent: Intent,
+        seen: Option<u64>,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        if self.phase != Phase::Open || !self.peers.contains_key(&connection) {
+            return;
+        }
+        match intent {
+            Intent::Pull { have } => self.asked(connection).have = Some(have),
+            Intent::Push { payload, tag } => {
+                self.push(connection, payload, tag, seen, now, effects);
+            }
+            Intent::ShowPresence(entries) => self.presence_shown(connection, entries, now, effects),
+            Intent::QueryPresence => self.asked(connection).presence = true,
+        }
+    }
+
+    /// Questions are answered once a batch: a client that asks a thousand times is told once.
+    fn asked(&mut self, connection: ConnectionId) -> &mut Asked {
+        self.asked.entry(connection).or_default()
+    }
+
+    pub(super) fn answer(&mut self, now: Now, effects: &mut Effects) {
+        for (connection, asked) in std::mem::take(&mut self.asked) {
+            if !self.peers.contains_key(&connection) {
+                continue;
+            }
+            if let Some(have) = asked.have {
+                self.pull(connection, &have, now, effects);
+            }
+            if asked.presence {
+                self.show_everyone(connection, effects);
+            }
+        }
+    }
+
+    fn pull(&mut self, connection: ConnectionId, have: &[u8], now: Now, effects: &mut Effects) {
+        match self.content.missing_from(have) {
+            Ok(payload) => {
+                self.peers.entry(connection).and_modify(Peer::base);
+                self.send_content(connection, Event::Missing { payload }, effects);
+            }
+            Err(_) => self.expel(connection, CloseReason::BadFrame, now, effects),
+        }
+    }
+
+    /// Sends content computed for one client, and with it what waits for missing parts: as an answer, for it may hold
+    /// edits of the client's own that are not stored yet.
+    fn send_content(&self, connection: ConnectionId, event: Event, effects: &mut Effects) {
+        let shows = Some(self.last_counter());
+        let waiting = self
+            .content
+            .waiting()
+            .iter()
+            .cloned()
+            .map(|payload| Event::Missing { payload });
+        for event in std::iter::once(event).chain(waiting) {
+            effects.push(Effect::Send {
+                to: Audience::One(connection),
+                event,
+                shows,
+            });
+        }
+    }
+
+    fn push(
+        &mut self,
+        connection: ConnectionId,
+        payload: Bytes,
+        tag: PushTag,
+        seen: Option<u64>,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        if !self.durability.has_room(&payload, &self.limits) {
+            self.expel(connection, CloseReason::StoreBehind, now, effects);
+            return;
+        }
+        match self.content.integrate(&payload) {
+            Ok(integrated) => {
+                let author = self
+                    .peers
+                    .get(&connection)
+                    .and_then(|peer| peer.author.clone());
+                let (news, begins) = (integrated.news, integrated.begins);
+                let shown = integrated.fresh.unwrap_or_else(|| payload.clone());
+                let (missing, let_go) = (integrated.missing, integrated.let_go);
+                let unstored = news || !self.is_durable();
+                self.durability.expect(&payload);
+                self.batch.push(Pushed {
+                    connection,
+                    author,
+                    payload,
+                    shown,
+                    tag,
+                    news,
+                    unstored,
+                    begins,
+                    seen,
+                });
+                if let_go {
+                    self.expel(connection, CloseReason::NotReady, now, effects);
+                } else if missing && news {
+                    self.ask_for_missing(connection, effects);
+                }
+            }
+            Err(error) => self.refuse_update(connection, &error, now, effects),
+        }
+    }
+
+    fn refuse_update(
+        &mut self,
+        connection: ConnectionId,
+        error: &ContentError,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        let reason = match error {
+            ContentError::TooMuchMissing => CloseReason::NotReady,
+            _ => CloseReason::BadUpdate,
+        };
+        self.expel(connection, reason, now, effects);
+        if matches!(error, ContentError::Contradiction(_)) {
+            self.drain(CloseReason::NotReady);
+        }
+    }
+
+    /// Closes one client and forgets it.
+    pub(super) fn expel(
+        &mut self,
+        connection: ConnectionId,
+        reason: CloseReason,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        effects.push(Effect::Close { connection, reason });
+        self.left(connection, now, effects);
+    }
+
+    fn presence_shown(
+        &mut self,
+        connection: ConnectionId,
+        entries: Vec<PresenceEntry>,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        let joined_ms = self.peers.get(&connection).map_or(0, |peer| peer.joined_ms);
+        let news = self.presence.update(connection, joined_ms, entries, now);
+        show_presence(news, Some(connection), effects);
+    }
+
+    fn show_everyone(&self, connection: ConnectionId, effects: &mut Effects) {
+        let everyone = self.presence.all();
+        if !everyone.is_empty() {
+            let to = Audience::One(connection);
+            effects.push(Effect::Send {
+                to,
+                event: Event::Presence(everyone),
+                shows: None,
+            });
+        }
+    }
+
+    /// Says what is stored here, which asks the client for the rest.
+    pub(super) fn ask_for_missing(&self, connection: ConnectionId, effects: &mut Effects) {
+        let unsaved = self
+            .batch
+            .iter()
+            .map(|pushed| &pushed.begins)
+            .chain(self.durability.unsaved_begins());
+        let have = self.content.have(unsaved);
+        effects.push(Effect::Send {
+            to: Audience::One(connection),
+            event: Event::Have { have },
+            shows: None,
+        });
+    }
+
+    pub(super) fn drained(
+        &mut self,
+        connection: ConnectionId,
+        seen: Option<u64>,
+        effects: &mut Effects,
+    ) {
+        if let Some(peer) = self.peers.get_mut(&connection) {
+            peer.behind = Some(Behind { seen });
+            self.catch_up(connection, effects);
+        }
+    }
+
+    /// Sends a client that is behind the difference, and asks for what it has (it may have been asked before, and never
+    /// have got to read that), once none of its own edits wait for the store: some clients take the
+    /// sight of their own edit as word that it is stored.
+    pub(super) fn catch_up(&mut self, connection: ConnectionId, effects: &mut Effects) {
+        let unsaved = self.durability.owes(connection)
+            || self
+                .batch
+                .iter()
+                .any(|pushed| pushed.connection == connection);
+        let Some(peer) = self.peers.get_mut(&connection) else {
+            return;
+        };
+        let Some(behind) = peer.behind.take_if(|_| !unsaved) else {
+            return;
+        };
+        peer.base();
+        let had = self
+            .checkpoints
+            .had_by(behind)
+            .cloned()
+            .unwrap_or_else(|| Bytes::from_static(&[0]));
+        let Ok(payload) = self.content.missing_from(&had) else {
+            return;
+        };
+        effects.push(Effect::Resume { connection });
+        self.ask_for_missing(connection, effects);
+        self.send_content(connection, Event::Change { payload }, effects);
+        self.show_everyone(connection, effects);
+    }
+}
+
+/// Shows news of presence to all but who said it.
+pub(super) fn show_presence(
+    entries: Vec<PresenceEntry>,
+    author: Option<ConnectionId>,
+    effects: &mut Effects,
+) {
+    if !entries.is_empty() {
+        let to = Audience::AllBut(author.into_iter().collect::<Arc<[_]>>());
+        effects.push(Effect::Send {
+            to,
+            event: Event::Presence(entries),
+            shows: None,
+        });
+    }
+}

@@ -1,0 +1,136 @@
+//! Recording: edits become changes with dots, are shown to the others, and are acknowledged once they are stored.
+
+use crate::change::{Change, ChangeKind, UpdateList};
+use crate::clock::VectorClock;
+use crate::content::Begins;
+use crate::dot::Dot;
+use crate::time::Now;
+
+use super::Document;
+use super::durability::{HeldAck, Released};
+use super::effect::{Audience, Effect, Effects, Event};
+use super::relay::{self, Pushed};
+
+impl Document {
+    pub(super) fn record_and_relay(&mut self, now: Now, effects: &mut Effects) {
+        let batch = std::mem::take(&mut self.batch);
+        if batch.is_empty() {
+            return;
+        }
+        for of_one in batch.chunk_by(|a, b| a.connection == b.connection) {
+            self.record(of_one, now);
+        }
+        let unbased = self.peers.iter().filter(|(_, peer)| !peer.is_based);
+        let unbased: Vec<_> = unbased.map(|(connection, _)| *connection).collect();
+        relay::relay(
+            &self.content,
+            &batch,
+            self.last_counter(),
+            &unbased,
+            effects,
+        );
+        let counter = self.last_counter();
+        if self.checkpoints.is_due(counter) {
+            self.checkpoints
+                .note(counter, self.content.have(std::iter::empty()));
+        }
+    }
+
+    /// Makes changes of consecutive edits by one client, and holds their acknowledgements.
+    fn record(&mut self, pushes: &[Pushed], now: Now) {
+        let news: Vec<_> = pushes.iter().filter(|pushed| pushed.news).collect();
+        for few in news.chunks(self.limits.updates_per_change_max) {
+            let change = self.change_of(few, now);
+            self.tail.grow(&change);
+            let begins = few
+                .iter()
+                .flat_map(|pushed| pushed.begins.0.iter().copied())
+                .collect();
+            self.durability.hold_change(change, Begins(begins));
+        }
+        let through = self.last_counter();
+        for pushed in pushes {
+            self.durability.hold_ack(HeldAck {
+                through,
+                connection: pushed.connection,
+                tag: pushed.tag,
+                payload: pushed.payload.clone(),
+                news: pushed.unstored,
+            });
+        }
+    }
+
+    fn change_of(&mut self, pushes: &[&Pushed], now: Now) -> Change {
+        let context = self.context(pushes[0].seen);
+        let dot = Dot::new(self.replica, self.last_counter() + 1);
+        self.clock.observe(dot);
+        let (kind, payload) = match pushes {
+            [lone] => (ChangeKind::YjsUpdate, lone.payload.clone()),
+            several => {
+                let updates: Vec<_> = several
+                    .iter()
+                    .map(|pushed| pushed.payload.clone())
+                    .collect();
+                (ChangeKind::YjsUpdates, UpdateList::join(&updates))
+            }
+        };
+        Change {
+            document: self.key.clone(),
+            dot,
+            context,
+            hlc: self.hlc.tick(now),
+            author: pushes[0].author.clone(),
+            connection: pushes[0].connection,
+            kind,
+            payload,
+        }
+    }
+
+    /// What an author had seen: all other lanes as they were loaded, and its own replica's as far as it was shown it.
+    fn context(&self, seen: Option<u64>) -> VectorClock {
+        let Some(seen) = seen else {
+            return VectorClock::default();
+        };
+        let others = self
+            .clock
+            .heads()
+            .filter(|head| head.replica != self.replica);
+        others.chain([Dot::new(self.replica, seen)]).collect()
+    }
+
+    pub(super) fn last_counter(&self) -> u64 {
+        self.clock.get(self.replica)
+    }
+
+    pub(super) fn committed(&mut self, through: u64, effects: &mut Effects) {
+        let released = self.durability.committed(through);
+        self.say(released, effects);
+        let behind: Vec<_> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| peer.behind.is_some())
+            .map(|(connection, _)| *connection)
+            .collect();
+        for connection in behind {
+            self.catch_up(connection, effects);
+        }
+    }
+
+    /// Says what may be said now that it is stored.
+    pub(super) fn say(&self, released: Released, effects: &mut Effects) {
+        for ack in released.acks {
+            if let Some(peer) = self.peers.get(&ack.connection) {
+                effects.push(Effect::Send {
+                    to: Audience::One(ack.connection),
+                    event: Event::Ack {
+                        tag: ack.tag,
+                        payload: ack.payload,
+                        news: ack.news,
+                    },
+                    shows: peer.is_based.then_some(ack.through),
+                });
+            }
+        }
+        effects.extend(released.snapshot.map(Effect::StoreSnapshot));
+    }
+}

@@ -1,0 +1,115 @@
+//! Resting: what happens by the passing of time (expired presence, snapshots, putting an idle document away) and how a
+//! document ends.
+
+use crate::change::Change;
+use crate::snapshot::Snapshot;
+use crate::time::Now;
+
+use super::Document;
+use super::clients::show_presence;
+use super::effect::{CloseReason, Effect, Effects};
+use super::limits::Limits;
+use super::phase::Phase;
+
+/// How much has changed since the last snapshot.
+#[derive(Debug, Default)]
+pub(super) struct Tail {
+    changes: u64,
+    bytes: u64,
+    pub(super) snapshot_bytes: u64,
+    /// Whether a snapshot is on its way.
+    pub(super) taking: bool,
+}
+
+impl Document {
+    pub(super) fn tick(&mut self, now: Now, effects: &mut Effects) {
+        if now.monotonic_ms >= self.presence_swept_ms + PRESENCE_SWEEP_MS {
+            self.presence_swept_ms = now.monotonic_ms;
+            let expired = self.presence.expire(now);
+            show_presence(expired, None, effects);
+        }
+        if self
+            .idle_since_ms
+            .is_some_and(|since| now.monotonic_ms >= since + self.limits.idle_ms)
+        {
+            self.rest(now, effects);
+        }
+    }
+
+    /// Content that contradicted an edit, and is drained for it, may be damaged: it is no longer worth keeping.
+    pub(super) fn take_snapshot_if_due(&mut self) {
+        if self.phase == Phase::Open && self.tail.is_due(&self.limits) {
+            self.take_snapshot();
+        }
+    }
+
+    fn take_snapshot(&mut self) {
+        let state = self.content.state();
+        self.tail = Tail {
+            snapshot_bytes: state.len() as u64,
+            taking: true,
+            ..Tail::default()
+        };
+        let snapshot = Snapshot {
+            document: self.key.clone(),
+            kind: self.kind,
+            clock: self.clock.clone(),
+            state,
+        };
+        self.durability.hold_snapshot(self.last_counter(), snapshot);
+    }
+
+    /// The next one is due after as many changes again: a snapshot is only a cache, and no reason to hurry.
+    pub(super) fn snapshot_failed(&mut self) {
+        self.tail.taking = false;
+    }
+
+    /// Nobody is here: takes a last snapshot if the next opening would replay much, then asks to be put away.
+    fn rest(&mut self, now: Now, effects: &mut Effects) {
+        self.idle_since_ms = Some(now.monotonic_ms);
+        if self.phase == Phase::Open && self.tail.changes >= SNAPSHOT_AT_REST && !self.tail.taking {
+            self.take_snapshot();
+        } else if self.is_durable() && !self.tail.taking {
+            effects.push(Effect::Retire);
+        }
+    }
+
+    pub(super) fn drain(&mut self, reason: CloseReason) {
+        if matches!(self.phase, Phase::Open | Phase::Opening) {
+            self.phase = Phase::Draining(reason);
+        }
+    }
+
+    pub(super) fn finish_draining(&mut self, effects: &mut Effects) {
+        if let Phase::Draining(reason) = self.phase
+            && self.is_durable()
+        {
+            self.close_all(reason, effects);
+        }
+    }
+
+    pub(super) fn close_all(&mut self, reason: CloseReason, effects: &mut Effects) {
+        self.phase = Phase::Closed(reason);
+        let connections = std::mem::take(&mut self.peers).into_keys();
+        effects.extend(connections.map(|connection| Effect::Close { connection, reason }));
+    }
+}
+
+impl Tail {
+    /// Takes note of a change.
+    pub(super) fn grow(&mut self, change: &Change) {
+        self.changes += 1;
+        self.bytes += change.payload.len() as u64;
+    }
+
+    /// A snapshot costs as much as the document is large, so a larger one waits for more to have changed.
+    fn is_due(&self, limits: &Limits) -> bool {
+        let enough = self.changes >= limits.snapshot_changes || self.bytes >= limits.snapshot_bytes;
+        enough && self.bytes >= self.snapshot_bytes / 4 && !self.taking
+    }
+}
+
+/// How often expired presence is looked for.
+pub(super) const PRESENCE_SWEEP_MS: u64 = 1_000;
+/// Changes since the last snapshot that make another worth taking when the document is put away.
+const SNAPSHOT_AT_REST: u64 = 100;
