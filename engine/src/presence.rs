@@ -154,6 +154,18 @@ impl Presence {
         entries
     }
 
+    /// Who is not here any more but was a short while ago, for a reader who may have missed that.
+    pub fn recently_gone(&self) -> Vec<PresenceEntry> {
+        let entry = |(&id, gone): (&PresenceId, &Gone)| PresenceEntry {
+            id,
+            version: gone.version,
+            state: None,
+        };
+        let mut entries: Vec<_> = self.gone.iter().map(entry).collect();
+        entries.sort_by_key(|entry| entry.id);
+        entries
+    }
+
     /// How many are here.
     pub fn len(&self) -> usize {
         self.live.len()

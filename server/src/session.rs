@@ -14,7 +14,7 @@ use engine::{
     Intent, Kind, Limits, Loaded, Phase, ReplicaId, Snapshot,
 };
 use protocol::Dialect;
-use storage::{Past, Store, StoreError};
+use storage::{Past, Store, StoreError, load_log};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
@@ -259,6 +259,7 @@ impl Session {
         for effect in effects.drain(..) {
             match effect {
                 Effect::Load => self.load(),
+                Effect::LoadLog => self.load_log(),
                 Effect::Send { to, event, shows } => self.members.send(&to, &event, shows),
                 Effect::Resume { connection } => self.members.resume(connection),
                 Effect::Close { connection, reason } => self.members.close(connection, reason),
@@ -276,15 +277,14 @@ impl Session {
 
     fn load(&self) {
         let (world, key) = (self.world.clone(), self.key.clone());
-        self.ask(async move {
-            match world.store.load(key.clone()).await {
-                Ok(past) => Input::Opened(opened(&key, past)),
-                Err(failure) => {
-                    error!(document = %key, "document can not be opened: {failure}");
-                    Input::OpenFailed
-                }
-            }
-        });
+        self.ask(async move { opened(&key, world.store.load(key.clone()).await) });
+    }
+
+    fn load_log(&self) {
+        metrics::damaged_rows(1);
+        error!(document = %self.key, "a snapshot does not restore, the document opens from its log");
+        let (world, key) = (self.world.clone(), self.key.clone());
+        self.ask(async move { opened(&key, load_log(&*world.store, &key, None).await) });
     }
 
     fn append(&self, changes: Vec<Change>) {
@@ -353,7 +353,17 @@ impl Drop for Session {
     }
 }
 
-fn opened(key: &DocumentKey, past: Past) -> Loaded {
+fn opened(key: &DocumentKey, past: Result<Past, StoreError>) -> Input {
+    match past {
+        Ok(past) => Input::Opened(loaded(key, past)),
+        Err(failure) => {
+            error!(document = %key, "document can not be opened: {failure}");
+            Input::OpenFailed
+        }
+    }
+}
+
+fn loaded(key: &DocumentKey, past: Past) -> Loaded {
     if past.damaged > 0 {
         metrics::damaged_rows(past.damaged);
         error!(document = %key, rows = past.damaged, "damaged rows were left out, the document opens without them");

@@ -22,7 +22,7 @@ pub use sqlite::{OpenError, SqliteStore};
 mod store;
 pub use store::{
     Answer, Description, DocumentQuery, Past, Place, Store, StoreError, TimelinePage,
-    WorkspaceSummary,
+    WorkspaceSummary, load_log,
 };
 
 mod thinning;

@@ -212,3 +212,46 @@ pub(crate) fn assert_of_document(document: &DocumentKey, changes: &[Change]) {
         "a change of another document was given to store with {document}"
     );
 }
+
+/// A document's past without snapshots, all of it or up to an order: for when a snapshot that is not damaged does not
+/// restore.
+///
+/// # Errors
+/// The store failed.
+pub async fn load_log(
+    store: &dyn Store,
+    document: &DocumentKey,
+    until: Option<Order>,
+) -> Result<Past, StoreError> {
+    let Some(description) = store.describe(document.clone()).await? else {
+        return Ok(Past::default());
+    };
+    let mut changes: Vec<StoredChange> = Vec::new();
+    loop {
+        let after = changes.last().map_or(Order(0), |stored| stored.order);
+        let page = TimelinePage::After(after, LOG_PAGE);
+        let read = store.timeline(document.clone(), page).await?;
+        let is_last = read.len() < LOG_PAGE;
+        let within = |stored: &StoredChange| until.is_none_or(|until| stored.order <= until);
+        let is_past = read.last().is_some_and(|stored| !within(stored));
+        changes.extend(read.into_iter().take_while(within));
+        if is_last || is_past {
+            break;
+        }
+    }
+    let dots = changes.iter().map(|stored| stored.change.dot);
+    let heads = match until {
+        Some(_) => dots.collect(),
+        None => description.clock,
+    };
+    Ok(Past {
+        kind: Some(description.kind),
+        deleted: description.deleted_ms.is_some(),
+        heads,
+        changes,
+        ..Past::default()
+    })
+}
+
+/// Changes read at a time.
+const LOG_PAGE: usize = 10_000;

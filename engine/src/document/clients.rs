@@ -227,15 +227,7 @@ impl Document {
     }
 
     fn show_everyone(&self, connection: ConnectionId, effects: &mut Effects) {
-        let everyone = self.presence.all();
-        if !everyone.is_empty() {
-            let to = Audience::One(connection);
-            effects.push(Effect::Send {
-                to,
-                event: Event::Presence(everyone),
-                shows: None,
-            });
-        }
+        show_presence_to(connection, self.presence.all(), effects);
     }
 
     /// Says what is stored here, which asks the client for the rest.
@@ -292,7 +284,9 @@ impl Document {
         effects.push(Effect::Resume { connection });
         self.ask_for_missing(connection, effects);
         self.send_content(connection, Event::Change { payload }, effects);
-        self.show_everyone(connection, effects);
+        let gone = self.presence.recently_gone();
+        let presence = gone.into_iter().chain(self.presence.all()).collect();
+        show_presence_to(connection, presence, effects);
     }
 }
 
@@ -304,6 +298,17 @@ pub(super) fn show_presence(
 ) {
     if !entries.is_empty() {
         let to = Audience::AllBut(author.into_iter().collect::<Arc<[_]>>());
+        effects.push(Effect::Send {
+            to,
+            event: Event::Presence(entries),
+            shows: None,
+        });
+    }
+}
+
+fn show_presence_to(connection: ConnectionId, entries: Vec<PresenceEntry>, effects: &mut Effects) {
+    if !entries.is_empty() {
+        let to = Audience::One(connection);
         effects.push(Effect::Send {
             to,
             event: Event::Presence(entries),

@@ -20,6 +20,8 @@ pub type Effects = Vec<Effect>;
 pub enum Effect {
     /// Load the document's past; answer with `Opened` or `OpenFailed`.
     Load,
+    /// Load the whole log instead, without a snapshot, because the snapshot does not restore; answer as to `Load`.
+    LoadLog,
     /// Show an event to some of the clients.
     Send {
         /// To whom.

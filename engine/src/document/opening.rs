@@ -1,6 +1,7 @@
 //! Opening: from the stored past to content that can be served.
 
 use crate::change::Change;
+use crate::content::Content;
 use crate::history;
 use crate::time::Now;
 
@@ -30,8 +31,7 @@ impl Document {
         if let Some(snapshot) = loaded.snapshot {
             self.tail.snapshot_bytes = snapshot.state.len() as u64;
             if self.content.restore(&snapshot.state).is_err() {
-                self.phase = Phase::Closed(CloseReason::NotReady);
-                return;
+                return self.start_over(effects);
             }
         }
         for stored in loaded.changes {
@@ -39,6 +39,18 @@ impl Document {
         }
         self.checkpoints
             .note(self.last_counter(), self.content.have(std::iter::empty()));
+    }
+
+    /// A snapshot that does not restore is only a cache that failed: the log has it all.
+    fn start_over(&mut self, effects: &mut Effects) {
+        self.phase = match Content::new(self.kind) {
+            Ok(empty) => {
+                self.content = empty;
+                effects.push(Effect::LoadLog);
+                Phase::Opening
+            }
+            Err(_) => Phase::Closed(CloseReason::NotReady),
+        };
     }
 
     fn replay(&mut self, change: &Change, effects: &mut Effects) {

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 use engine::{Content, Kind, StoredChange, history};
-use storage::{Past, Store, StoreError};
+use storage::{Past, Store, StoreError, load_log};
 use thiserror::Error;
 use tracing::{error, warn};
 
@@ -85,15 +85,34 @@ pub async fn render(
         }
         None => Past::default(),
     };
-    let rebuilding = tokio::task::spawn_blocking(move || rebuild(kind, &past, format, field));
-    let rendered = rebuilding
+    let from_snapshot = past.snapshot.is_some();
+    match rebuild_apart(kind, past, format, field.clone()).await {
+        Ok(rendered) => Ok(rendered),
+        Err(reason) => {
+            let document = last.map(|last| &last.change.document);
+            error!(
+                ?document,
+                reason, from_snapshot, "content cannot be rebuilt"
+            );
+            let last = last
+                .filter(|_| from_snapshot)
+                .ok_or(RenderError::Unbuildable)?;
+            let log = load_log(store, &last.change.document, Some(last.order)).await?;
+            let rendered = rebuild_apart(kind, log, format, field).await;
+            rendered.map_err(|_| RenderError::Unbuildable)
+        }
+    }
+}
+
+async fn rebuild_apart(
+    kind: Kind,
+    past: Past,
+    format: Format,
+    field: Option<String>,
+) -> Result<Rendered, String> {
+    tokio::task::spawn_blocking(move || rebuild(kind, &past, format, field))
         .await
-        .unwrap_or_else(|panic| Err(panic.to_string()));
-    rendered.map_err(|reason| {
-        let document = last.map(|last| &last.change.document);
-        error!(?document, reason, "content cannot be rebuilt");
-        RenderError::Unbuildable
-    })
+        .unwrap_or_else(|panic| Err(panic.to_string()))
 }
 
 #[expect(

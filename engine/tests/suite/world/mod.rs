@@ -33,6 +33,7 @@ pub(crate) struct World {
     /// The snapshot that is at the store.
     pub(crate) snapshotting: Option<Snapshot>,
     /// How often the document asked to be put away.
+    pub(crate) reload: bool,
     pub(crate) retired: usize,
     pub(crate) skipped: Vec<Dot>,
     /// The connections that were resumed, in order.
@@ -81,6 +82,7 @@ pub(crate) fn unopened(clients: u64, limits: Limits, store: FakeStore) -> World 
         appending: None,
         snapshotting: None,
         retired: 0,
+        reload: false,
         skipped: Vec::new(),
         resumed: Vec::new(),
         dishonest: false,
@@ -118,6 +120,10 @@ impl World {
     pub(crate) fn open(&mut self) {
         let loaded = self.store.load();
         self.tell(Input::Opened(loaded));
+        if std::mem::take(&mut self.reload) {
+            let log = self.store.load_log();
+            self.tell(Input::Opened(log));
+        }
     }
 
     /// Loses the document with all that is not stored, cuts all lines, and opens it in another process.
@@ -368,6 +374,7 @@ impl World {
     fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Load => panic!("a document is loaded once"),
+            Effect::LoadLog => self.reload = true,
             Effect::Send { to, event, shows } => self.send(&to, &event, shows),
             Effect::Resume { connection } => self.resume(connection),
             Effect::Close { connection, reason } => self.close(connection, reason),

@@ -93,6 +93,16 @@ impl FakeStore {
             .collect()
     }
 
+    /// The whole past without snapshots.
+    pub(crate) fn load_log(&self) -> Loaded {
+        Loaded {
+            kind: self.kind,
+            changes: self.changes.clone(),
+            heads: self.heads(),
+            ..Loaded::default()
+        }
+    }
+
     pub(crate) fn load(&self) -> Loaded {
         let snapshot = self.snapshots.last().cloned();
         let covered = snapshot
