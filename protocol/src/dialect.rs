@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use engine::{Event, Intent, Kind};
+use engine::{CloseReason, Event, Intent, Kind};
 
+use crate::preflight::Bounds;
 use crate::{FrameError, ywebsocket};
 
 /// A wire protocol that clients may speak.
@@ -36,6 +37,16 @@ impl Dialect {
     pub fn decode(self, frame: &Bytes) -> Result<Vec<Intent>, FrameError> {
         match self {
             Self::YWebsocket => ywebsocket::decode(frame),
+        }
+    }
+
+    /// Checks what an intent carries before any library takes it apart ([`crate::preflight`]).
+    ///
+    /// # Errors
+    /// It is malformed or beyond the bounds, with the reason for which its sender is to be closed.
+    pub fn check(self, intent: &Intent, bounds: &Bounds) -> Result<(), (CloseReason, FrameError)> {
+        match self {
+            Self::YWebsocket => ywebsocket::check(intent, bounds),
         }
     }
 

@@ -73,4 +73,20 @@ pub enum FrameError {
         /// How many are accepted.
         max: usize,
     },
+    /// Something is nested more deeply than is accepted.
+    #[error("{field} is nested more than {max} deep at byte {at}")]
+    TooDeep {
+        /// What was being read.
+        field: &'static str,
+        /// Where it was given up.
+        at: usize,
+        /// The deepest nesting that is accepted.
+        max: usize,
+    },
+    /// A text that clients will parse as JSON is not JSON, or is nested too deeply for them.
+    #[error("{field} is not JSON that clients can parse")]
+    NotJson {
+        /// What was being read.
+        field: &'static str,
+    },
 }

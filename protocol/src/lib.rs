@@ -10,7 +10,7 @@
 //! allocated for a number that a client merely declared, and what is handed on is a slice of the frame, not a copy.
 //!
 //! Read in this order: [`route`] (what an address names), [`ywebsocket`] (the first dialect), [`close`] (why a connection
-//! ends, and the code that makes its client do the right thing), [`wire`] (how numbers and strings lie in a frame).
+//! ends, and the code that makes its client do the right thing), [`preflight`] (what the libraries are never shown), [`wire`] (how numbers and strings lie in a frame).
 
 #![warn(missing_docs)]
 
@@ -21,6 +21,8 @@ pub use dialect::Dialect;
 
 mod error;
 pub use error::FrameError;
+
+pub mod preflight;
 
 pub mod route;
 

@@ -14,9 +14,10 @@
 //! so [`decode`] takes many. Updates and states are passed on as they came, unread.
 
 use bytes::Bytes;
-use engine::{Event, Intent, Kind, PresenceEntry, PresenceId, PushTag};
+use engine::{CloseReason, Event, Intent, Kind, PresenceEntry, PresenceId, PushTag};
 
 use crate::FrameError;
+use crate::preflight::{self, Bounds};
 use crate::wire::{Reader, Writer, var_bytes_length, var_uint_length};
 
 /// The kind of document that these clients edit.
@@ -75,6 +76,30 @@ pub fn decode(frame: &Bytes) -> Result<Vec<Intent>, FrameError> {
         intents.extend(decoder.message()?);
     }
     Ok(intents)
+}
+
+/// Checks what an intent carries before any library takes it apart.
+///
+/// # Errors
+/// It is malformed or beyond the bounds, with the reason for which its sender is to be closed. Offsets count from the
+/// start of what is carried.
+pub fn check(intent: &Intent, bounds: &Bounds) -> Result<(), (CloseReason, FrameError)> {
+    let (checked, reason) = match intent {
+        Intent::Push { payload, .. } => (
+            preflight::check_update(payload, bounds),
+            CloseReason::BadUpdate,
+        ),
+        Intent::Pull { have } => (
+            preflight::check_state_vector(have, bounds),
+            CloseReason::BadFrame,
+        ),
+        Intent::ShowPresence(entries) => (
+            preflight::check_presence(entries, bounds),
+            CloseReason::BadFrame,
+        ),
+        Intent::QueryPresence => (Ok(()), CloseReason::BadFrame),
+    };
+    checked.map_err(|fault| (reason, fault))
 }
 
 /// Writes an event as one frame, or nothing if clients need not hear of it.

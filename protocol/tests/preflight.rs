@@ -1,0 +1,250 @@
+//! Pre-flight: the measured attacks are refused, all that real editors write is let through, and nothing panics.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use engine::{PresenceEntry, PresenceId};
+use proptest::prelude::*;
+use protocol::FrameError;
+use protocol::preflight::{Bounds, check_presence, check_state_vector, check_update};
+use yrs::types::Attrs;
+use yrs::updates::encoder::Encode;
+use yrs::{
+    Any, Array, ArrayPrelim, ClientID, Doc, Map, MapPrelim, OffsetKind, Options, ReadTxn,
+    StateVector, Text, Transact, XmlElementPrelim, XmlFragment, XmlTextPrelim,
+};
+
+fn update(bytes: &[u8]) -> Result<(), FrameError> {
+    check_update(bytes, &Bounds::default())
+}
+
+/// One item in the root `t` of client 7, holding one value; then no deletions.
+fn holding_value(value: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![1, 1, 7, 0, 8, 1, 1, b't', 1];
+    bytes.extend_from_slice(value);
+    bytes.push(0);
+    bytes
+}
+
+fn nested_arrays(depth: usize) -> Vec<u8> {
+    let mut value = [117, 1].repeat(depth);
+    value.push(126);
+    holding_value(&value)
+}
+
+#[test]
+fn values_are_nested_as_deeply_as_a_stack_bears_and_no_deeper() {
+    assert_eq!(update(&nested_arrays(128)), Ok(()));
+    for depth in [129, 10_000, 1_000_000] {
+        assert!(matches!(
+            update(&nested_arrays(depth)),
+            Err(FrameError::TooDeep { max: 128, .. })
+        ));
+    }
+    let maps = [&[118, 1, 1, b'k'][..]; 129].concat();
+    assert!(matches!(
+        update(&holding_value(&[&maps[..], &[126]].concat())),
+        Err(FrameError::TooDeep { .. })
+    ));
+}
+
+#[test]
+fn json_texts_are_nested_as_deeply_as_their_parser_bears() {
+    let embed = |text: &str| {
+        let mut bytes = vec![1, 1, 7, 0, 5, 1, 1, b't'];
+        bytes.extend([text.len() as u8 | 0x80, (text.len() >> 7) as u8]);
+        bytes.extend(text.as_bytes());
+        bytes.push(0);
+        bytes
+    };
+    let nested = |depth| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+    assert_eq!(update(&embed(&nested(128))), Ok(()));
+    assert!(matches!(
+        update(&embed(&nested(129))),
+        Err(FrameError::TooDeep { .. })
+    ));
+    let quoted = format!("\"{}\\\"{}\"", "[".repeat(200), "{".repeat(200));
+    assert_eq!(
+        update(&embed(&quoted)),
+        Ok(()),
+        "brackets in a string do not nest"
+    );
+}
+
+#[test]
+fn counts_are_bounded_by_the_bytes_that_are_there() {
+    let hundred_million = [0x80, 0xc2, 0xd7, 0x2f];
+    assert!(matches!(
+        update(&hundred_million),
+        Err(FrameError::TooLong { .. })
+    ));
+    let state_vector = check_state_vector(&hundred_million, &Bounds::default());
+    assert!(matches!(state_vector, Err(FrameError::TooLong { .. })));
+    let items = [&[1][..], &hundred_million, &[7, 0]].concat();
+    assert!(matches!(update(&items), Err(FrameError::TooLong { .. })));
+    let deletions = [&[0, 1, 7][..], &hundred_million].concat();
+    assert!(matches!(
+        update(&deletions),
+        Err(FrameError::TooLong { .. })
+    ));
+    let members = [&[117][..], &hundred_million].concat();
+    assert!(matches!(
+        update(&holding_value(&members)),
+        Err(FrameError::TooLong { .. })
+    ));
+}
+
+#[test]
+fn clocks_stay_where_a_client_can_go_on_writing() {
+    let collected = [1, 1, 7, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x0f, 0];
+    assert!(matches!(
+        update(&collected),
+        Err(FrameError::OutOfRange { .. })
+    ));
+    let deleted = [0, 1, 7, 1, 5, 0xff, 0xff, 0xff, 0xff, 0x0f];
+    assert!(matches!(
+        update(&deleted),
+        Err(FrameError::OutOfRange { .. })
+    ));
+    let nothing_collected = [1, 1, 7, 0, 0, 0, 0];
+    assert!(matches!(
+        update(&nothing_collected),
+        Err(FrameError::OutOfRange { .. })
+    ));
+    let huge_client = [
+        1, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 0, 0, 1, 0,
+    ];
+    assert!(matches!(
+        update(&huge_client),
+        Err(FrameError::OutOfRange { .. })
+    ));
+}
+
+#[test]
+fn what_is_unknown_cut_off_or_too_long_is_refused() {
+    assert!(matches!(update(&[]), Err(FrameError::Truncated { .. })));
+    assert!(matches!(
+        update(&[0, 0, 0]),
+        Err(FrameError::Trailing { .. })
+    ));
+    assert!(matches!(
+        update(&[1, 1, 7, 0, 11, 1, 1, b't', 0]),
+        Err(FrameError::Unknown { value: 11, .. })
+    ));
+    assert!(matches!(
+        update(&[1, 1, 7, 0, 7, 1, 1, b't', 33, 0]),
+        Err(FrameError::Unknown { value: 33, .. })
+    ));
+    assert!(matches!(
+        update(&holding_value(&[1])),
+        Err(FrameError::Unknown { value: 1, .. })
+    ));
+    let not_utf8 = [1, 1, 7, 0, 4, 1, 1, b't', 3, 0xff, 0xfe, 0xc0, 0];
+    assert!(matches!(
+        update(&not_utf8),
+        Err(FrameError::NotUtf8 { at: 9, .. })
+    ));
+}
+
+#[test]
+fn presence_is_json_that_clients_can_parse() {
+    let shown = |state: String| {
+        let state = Some(Bytes::from(state));
+        let entry = PresenceEntry {
+            id: PresenceId(1),
+            version: 1,
+            state,
+        };
+        check_presence(&[entry], &Bounds::default())
+    };
+    assert_eq!(
+        shown(r#"{"user":{"name":"\ud800 <b>","x":1e999}}"#.to_owned()),
+        Ok(())
+    );
+    assert!(shown("not json".to_owned()).is_err());
+    assert!(shown(String::new()).is_err());
+    assert!(shown(format!("{}{}", "[".repeat(30_000), "]".repeat(30_000))).is_err());
+}
+
+/// An edit that some editor makes.
+#[derive(Clone, Debug)]
+enum Edit {
+    Type(u8, String),
+    Format(u8, u8),
+    Delete(u8),
+    Set(String, bool),
+    Push(Vec<i64>),
+    Nest(String),
+    Xml(String),
+}
+
+fn edits() -> impl Strategy<Value = Vec<Edit>> {
+    let edit = prop_oneof![
+        (any::<u8>(), "[a-zé-ü✎]{0,9}").prop_map(|(at, text)| Edit::Type(at, text)),
+        (any::<u8>(), any::<u8>()).prop_map(|(at, length)| Edit::Format(at, length)),
+        any::<u8>().prop_map(Edit::Delete),
+        ("[a-c]", any::<bool>()).prop_map(|(key, value)| Edit::Set(key, value)),
+        prop::collection::vec(any::<i64>(), 0..4).prop_map(Edit::Push),
+        "[a-c]".prop_map(Edit::Nest),
+        "\\PC{0,5}".prop_map(Edit::Xml),
+    ];
+    prop::collection::vec(edit, 1..25)
+}
+
+fn make(doc: &Doc, edit: Edit) {
+    let (text, map, array, xml) = (
+        doc.get_or_insert_text("text"),
+        doc.get_or_insert_map("map"),
+        doc.get_or_insert_array("array"),
+        doc.get_or_insert_xml_fragment("xml"),
+    );
+    let mut txn = doc.transact_mut();
+    let length = text.len(&txn);
+    match edit {
+        Edit::Type(at, typed) => text.insert(&mut txn, u32::from(at).min(length), &typed),
+        Edit::Format(at, run) => {
+            let start = u32::from(at).min(length);
+            let bold: Attrs = HashMap::from([(Arc::from("bold"), Any::Bool(true))]);
+            text.format(&mut txn, start, u32::from(run).min(length - start), bold);
+        }
+        Edit::Delete(at) if length > 0 => text.remove_range(&mut txn, u32::from(at) % length, 1),
+        Edit::Delete(_) => {}
+        Edit::Set(key, value) => drop(map.insert(&mut txn, key, value)),
+        Edit::Push(values) => drop(array.push_back(&mut txn, ArrayPrelim::from(values))),
+        Edit::Nest(key) => {
+            let nested: MapPrelim = [("in", Any::from("deep"))].into_iter().collect();
+            map.insert(&mut txn, key, nested);
+        }
+        Edit::Xml(typed) => {
+            let paragraph = XmlElementPrelim::new("p", [XmlTextPrelim::new(typed).into()]);
+            xml.push_back(&mut txn, paragraph);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_editors_write_is_let_through_and_cut_off_it_is_not(edits in edits(), client in 1..(1u64 << 53)) {
+        let mut options = Options::with_client_id(ClientID::new(client));
+        options.offset_kind = OffsetKind::Utf16;
+        let doc = Doc::with_options(options);
+        for edit in edits {
+            make(&doc, edit);
+        }
+        let txn = doc.transact();
+        let whole = txn.encode_state_as_update_v1(&StateVector::default());
+        prop_assert_eq!(update(&whole), Ok(()));
+        let vector = txn.state_vector().encode_v1();
+        prop_assert_eq!(check_state_vector(&vector, &Bounds::default()), Ok(()));
+        for end in 0..whole.len() {
+            prop_assert!(update(&whole[..end]).is_err(), "cut off at {}", end);
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let _ = update(&bytes);
+        let _ = check_state_vector(&bytes, &Bounds::default());
+    }
+}
