@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use axum::serve::ListenerExt;
 use engine::{Limits, PresenceLimits};
 use metrics_exporter_prometheus::PrometheusHandle;
+use protocol::preflight::Bounds;
 use storage::{MemoryStore, SqliteStore, Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -120,6 +121,7 @@ fn socket_limits(config: &Config) -> SocketLimits {
         message_bytes_max: config.limits.message_bytes,
         connection: ConnectionLimits {
             outbox,
+            bounds: Bounds::default(),
             ping_interval: config.connection.ping_interval,
             silence_max: config.connection.silence_timeout,
         },

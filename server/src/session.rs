@@ -298,6 +298,10 @@ impl Session {
             match stored {
                 Ok(()) => Input::Committed { through },
                 Err(StoreError::Deleted) => Input::Deleted,
+                Err(failure @ (StoreError::DotReused(_) | StoreError::HoleInLane(_) | StoreError::KindDiffers(_))) => {
+                    error!(document = %key, "edits are not those that follow in the store: {failure}");
+                    Input::AppendRefused
+                }
                 Err(failure) => {
                     warn!(document = %key, "edits wait, the store did not take them: {failure}");
                     Input::CommitFailed

@@ -52,6 +52,9 @@ pub enum Input {
     },
     /// The last append failed, or nobody knows whether it did.
     CommitFailed,
+    /// The store will never take the last append: it has other changes of these names, or lacks earlier ones. Only what it
+    /// has can be gone on from, so everyone is closed, retryably, and the document is put away.
+    AppendRefused,
     /// A snapshot was stored and read back.
     SnapshotStored,
     /// A snapshot could not be stored or did not read back.

@@ -143,6 +143,7 @@ impl Document {
             Input::Drained { connection, seen } => self.drained(connection, seen, effects),
             Input::Committed { through } => self.committed(through, effects),
             Input::CommitFailed => self.durability.failed(&self.limits, now),
+            Input::AppendRefused => self.close_all(CloseReason::NotReady, effects),
             Input::SnapshotStored => self.tail.taking = false,
             Input::SnapshotFailed => self.snapshot_failed(),
             Input::Deleted => self.close_all(CloseReason::Deleted, effects),

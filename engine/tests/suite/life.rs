@@ -108,6 +108,20 @@ fn deletion_closes_everyone_and_stores_nothing_more() {
 
 /// The driver may find that someone is just coming. It tells them why, and the document asks to be put away again.
 #[test]
+fn an_append_that_the_store_will_never_take_ends_the_document_retryably() {
+    let mut world = joined(2, Limits::default());
+    world.types(0, "hello");
+    world.settle();
+    world.tell(Input::AppendRefused);
+    assert_eq!(closed(&world), [Some(CloseReason::NotReady); 2]);
+    assert!(world.clients[0].acked().is_empty());
+    assert!(
+        world.retired > 0,
+        "unsaved edits come back with their clients"
+    );
+}
+
+#[test]
 fn a_closed_document_goes_on_asking_to_be_put_away() {
     let mut world = joined(1, Limits::default());
     world.tell(Input::Deleted);
