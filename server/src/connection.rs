@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use axum::extract::ws::WebSocket;
 use bytes::Bytes;
-use engine::{CloseReason, ConnectionId, DocumentKey};
-use protocol::Dialect;
+use engine::{CloseReason, ConnectionId, DocumentKey, Intent};
 use protocol::close::Close;
+use protocol::preflight::Bounds;
+use protocol::{Dialect, FrameError};
 use tokio::time::{Instant, timeout};
 use tracing::{debug, info};
 
@@ -27,6 +28,8 @@ use crate::telemetry::metrics;
 pub struct ConnectionLimits {
     /// Bounds of its outbox.
     pub outbox: OutboxLimits,
+    /// Bounds of what a frame carries.
+    pub bounds: Bounds,
     /// How often a sign of life is asked for.
     pub ping_interval: Duration,
     /// How long a connection may be silent before it is closed.
@@ -57,6 +60,7 @@ pub async fn serve(
             let receiving = Receiving {
                 id,
                 dialect,
+                bounds: limits.bounds,
                 mailbox: mailbox.clone(),
                 outbox: outbox.clone(),
                 heard: &heard,
@@ -97,6 +101,8 @@ enum End {
     ByPeer,
     /// It is to be closed.
     Close(CloseReason),
+    /// It is to be closed for what its peer sent.
+    Refuse(CloseReason, FrameError),
 }
 
 impl From<Broken> for End {
@@ -108,6 +114,7 @@ impl From<Broken> for End {
 struct Receiving<'a> {
     id: ConnectionId,
     dialect: Dialect,
+    bounds: Bounds,
     mailbox: Mailbox,
     outbox: Outbox,
     heard: &'a LastHeard,
@@ -121,7 +128,7 @@ impl Receiving<'_> {
             let frame = match incoming {
                 Incoming::Binary(frame) => frame,
                 Incoming::Alive => continue,
-                Incoming::Text => return End::Close(CloseReason::BadFrame),
+                Incoming::Text | Incoming::Malformed => return End::Close(CloseReason::BadFrame),
                 Incoming::TooLarge => return End::Close(CloseReason::TooLarge),
                 Incoming::Closed => return End::ByPeer,
             };
@@ -133,19 +140,36 @@ impl Receiving<'_> {
 
     async fn forward(&self, frame: &Bytes) -> Result<(), End> {
         metrics::frame_received(frame.len());
-        let intents = self.dialect.decode(frame).map_err(|error| {
-            debug!(connection = %self.id, "frame refused: {error}");
-            End::Close(CloseReason::BadFrame)
-        })?;
+        let intents = self
+            .read(frame)
+            .map_err(|(reason, fault)| End::Refuse(reason, fault))?;
         let mail = Mail::Intents {
             connection: self.id,
             intents,
             seen: self.outbox.seen(),
         };
-        self.mailbox
-            .send(mail)
-            .await
-            .map_err(|_| End::Close(CloseReason::NotReady))
+        if self.mailbox.send(mail).await.is_err() {
+            self.session_is_gone().await;
+        }
+        Ok(())
+    }
+
+    /// Reads a frame and checks what it carries, before any library takes that apart.
+    fn read(&self, frame: &Bytes) -> Result<Vec<Intent>, (CloseReason, FrameError)> {
+        let intents = self
+            .dialect
+            .decode(frame)
+            .map_err(|fault| (CloseReason::BadFrame, fault))?;
+        for intent in &intents {
+            self.dialect.check(intent, &self.bounds)?;
+        }
+        Ok(intents)
+    }
+
+    /// Leaves the last word to the writer: a session that ends says why through the outbox, and that comes first there.
+    async fn session_is_gone(&self) {
+        self.outbox.close(CloseReason::NotReady);
+        std::future::pending::<()>().await;
     }
 }
 
@@ -191,10 +215,10 @@ impl Sending<'_> {
                     connection: self.id,
                     seen: self.outbox.seen(),
                 };
-                self.mailbox
-                    .send(mail)
-                    .await
-                    .map_err(|_| End::Close(CloseReason::NotReady))
+                if self.mailbox.send(mail).await.is_err() {
+                    self.outbox.close(CloseReason::NotReady);
+                }
+                Ok(())
             }
             Taken::Close(reason) => Err(End::Close(reason)),
         }
@@ -259,6 +283,11 @@ async fn close(
         End::ByPeer => debug!(%document, connection = %id, "connection closed by its client"),
         End::Close(reason) => {
             info!(%document, connection = %id, ?reason, "connection closed");
+            metrics::closed(reason);
+            say_goodbye(dialect, writer, reason).await;
+        }
+        End::Refuse(reason, fault) => {
+            info!(%document, connection = %id, ?reason, "connection closed: {fault}");
             metrics::closed(reason);
             say_goodbye(dialect, writer, reason).await;
         }

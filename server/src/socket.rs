@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use protocol::close::Close;
+use tungstenite::error::ProtocolError;
 
 /// The reading end of a socket.
 pub(crate) struct SocketReader(SplitStream<WebSocket>);
@@ -26,6 +27,8 @@ pub(crate) enum Incoming {
     Closed,
     /// The peer began a message longer than is allowed.
     TooLarge,
+    /// The peer sent bytes that are no WebSocket frame.
+    Malformed,
 }
 
 /// The connection broke while writing.
@@ -45,8 +48,8 @@ impl SocketReader {
             Some(Ok(Message::Binary(bytes))) => Incoming::Binary(bytes),
             Some(Ok(Message::Text(_))) => Incoming::Text,
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Incoming::Alive,
-            Some(Err(error)) if is_too_large(&error) => Incoming::TooLarge,
-            Some(Ok(Message::Close(_)) | Err(_)) | None => Incoming::Closed,
+            Some(Err(error)) => fault(&error),
+            Some(Ok(Message::Close(_))) | None => Incoming::Closed,
         }
     }
 }
@@ -84,7 +87,15 @@ impl SocketWriter {
     }
 }
 
-fn is_too_large(error: &axum::Error) -> bool {
+/// Tells a peer that breaks the rules from a connection that breaks.
+fn fault(error: &axum::Error) -> Incoming {
     let cause = error.source().and_then(|cause| cause.downcast_ref());
-    matches!(cause, Some(tungstenite::Error::Capacity(_)))
+    match cause {
+        Some(tungstenite::Error::Capacity(_)) => Incoming::TooLarge,
+        Some(tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => {
+            Incoming::Closed
+        }
+        Some(tungstenite::Error::Protocol(_) | tungstenite::Error::Utf8(_)) => Incoming::Malformed,
+        _ => Incoming::Closed,
+    }
 }

@@ -60,7 +60,9 @@ impl Members {
         match to {
             Audience::One(connection) => self.push(*connection, &mut frames, shows),
             Audience::Among { members, but } => {
-                let others = members.iter().filter(|connection| Some(**connection) != *but);
+                let others = members
+                    .iter()
+                    .filter(|connection| Some(**connection) != *but);
                 others.for_each(|connection| self.push(*connection, &mut frames, shows));
             }
             Audience::AllBut(few) => {
