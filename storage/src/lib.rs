@@ -2,7 +2,7 @@
 //!
 //! A [`Store`] is the truth about every document: the log of its changes, and snapshots that spare replaying it. When
 //! [`Store::append`] returns, the changes survive a crash of the machine; an acknowledgement may be sent then, and not
-//! before. Begin with the trait, whose docs are the contract; `contract.rs` checks each promise of it for every
+//! before. Begin with the trait, whose docs are the contract; `contract` checks each promise of it for every
 //! implementation alike.
 //!
 //! [`MemoryStore`] is the contract in its plainest form, for tests and for reading. [`SqliteStore`] keeps it on disk: one

@@ -1,0 +1,133 @@
+//! The contract of [`Store`] as code: one check for each promise, run by every implementation alike.
+//!
+//! Each check takes an empty store. [`store_contract!`](crate::store_contract) turns them into tests, given an expression
+//! that opens one. What only some stores can promise, such as outliving the process, is tested beside those.
+
+mod changes;
+pub use changes::*;
+
+mod documents;
+pub use documents::*;
+
+mod history;
+pub use history::*;
+
+use bytes::Bytes;
+use engine::{
+    Change, ChangeKind, ConnectionId, DocumentKey, Dot, Hlc, Kind, ReplicaId, Snapshot,
+    StoredChange, VectorClock,
+};
+
+use crate::store::Store;
+
+/// Makes a test of each check. `$open` is an expression, evaluated in an async function, whose value derefs to a store
+/// and keeps it alive.
+#[macro_export]
+macro_rules! store_contract {
+    ($open:expr) => {
+        $crate::store_contract! { $open;
+            replica_ids_are_never_handed_out_twice
+            what_was_appended_is_loaded
+            every_field_of_a_change_comes_back
+            repeating_a_change_does_nothing
+            a_dot_names_one_change
+            lanes_have_no_holes
+            an_append_is_stored_whole_or_not_at_all
+            a_refusal_leaves_its_neighbours_alone
+            many_documents_are_appended_at_once
+            order_extends_the_order_of_appends
+            the_timeline_pages_forward_without_gaps
+            the_timeline_pages_backward_without_gaps
+            a_change_is_found_by_dot_index_and_time
+            a_snapshot_stands_for_what_it_covers
+            looking_back_takes_the_newest_snapshot_within
+            old_snapshots_go_and_the_newest_two_stay
+            a_snapshot_covers_only_what_is_stored
+            a_lane_is_read_in_part
+            a_deleted_document_stays_deleted
+            a_kind_is_fixed
+            creating_is_for_new_documents
+            documents_are_listed_by_prefix_and_cursor
+            workspaces_are_counted
+            names_never_run_together
+            awkward_names_are_just_names
+            large_and_empty_payloads_come_back
+            an_unknown_document_is_empty
+            a_check_succeeds_and_a_closed_store_refuses
+        }
+    };
+    ($open:expr; $($check:ident)+) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $check() {
+                let store = $open;
+                $crate::contract::$check(&*store).await;
+            }
+        )+
+    };
+}
+
+/// A document's name in workspace `w`.
+pub fn document(name: &str) -> DocumentKey {
+    DocumentKey::new("w", name).expect("a test's name is a good one")
+}
+
+/// A small change of a lane, unlike every other.
+pub fn change(document: &DocumentKey, replica: ReplicaId, counter: u64) -> Change {
+    Change {
+        document: document.clone(),
+        dot: Dot::new(replica, counter),
+        context: [Dot::new(replica, counter - 1)].into_iter().collect(),
+        hlc: Hlc::from_wall_ms(1_000 * counter),
+        author: None,
+        connection: ConnectionId(7),
+        kind: ChangeKind::YjsUpdate,
+        payload: Bytes::from(format!("{document} {replica}.{counter}")),
+    }
+}
+
+/// Changes `from..=to` of a lane.
+pub fn changes(document: &DocumentKey, replica: ReplicaId, from: u64, to: u64) -> Vec<Change> {
+    (from..=to)
+        .map(|counter| change(document, replica, counter))
+        .collect()
+}
+
+/// A snapshot of a Yjs document; the store does not look into its state.
+pub fn snapshot(document: &DocumentKey, covered: &[Dot], state: &'static str) -> Snapshot {
+    Snapshot {
+        document: document.clone(),
+        kind: Kind::Yjs,
+        clock: covered.iter().copied().collect(),
+        state: Bytes::from_static(state.as_bytes()),
+    }
+}
+
+fn interleave(one: Vec<Change>, two: Vec<Change>) -> Vec<Change> {
+    let (mut one, mut all) = (one.into_iter(), Vec::new());
+    for change in two {
+        all.extend(one.next());
+        all.push(change);
+    }
+    all.extend(one);
+    all
+}
+
+async fn two_replicas(store: &dyn Store) -> (ReplicaId, ReplicaId) {
+    let one = store.new_replica().await.unwrap();
+    (one, store.new_replica().await.unwrap())
+}
+
+async fn append(store: &dyn Store, document: &DocumentKey, changes: Vec<Change>) {
+    let appended = store.append(document.clone(), Kind::Yjs, changes).await;
+    assert_eq!(appended, Ok(()), "{document}");
+}
+
+fn plain(changes: &[StoredChange]) -> Vec<Change> {
+    changes.iter().map(|it| it.change.clone()).collect()
+}
+
+fn clock(heads: &[(ReplicaId, u64)]) -> VectorClock {
+    let head = |&(replica, counter)| Dot::new(replica, counter);
+    heads.iter().map(head).collect()
+}
