@@ -1,7 +1,7 @@
 //! The contract of a store: what every implementation promises, and what breaks if it does not.
 //!
 //! The store is the truth. `append` returning is the moment at which an edit may be called saved, so everything here is
-//! about what survives a crash. Each promise is checked for every implementation by one suite, `contract.rs`.
+//! about what survives a crash. Each promise is checked for every implementation by one suite, `contract`.
 
 use std::fmt;
 use std::future::Future;
