@@ -12,9 +12,12 @@ use super::args::{DataArgs, DocCommand, DocumentArgs};
 use super::failure::Failure;
 use super::{output, serve};
 use crate::config::{Config, StoreChoice};
+use crate::telemetry::logs::{self, LogFormat};
 
-/// Runs a command under `quire doc`.
+/// Runs a command under `quire doc`. What the store has to warn of, such as damaged rows that are left out, is told on
+/// standard error.
 pub(super) fn run(command: DocCommand) -> Result<(), Failure> {
+    logs::init(LogFormat::Pretty, "warn").map_err(|error| Failure::failed(error.to_string()))?;
     serve::runtime()?.block_on(async {
         match command {
             DocCommand::List(args) => list::run(args).await,
