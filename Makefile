@@ -21,13 +21,13 @@ lint: ## formatting and clippy
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
 unit: ## unit, property and contract tests, with all run-time checks on
-	cargo test --locked -p quire-engine -p quire-protocol -p quire-storage -p quire-server
+	cargo test --locked -p engine -p protocol -p storage -p server
 
 web: ## the pages: types, helpers, and that the committed build is the one the sources give
 	cd web && npm run --silent check && npm test --silent && npm run --silent verify
 
 black-box: ## the real binary: durability, the trace, bad input, faults, the differential runs
-	cargo build --release --locked -p quire-server
+	cargo build --release --locked -p server
 	cargo test --release --locked -p quire-tests -- --test-threads=1
 
 clients: ## the unmodified y-websocket client

@@ -17,9 +17,9 @@ use tokio::time::{Instant, timeout};
 use tracing::{debug, info};
 
 use crate::clock::Clock;
-use crate::hub::{Hub, JoinError, Mailbox};
+use crate::hub::{Hub, JoinError};
+use crate::mail::{Joining, Mail, Mailbox};
 use crate::outbox::{Outbox, OutboxLimits, Taken};
-use crate::session::{Joining, Mail};
 use crate::socket::{self, Broken, Incoming, SocketReader, SocketWriter};
 use crate::telemetry::metrics;
 
@@ -46,7 +46,7 @@ pub async fn serve(
 ) {
     let id = hub.next_connection();
     let outbox = Outbox::new(limits.outbox);
-    let (reader, mut writer) = socket::split(socket);
+    let (mut reader, mut writer) = socket::split(socket);
     let _counted = metrics::connection_opened();
     let joining = Joining {
         connection: id,
@@ -74,7 +74,7 @@ pub async fn serve(
                 limits,
             };
             let end = tokio::select! {
-                end = receiving.run(reader) => end,
+                end = receiving.run(&mut reader) => end,
                 end = sending.run(&mut writer) => end,
             };
             // A session that is gone needs no goodbye.
@@ -84,14 +84,13 @@ pub async fn serve(
         Err(JoinError::Stopping) => End::Close(CloseReason::Stopping),
         Err(JoinError::Full) => End::Close(CloseReason::NotReady),
     };
-    close(&document, id, dialect, &mut writer, end).await;
+    close(&document, id, dialect, (reader, writer), end).await;
 }
 
 /// Refuses a socket without opening anything: says why, in the dialect and in the close code.
 pub async fn refuse(socket: WebSocket, dialect: Dialect, reason: CloseReason) {
-    let (_, mut writer) = socket::split(socket);
     metrics::closed(reason);
-    say_goodbye(dialect, &mut writer, reason).await;
+    say_goodbye(dialect, socket::split(socket), reason).await;
 }
 
 /// How a connection ended.
@@ -121,7 +120,7 @@ struct Receiving<'a> {
 }
 
 impl Receiving<'_> {
-    async fn run(self, mut reader: SocketReader) -> End {
+    async fn run(self, reader: &mut SocketReader) -> End {
         loop {
             let incoming = reader.next().await;
             self.heard.now();
@@ -276,7 +275,7 @@ async fn close(
     document: &DocumentKey,
     id: ConnectionId,
     dialect: Dialect,
-    writer: &mut SocketWriter,
+    ends: (SocketReader, SocketWriter),
     end: End,
 ) {
     match end {
@@ -284,30 +283,34 @@ async fn close(
         End::Close(reason) => {
             info!(%document, connection = %id, ?reason, "connection closed");
             metrics::closed(reason);
-            say_goodbye(dialect, writer, reason).await;
+            say_goodbye(dialect, ends, reason).await;
         }
         End::Refuse(reason, fault) => {
             info!(%document, connection = %id, ?reason, "connection closed: {fault}");
             metrics::closed(reason);
-            say_goodbye(dialect, writer, reason).await;
+            say_goodbye(dialect, ends, reason).await;
         }
     }
 }
 
-/// Tells the client why, and gives it a moment to read that: a socket that closes with unread bytes in it would take the
-/// close code away from its reader.
-async fn say_goodbye(dialect: Dialect, writer: &mut SocketWriter, reason: CloseReason) {
+/// Tells the client why, and listens until it closes too: a socket that is closed while its client still speaks is reset,
+/// which takes the close code away from its reader.
+async fn say_goodbye(
+    dialect: Dialect,
+    (mut reader, mut writer): (SocketReader, SocketWriter),
+    reason: CloseReason,
+) {
     let close = Close::new(dialect, reason);
     let goodbye = async {
         if let Some(denied) = dialect.denied(close.text).filter(|_| close.is_permanent()) {
             writer.write(vec![denied]).await?;
         }
-        writer.close(close).await
+        writer.close(close).await?;
+        reader.pass_over().await;
+        Ok::<_, Broken>(())
     };
-    let said = timeout(GOODBYE_MAX, goodbye).await;
-    if matches!(reason, CloseReason::TooLarge) && matches!(said, Ok(Ok(()))) {
-        tokio::time::sleep(GOODBYE_MAX).await;
-    }
+    // Whoever does not answer is not waited for any longer.
+    let _ = timeout(GOODBYE_MAX, goodbye).await;
 }
 
 /// How long a close may take.

@@ -9,16 +9,17 @@ use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use engine::{ConnectionId, DocumentKey};
+use engine::{ConnectionId, DocumentKey, Kind};
 use storage::StoreError;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
-use crate::session::{self, Joining, Mail, World};
+use crate::mail::{Joining, Mail, Mailbox};
 use crate::telemetry::metrics;
+use crate::world::World;
 
-/// The way to a session's mailbox. It is bounded: a sender waits when it is full.
-pub type Mailbox = mpsc::Sender<Mail>;
+/// Starts the session of a document, which reads this mailbox until it puts itself away.
+pub type StartSession = fn(&Hub, DocumentKey, Kind, mpsc::Receiver<Mail>);
 
 /// Knows every hot document. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -46,6 +47,7 @@ pub enum JoinError {
 struct Inner {
     world: Arc<World>,
     limits: HubLimits,
+    start_session: StartSession,
     sessions: Mutex<Sessions>,
     tasks: TaskTracker,
     next_connection: AtomicU64,
@@ -59,10 +61,11 @@ struct Sessions {
 
 impl Hub {
     /// A hub without hot documents.
-    pub fn new(world: World, limits: HubLimits) -> Self {
+    pub fn new(world: World, limits: HubLimits, start_session: StartSession) -> Self {
         Self(Arc::new(Inner {
             world: Arc::new(world),
             limits,
+            start_session,
             sessions: Mutex::default(),
             tasks: TaskTracker::new(),
             next_connection: AtomicU64::new(1),
@@ -201,9 +204,7 @@ impl Hub {
             Entry::Vacant(_) if hot >= self.0.limits.documents_max => Err(JoinError::Full),
             entry => {
                 let (sender, receiver) = mpsc::channel(self.0.limits.mailbox_max);
-                let session =
-                    session::run(self.clone(), key.clone(), joining.dialect.kind(), receiver);
-                self.spawn(session);
+                (self.0.start_session)(self, key.clone(), joining.dialect.kind(), receiver);
                 entry.insert_entry(sender.clone());
                 metrics::documents_open(hot + 1);
                 Ok(sender)

@@ -25,8 +25,9 @@ use crate::http::health::Health;
 use crate::http::{self, App, SocketLimits};
 use crate::hub::{Hub, HubLimits};
 use crate::outbox::OutboxLimits;
-use crate::session::World;
+use crate::session;
 use crate::telemetry::metrics;
+use crate::world::World;
 
 /// Serves until SIGTERM or SIGINT. A second signal stops at once.
 ///
@@ -89,7 +90,7 @@ pub async fn build(
     };
     Ok(Arc::new(App {
         store,
-        hub: Hub::new(world, hub),
+        hub: Hub::new(world, hub, session::start),
         health: Health::default(),
         sockets: socket_limits(config),
         connections: Arc::new(Semaphore::new(config.limits.connections)),

@@ -52,6 +52,17 @@ impl SocketReader {
             Some(Ok(Message::Close(_))) | None => Incoming::Closed,
         }
     }
+
+    /// Passes over all that the peer still sends, until it closes. Where nothing can be read any more, this never ends.
+    pub(crate) async fn pass_over(&mut self) {
+        loop {
+            match self.next().await {
+                Incoming::Closed => return,
+                Incoming::TooLarge | Incoming::Malformed => std::future::pending().await,
+                Incoming::Binary(_) | Incoming::Text | Incoming::Alive => {}
+            }
+        }
+    }
 }
 
 impl SocketWriter {

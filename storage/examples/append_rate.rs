@@ -1,4 +1,4 @@
-//! How fast the SQLite store acknowledges: `cargo run --release -p quire-storage --example append_rate [FOLDER]`.
+//! How fast the SQLite store acknowledges: `cargo run --release -p storage --example append_rate [FOLDER]`.
 //!
 //! First a lone append at a time, beside the bare cost of flushing this disk; then a thousand documents at once, each
 //! with one append of one change under way, as a thousand sessions would.

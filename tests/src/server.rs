@@ -369,8 +369,7 @@ impl Drop for Server {
 pub fn binary() -> Result<PathBuf> {
     let named = env::var_os("QUIRE_BIN").map(PathBuf::from);
     let path = named.map_or_else(release_binary, Ok)?;
-    let hint =
-        "build it with `cargo build --release -p quire-server`, or name another one with QUIRE_BIN";
+    let hint = "build it with `cargo build --release`, or name another one with QUIRE_BIN";
     ensure!(
         File::open(&path).is_ok(),
         "there is no server at {}; {hint}",

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::error::ConfigError;
-use super::layers::Origin;
+use super::origin::Origin;
 use super::settings::{SETTINGS, Setting, nearest};
 use super::values::Values;
 

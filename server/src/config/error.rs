@@ -7,7 +7,7 @@ use std::time::Duration;
 use humantime::format_duration;
 use thiserror::Error;
 
-use super::layers::Origin;
+use super::origin::Origin;
 
 /// Why a configuration was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::ConfigError;
-use super::layers::Origin;
+use super::origin::Origin;
 use super::settings::{SETTINGS, Setting, nearest};
 use super::values::Values;
 

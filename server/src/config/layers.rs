@@ -1,13 +1,13 @@
 //! How the layers come together, and what is said about where each value came from.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 
 use super::Config;
 use super::environment::Environment;
 use super::error::ConfigError;
 use super::file;
+use super::origin::Origin;
 use super::settings::Setting;
 use super::values::Values;
 
@@ -31,35 +31,6 @@ pub struct Loaded {
     pub file: Option<PathBuf>,
     /// What to tell the operator, one sentence each.
     pub warnings: Vec<String>,
-}
-
-/// Where a value came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// Nobody set it.
-    Default,
-    /// A line of a file.
-    File {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-    },
-    /// An environment variable.
-    Environment(String),
-    /// A flag, with its dashes.
-    Flag(String),
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Default => f.write_str("default"),
-            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
-            Self::Environment(variable) => write!(f, "environment {variable}"),
-            Self::Flag(flag) => write!(f, "flag {flag}"),
-        }
-    }
 }
 
 /// Puts the layers upon each other and reads the result.

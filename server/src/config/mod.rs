@@ -16,7 +16,10 @@ mod form;
 pub use form::StoreChoice;
 
 mod layers;
-pub use layers::{Flags, Loaded, Origin};
+pub use layers::{Flags, Loaded};
+
+mod origin;
+pub use origin::Origin;
 
 mod settings;
 pub use settings::{SETTINGS, Setting};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::error::ConfigError;
 use super::form::Form;
-use super::layers::Origin;
+use super::origin::Origin;
 use super::settings::SETTINGS;
 
 /// The value of every setting, as text, with its origin.

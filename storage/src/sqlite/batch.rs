@@ -10,10 +10,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use engine::{Change, DocumentKey, Kind, ReplicaId, VectorClock};
 use sqlx::SqliteConnection;
 
+use super::cache::Cache;
 use super::failure::store_error;
-use super::known::Cache;
+use super::request::{HeldAnswer, Reply, Request};
 use super::sql;
-use super::writer::{HeldAnswer, Reply, Request};
 use crate::store::{Description, StoreError};
 
 /// Why a request was not carried out: refused on its own account, or failed with the whole batch.

@@ -7,12 +7,14 @@
 
 mod append;
 mod batch;
+mod cache;
 mod damage;
 mod failure;
 mod keep;
 mod known;
 mod open;
 mod read;
+mod request;
 mod rows;
 mod sql;
 #[cfg(test)]
@@ -27,7 +29,8 @@ use engine::{Change, DocumentKey, Kind, Order, ReplicaId, Snapshot, StoredChange
 pub use self::open::OpenError;
 use self::open::WriteOptions;
 use self::read::Readers;
-use self::writer::{Reply, Request, Writer};
+use self::request::{Reply, Request};
+use self::writer::Writer;
 use crate::store::{
     Answer, Description, DocumentQuery, Past, Place, Store, StoreError, TimelinePage,
     WorkspaceSummary, assert_of_document,

@@ -12,9 +12,9 @@ use futures_util::stream::BoxStream;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row, SqliteConnection};
 
+use super::cache::Known;
 use super::damage::DamageLog;
 use super::failure::store_error;
-use super::known::Known;
 use super::rows;
 use super::sql;
 use crate::store::{

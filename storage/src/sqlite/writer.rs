@@ -7,42 +7,15 @@
 
 use std::collections::VecDeque;
 
-use engine::{Change, DocumentKey, Kind, ReplicaId, Snapshot};
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
 use super::batch::Batch;
+use super::cache::Cache;
 use super::failure::store_error;
-use super::known::Cache;
 use super::open::{OpenError, WriteOptions};
-use crate::store::{Description, StoreError};
-
-/// Where an answer goes. A caller that no longer waits is no reason to stop.
-pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
-
-/// An answer that is held back until the commit, and is replaced by its failure.
-pub(super) type HeldAnswer = Box<dyn FnOnce(Option<&StoreError>) + Send>;
-
-/// What the writer can be asked.
-#[derive(Debug)]
-pub(super) enum Request {
-    /// Store changes of one document.
-    Append(DocumentKey, Kind, Vec<Change>, Reply<()>),
-    /// Create a document.
-    Create(DocumentKey, Kind, Reply<Description>),
-    /// Delete a document.
-    Delete(DocumentKey, Reply<bool>),
-    /// Hand out a replica id.
-    NewReplica(Reply<ReplicaId>),
-    /// Prove that a commit is possible.
-    Check(Reply<()>),
-    /// Write a snapshot, and answer with its number.
-    PutSnapshot(Snapshot, Reply<i64>),
-    /// Remove a snapshot that did not read back.
-    RemoveSnapshot(i64, Reply<()>),
-    /// Remove the snapshots of a document that newer ones make superfluous.
-    ThinSnapshots(DocumentKey, Reply<()>),
-}
+use super::request::{HeldAnswer, Reply, Request};
+use crate::store::StoreError;
 
 #[derive(Debug)]
 enum Message {
@@ -91,22 +64,6 @@ impl Writer {
         if self.inbox.send(Message::Close(closer)).await.is_ok() {
             // Whether it answers or is gone, it has stopped.
             let _ = closed.await;
-        }
-    }
-}
-
-impl Request {
-    /// Answers with an error.
-    fn fail(self, error: &StoreError) {
-        match self {
-            Self::Append(.., reply)
-            | Self::Check(reply)
-            | Self::RemoveSnapshot(_, reply)
-            | Self::ThinSnapshots(_, reply) => fail(reply, error),
-            Self::Create(.., reply) => fail(reply, error),
-            Self::Delete(_, reply) => fail(reply, error),
-            Self::NewReplica(reply) => fail(reply, error),
-            Self::PutSnapshot(_, reply) => fail(reply, error),
         }
     }
 }
@@ -198,11 +155,6 @@ async fn close(connection: SqliteConnection) {
     if let Err(error) = connection.close().await {
         tracing::warn!(%error, "write connection did not close cleanly");
     }
-}
-
-fn fail<T>(reply: Reply<T>, error: &StoreError) {
-    // The caller may have stopped waiting.
-    let _ = reply.send(Err(error.clone()));
 }
 
 fn reopen_error(error: OpenError) -> StoreError {

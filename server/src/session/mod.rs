@@ -7,104 +7,29 @@
 mod members;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use engine::{
-    Author, Change, CloseReason, ConnectionId, Document, DocumentKey, Effect, Effects, Input,
-    Intent, Kind, Limits, Loaded, Phase, ReplicaId, Snapshot,
+    Change, CloseReason, ConnectionId, Document, DocumentKey, Effect, Effects, Input, Intent, Kind,
+    Loaded, Phase, Snapshot,
 };
-use protocol::Dialect;
-use storage::{Past, Store, StoreError, load_log};
+use storage::{Past, StoreError, load_log};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
-use crate::clock::Clock;
 use crate::hub::Hub;
-use crate::outbox::Outbox;
+use crate::mail::{Joining, Mail};
 use crate::telemetry::metrics;
+use crate::world::World;
 use members::Members;
 
-/// What the session of a document is sent.
-#[derive(Debug)]
-pub enum Mail {
-    /// A connection wants to join.
-    Join(Joining),
-    /// A connection closed.
-    Leave(ConnectionId),
-    /// A connection asks for something.
-    Intents {
-        /// Which.
-        connection: ConnectionId,
-        /// What, in the order in which it came.
-        intents: Vec<Intent>,
-        /// How much of this replica's lane it had been shown.
-        seen: Option<u64>,
-    },
-    /// A connection whose outbox was dropped has written what came before.
-    Drained {
-        /// Which.
-        connection: ConnectionId,
-        /// How much of this replica's lane it had been shown.
-        seen: Option<u64>,
-    },
-    /// The document was deleted.
-    Deleted,
-    /// The server is stopping.
-    Drain,
-}
-
-/// A connection that wants to join.
-#[derive(Debug)]
-pub struct Joining {
-    /// Which.
-    pub connection: ConnectionId,
-    /// Who; none if anonymous.
-    pub author: Option<Author>,
-    /// In which dialect.
-    pub dialect: Dialect,
-    /// Where to put frames for it.
-    pub outbox: Outbox,
-}
-
-/// What every session shares.
-#[derive(Debug)]
-pub struct World {
-    /// Where changes are kept.
-    pub store: Arc<dyn Store>,
-    /// This process.
-    pub replica: ReplicaId,
-    /// Bounds of each document.
-    pub limits: Limits,
-    /// Bytes of edits of all documents that may wait for the store; the author of the next one is closed, retryably.
-    pub unsaved_bytes_max: usize,
-    /// Bytes of edits that wait for the store now.
-    pub unsaved_bytes: AtomicUsize,
-    /// When the store last refused an append, in monotonic milliseconds; 0 if it has taken one since.
-    pub append_failed_ms: AtomicU64,
-    /// The time.
-    pub(crate) clock: Clock,
-}
-
-impl World {
-    fn note_append(&self, stored: &Result<(), StoreError>) {
-        let failed = matches!(stored, Err(StoreError::Full | StoreError::Unavailable(_)));
-        let failed_ms = if failed {
-            self.clock.now().monotonic_ms.max(1)
-        } else {
-            0
-        };
-        self.append_failed_ms.store(failed_ms, Ordering::Relaxed);
-    }
-
-    /// Whether the store refuses appends. A refused one is repeated every few seconds, so an old failure says nothing.
-    pub(crate) fn appends_fail(&self) -> bool {
-        let failed_ms = self.append_failed_ms.load(Ordering::Relaxed);
-        failed_ms > 0 && self.clock.now().monotonic_ms < failed_ms + APPEND_FAILURE_STALE_MS
-    }
+/// Starts the session of a document.
+pub(crate) fn start(hub: &Hub, key: DocumentKey, kind: Kind, mailbox: mpsc::Receiver<Mail>) {
+    hub.spawn(run(hub.clone(), key, kind, mailbox));
 }
 
 /// Serves one document until it is put away.
-pub(crate) async fn run(hub: Hub, key: DocumentKey, kind: Kind, mailbox: mpsc::Receiver<Mail>) {
+async fn run(hub: Hub, key: DocumentKey, kind: Kind, mailbox: mpsc::Receiver<Mail>) {
     let mut effects = Effects::new();
     let world = hub.world();
     match Document::open(key.clone(), kind, world.replica, world.limits, &mut effects) {
@@ -397,8 +322,6 @@ async fn sleep_until(deadline: Option<tokio::time::Instant>) {
     }
 }
 
-/// How long a failed append speaks for the store.
-const APPEND_FAILURE_STALE_MS: u64 = 10_000;
 /// Mails handled as one batch.
 const BATCH_MAX: usize = 256;
 /// One load or one append, and one snapshot: the document asks for no more at a time.

@@ -1,0 +1,50 @@
+//! What every session of this process shares: the store, the replica id, the limits, and how far the store is behind.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use engine::{Limits, ReplicaId};
+use storage::{Store, StoreError};
+
+use crate::clock::Clock;
+
+/// What every session shares.
+#[derive(Debug)]
+pub struct World {
+    /// Where changes are kept.
+    pub store: Arc<dyn Store>,
+    /// This process.
+    pub replica: ReplicaId,
+    /// Bounds of each document.
+    pub limits: Limits,
+    /// Bytes of edits of all documents that may wait for the store; the author of the next one is closed, retryably.
+    pub unsaved_bytes_max: usize,
+    /// Bytes of edits that wait for the store now.
+    pub unsaved_bytes: AtomicUsize,
+    /// When the store last refused an append, in monotonic milliseconds; 0 if it has taken one since.
+    pub append_failed_ms: AtomicU64,
+    /// The time.
+    pub(crate) clock: Clock,
+}
+
+impl World {
+    /// Notes how an append went.
+    pub(crate) fn note_append(&self, stored: &Result<(), StoreError>) {
+        let failed = matches!(stored, Err(StoreError::Full | StoreError::Unavailable(_)));
+        let failed_ms = if failed {
+            self.clock.now().monotonic_ms.max(1)
+        } else {
+            0
+        };
+        self.append_failed_ms.store(failed_ms, Ordering::Relaxed);
+    }
+
+    /// Whether the store refuses appends. A refused one is repeated every few seconds, so an old failure says nothing.
+    pub(crate) fn appends_fail(&self) -> bool {
+        let failed_ms = self.append_failed_ms.load(Ordering::Relaxed);
+        failed_ms > 0 && self.clock.now().monotonic_ms < failed_ms + APPEND_FAILURE_STALE_MS
+    }
+}
+
+/// How long a failed append speaks for the store.
+const APPEND_FAILURE_STALE_MS: u64 = 10_000;

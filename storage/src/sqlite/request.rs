@@ -1,0 +1,54 @@
+//! What the writer can be asked, and how it answers.
+
+use engine::{Change, DocumentKey, Kind, ReplicaId, Snapshot};
+use tokio::sync::oneshot;
+
+use crate::store::{Description, StoreError};
+
+/// Where an answer goes. A caller that no longer waits is no reason to stop.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// An answer that is held back until the commit, and is replaced by its failure.
+pub(super) type HeldAnswer = Box<dyn FnOnce(Option<&StoreError>) + Send>;
+
+/// What the writer can be asked.
+#[derive(Debug)]
+pub(super) enum Request {
+    /// Store changes of one document.
+    Append(DocumentKey, Kind, Vec<Change>, Reply<()>),
+    /// Create a document.
+    Create(DocumentKey, Kind, Reply<Description>),
+    /// Delete a document.
+    Delete(DocumentKey, Reply<bool>),
+    /// Hand out a replica id.
+    NewReplica(Reply<ReplicaId>),
+    /// Prove that a commit is possible.
+    Check(Reply<()>),
+    /// Write a snapshot, and answer with its number.
+    PutSnapshot(Snapshot, Reply<i64>),
+    /// Remove a snapshot that did not read back.
+    RemoveSnapshot(i64, Reply<()>),
+    /// Remove the snapshots of a document that newer ones make superfluous.
+    ThinSnapshots(DocumentKey, Reply<()>),
+}
+
+impl Request {
+    /// Answers with an error.
+    pub(super) fn fail(self, error: &StoreError) {
+        match self {
+            Self::Append(.., reply)
+            | Self::Check(reply)
+            | Self::RemoveSnapshot(_, reply)
+            | Self::ThinSnapshots(_, reply) => fail(reply, error),
+            Self::Create(.., reply) => fail(reply, error),
+            Self::Delete(_, reply) => fail(reply, error),
+            Self::NewReplica(reply) => fail(reply, error),
+            Self::PutSnapshot(_, reply) => fail(reply, error),
+        }
+    }
+}
+
+fn fail<T>(reply: Reply<T>, error: &StoreError) {
+    // The caller may have stopped waiting.
+    let _ = reply.send(Err(error.clone()));
+}
