@@ -107,6 +107,13 @@ impl Editor {
         map.keys(&txn).map(str::to_owned).collect()
     }
 
+    /// What a key of the map is set to, if it is set to a string.
+    pub fn value(&self, key: &str) -> Option<String> {
+        let mut txn = self.doc.transact_mut();
+        let map = txn.get_or_insert_map(MAP);
+        map.get_as(&txn, key).ok()
+    }
+
     /// Whether updates wait for others that never came.
     pub fn waits(&self) -> bool {
         self.doc.transact().has_missing_updates()

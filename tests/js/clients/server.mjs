@@ -1,0 +1,82 @@
+// A real server process for one test: the binary that QUIRE_BIN names (by default the release build of this checkout), on
+// a free loopback port, with a data folder of its own. The test may kill it, stop it, and start it again.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { until } from './until.mjs'
+
+const BINARY = process.env.QUIRE_BIN ?? fileURLToPath(new URL('../../../target/release/quire', import.meta.url))
+
+/** Starts a server that is removed, with its data, when the test ends. */
+export async function startServer (test) {
+  const server = new Server(await freePort(), await mkdtemp(join(tmpdir(), 'quire-clients-')))
+  test.after(() => server.remove())
+  await server.start()
+  return server
+}
+
+class Server {
+  constructor (port, folder) {
+    this.folder = folder
+    this.listen = `127.0.0.1:${port}`
+    this.url = `ws://${this.listen}`
+    this.said = ''
+  }
+
+  async start () {
+    const settings = ['serve', '--listen', this.listen, '--data-dir', this.folder]
+    this.process = spawn(BINARY, settings, { stdio: ['ignore', 'pipe', 'pipe'] })
+    for (const stream of [this.process.stdout, this.process.stderr]) stream.on('data', chunk => { this.said += chunk })
+    this.ended = once(this.process, 'exit')
+    await until('the server is ready', () => this.#ready())
+  }
+
+  /** Ends the process with a signal: SIGKILL is a crash, SIGTERM asks it to stop. */
+  async end (signal) {
+    this.process.kill(signal)
+    await this.ended
+  }
+
+  async remove () {
+    if (this.process.exitCode === null && this.process.signalCode === null) await this.end('SIGKILL')
+    await rm(this.folder, { recursive: true })
+  }
+
+  /** What the API answers under the path of a document of the default workspace. */
+  async document (name, rest = '', options = {}) {
+    const path = `/api/v1/workspaces/default/documents/${encodeURIComponent(name)}${rest}`
+    return await fetch(`http://${this.listen}${path}`, options)
+  }
+
+  /** A document's text as the API gives it, or nothing if there is no such document. */
+  async text (name) {
+    const answer = await this.document(name, '/content?format=text&field=text')
+    return answer.ok ? await answer.text() : null
+  }
+
+  async #ready () {
+    if (this.process.exitCode !== null) throw new Error(`the server ended by itself and said:\n${this.said}`)
+    const answer = await fetch(`http://${this.listen}/readyz`).catch(() => null)
+    return answer?.ok
+  }
+}
+
+/** A port that nothing listens on, below those that the kernel gives to outgoing connections: it is free at a restart too. */
+async function freePort () {
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 10_000)
+    const probe = createServer()
+    const free = await new Promise(resolve => {
+      probe.once('error', () => resolve(false))
+      probe.listen(port, '127.0.0.1', () => resolve(true))
+    })
+    if (!free) continue
+    probe.close()
+    await once(probe, 'close')
+    return port
+  }
+}
