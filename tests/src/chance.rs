@@ -22,19 +22,9 @@ impl Chance {
         Self { state }
     }
 
-    /// A generator that goes its own way from here.
-    pub fn fork(&mut self) -> Self {
-        Self { state: self.next() }
-    }
-
     /// A number below `bound`.
     pub fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
-    }
-
-    /// True once in `times`.
-    pub fn once_in(&mut self, times: u64) -> bool {
-        self.below(times) == 0
     }
 
     fn next(&mut self) -> u64 {

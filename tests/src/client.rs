@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use bytes::Bytes;
 
 use crate::editor::Editor;
-use crate::frames::{self, Frame, Presence};
+use crate::frames::{self, Frame};
 use crate::socket::{Heard, Socket};
 
 /// A connected editor.
@@ -20,7 +20,6 @@ pub struct Client {
     pub editor: Editor,
     unstored: HashMap<Bytes, usize>,
     stored: u64,
-    present: HashMap<u64, Presence>,
 }
 
 /// What a client noticed.
@@ -68,7 +67,6 @@ impl Client {
             editor,
             unstored: HashMap::new(),
             stored: 0,
-            present: HashMap::new(),
         })
     }
 
@@ -132,11 +130,6 @@ impl Client {
         self.stored
     }
 
-    /// Who else is here, by number.
-    pub fn present(&self) -> &HashMap<u64, Presence> {
-        &self.present
-    }
-
     /// Waits until the text is as it should be.
     ///
     /// # Errors
@@ -188,13 +181,7 @@ impl Client {
                 Noticed::Synced
             }
             Frame::Update(update) => self.updated(update)?,
-            Frame::Presence(entries) => {
-                self.present
-                    .extend(entries.into_iter().map(|entry| (entry.client, entry)));
-                self.present.retain(|_, entry| entry.state != "null");
-                Noticed::Nothing
-            }
-            Frame::Denied(_) => Noticed::Nothing,
+            Frame::Presence(_) | Frame::Denied(_) => Noticed::Nothing,
         })
     }
 

@@ -1,6 +1,5 @@
 //! What operators meet: a full disk, damaged rows, a thousand documents, a port in use, idle documents, slow readers.
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -401,15 +400,13 @@ async fn damage(data_dir: &Path, sql: &'static str) -> Result<()> {
     Ok(connection.close().await?)
 }
 
-fn write_history(address: SocketAddr, number: u64) -> impl Future<Output = Result<()>> {
-    async move {
-        let mut client = Client::join(address, &format!("many-{number}"), 1).await?;
-        for letter in ["a", "b", "c"] {
-            let update = client.editor.append(&format!("{letter}{number};"));
-            client.save(update).await?;
-        }
-        client.socket.close().await
+async fn write_history(address: SocketAddr, number: u64) -> Result<()> {
+    let mut client = Client::join(address, &format!("many-{number}"), 1).await?;
+    for letter in ["a", "b", "c"] {
+        let update = client.editor.append(&format!("{letter}{number};"));
+        client.save(update).await?;
     }
+    client.socket.close().await
 }
 
 async fn documents_open(server: &Server) -> Result<u64> {
