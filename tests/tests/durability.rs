@@ -273,8 +273,9 @@ impl Trial {
         let of = self.ledger.count(document);
         ensure!(
             lost.is_empty(),
-            "{document}: {whom} lacks {} of {of} acknowledged edits: {lost:?}",
-            lost.len()
+            "{document}: {whom} lacks {} of {of} acknowledged edits, first {:?}",
+            lost.len(),
+            lost[0]
         );
         Ok(())
     }
@@ -321,7 +322,9 @@ impl Trial {
                 .unlogged(document, &log_of(&store, document).await?);
             ensure!(
                 unlogged.is_empty(),
-                "{document}: acknowledged, but not in the log: {unlogged:?}"
+                "{document}: {} acknowledged edits are not in the log, first {:?}",
+                unlogged.len(),
+                unlogged[0]
             );
         }
         ensure!(self.ledger.total() > 0, "nothing was ever acknowledged");
