@@ -24,7 +24,7 @@ pub const SETTINGS: [Setting; 21] = [
     Setting::new("limits.unsaved_node_bytes", "256MiB"),
     Setting::new("limits.mailbox", "1024"),
     Setting::new("limits.outbox_bytes", "1MiB"),
-    Setting::new("limits.outbox_frames", "1024"),
+    Setting::new("limits.outbox_frames", "16384"),
     Setting::new("limits.connections", "100000"),
     Setting::new("limits.documents_open", "100000"),
     Setting::new("document.idle", "30s"),
