@@ -73,6 +73,14 @@ pub enum FrameError {
         /// How many are accepted.
         max: usize,
     },
+    /// Something stands twice that may stand once.
+    #[error("{field} is repeated before byte {at}")]
+    Repeated {
+        /// What was being read.
+        field: &'static str,
+        /// Where that was noticed.
+        at: usize,
+    },
     /// Something is nested more deeply than is accepted.
     #[error("{field} is nested more than {max} deep at byte {at}")]
     TooDeep {

@@ -121,6 +121,31 @@ fn clocks_stay_where_a_client_can_go_on_writing() {
     ));
 }
 
+/// In yrs 0.28.1, reading the document after such an update follows pointers into freed memory.
+#[test]
+fn each_client_has_one_section() {
+    let twice: [&[u8]; 2] = [
+        &[
+            2, 1, 2, 0, 4, 1, 1, b't', 1, b'a', 2, 2, 1, 0x87, 1, 0, 0, 8, 0, 1, 3, 2, 125, 1, 125,
+            2, 0,
+        ],
+        &[
+            2, 1, 2, 1, 0x28, 1, 1, b'm', 1, b'p', 1, 125, 5, 1, 2, 1, 0x88, 1, 0, 1, 125, 5, 0,
+        ],
+    ];
+    for update_with_two in twice {
+        assert!(matches!(
+            update(update_with_two),
+            Err(FrameError::Repeated { .. })
+        ));
+    }
+    assert!(matches!(
+        update(&[0, 2, 7, 1, 0, 1, 7, 1, 3, 1]),
+        Err(FrameError::Repeated { .. })
+    ));
+    assert_eq!(update(&[0, 2, 7, 1, 0, 1, 8, 1, 3, 1]), Ok(()));
+}
+
 #[test]
 fn what_is_unknown_cut_off_or_too_long_is_refused() {
     assert!(matches!(update(&[]), Err(FrameError::Truncated { .. })));

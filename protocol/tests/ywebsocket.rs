@@ -311,7 +311,8 @@ proptest! {
                 | FrameError::Unknown { at, .. }
                 | FrameError::Trailing { at, .. }
                 | FrameError::TooMany { at, .. }
-                | FrameError::TooDeep { at, .. },
+                | FrameError::TooDeep { at, .. }
+                | FrameError::Repeated { at, .. },
             ) => at,
         };
         prop_assert!(at <= frame.len());

@@ -8,17 +8,19 @@ use crate::FrameError;
 /// Walks over the items of all clients.
 pub(super) fn structs(scan: &mut Scan<'_>, bounds: &Bounds) -> Result<(), FrameError> {
     let mut budget = Budget::new(bounds);
+    let mut clients = Vec::new();
     for _ in 0..scan.count("update's clients", SECTION_BYTES_MIN)? {
-        section(scan, bounds, &mut budget)?;
+        clients.push(section(scan, bounds, &mut budget)?);
     }
-    Ok(())
+    each_once(clients, scan)
 }
 
 /// Walks over the deleted ranges of all clients.
 pub(super) fn deletions(scan: &mut Scan<'_>, bounds: &Bounds) -> Result<(), FrameError> {
     let mut budget = Budget::new(bounds);
+    let mut clients = Vec::new();
     for _ in 0..scan.count("deletions' clients", 2)? {
-        scan.client("deletions' client id")?;
+        clients.push(scan.client("deletions' client id")?);
         let ranges = scan.count("deleted ranges", 2)?;
         budget.spend(ranges, scan)?;
         for _ in 0..ranges {
@@ -28,14 +30,14 @@ pub(super) fn deletions(scan: &mut Scan<'_>, bounds: &Bounds) -> Result<(), Fram
             check_clock(clock + length, bounds, at)?;
         }
     }
-    Ok(())
+    each_once(clients, scan)
 }
 
-/// The items of one client, whose clocks follow one another.
-fn section(scan: &mut Scan<'_>, bounds: &Bounds, budget: &mut Budget) -> Result<(), FrameError> {
+/// The items of one client, whose clocks follow one another; returns the client.
+fn section(scan: &mut Scan<'_>, bounds: &Bounds, budget: &mut Budget) -> Result<u64, FrameError> {
     let structs = scan.count("client's items", STRUCT_BYTES_MIN)?;
     budget.spend(structs, scan)?;
-    scan.client("client id")?;
+    let client = scan.client("client id")?;
     let begin = scan.clock("client's clock", bounds.clock_max)?;
     let mut clock = begin;
     for _ in 0..structs {
@@ -49,7 +51,19 @@ fn section(scan: &mut Scan<'_>, bounds: &Bounds, budget: &mut Budget) -> Result<
             });
         }
     }
-    Ok(())
+    Ok(client)
+}
+
+/// Writers give each client one section. yrs keeps pointers into items that a second one then replaces.
+fn each_once(mut clients: Vec<u64>, scan: &Scan<'_>) -> Result<(), FrameError> {
+    clients.sort_unstable();
+    match clients.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(_) => Err(FrameError::Repeated {
+            field: "client",
+            at: scan.position(),
+        }),
+        None => Ok(()),
+    }
 }
 
 /// One item; returns how far it advances the clock.
