@@ -530,3 +530,46 @@ fn a_state_that_is_cut_short_does_not_restore() {
     let waiting = UpdateList::join(&[Bytes::from_static(&[9])]);
     assert!(content().restore(&waiting).is_err());
 }
+
+/// A client that uses its id twice, first for a map entry and then for a text that begins at the same clock. The text's
+/// rest continues what is here. Cutting it by its own parent put it under two parents in yrs, and once one of them was
+/// deleted, the next insertion followed a pointer into freed memory.
+#[test]
+fn an_id_with_two_contents_does_no_harm() {
+    let updates: [&[u8]; 5] = [
+        &[
+            1, 2, 1, 0, 0x27, 1, 1, b'm', 1, b'n', 1, 0x28, 0, 1, 0, 2, b'i', b'n', 1, 119, 1,
+            b'v', 0,
+        ],
+        &[
+            1, 1, 1, 0, 4, 1, 1, b't', 5, b'a', b'b', b'c', 0xc3, 0xa9, 0,
+        ],
+        &[
+            1, 1, 1, 2, 4, 1, 1, b't', 5, b'a', b'b', b'c', 0xc3, 0xa9, 1, 1, 1, 0, 2,
+        ],
+        &[0, 1, 2, 0, 2, 3, 3],
+        &[
+            1, 1, 3, 0, 0x44, 1, 2, 5, b'a', b'b', b'c', 0xc3, 0xa9, 1, 1, 2, 0, 2, 3, 3,
+        ],
+    ];
+    let mut content = content();
+    for update in updates {
+        let _ = content.integrate(update);
+        content.text(None);
+        content.json(None);
+        content.state();
+    }
+}
+
+#[test]
+fn what_is_here_already_is_cut_off_in_front() {
+    let ada = Editor::new(1);
+    let first = ada.append("a😀");
+    ada.append("b");
+    let whole = ada.everything();
+    let mut content = content_of(&[first]);
+    let integrated = content.integrate(&whole).unwrap();
+    assert!(integrated.news && !integrated.missing);
+    assert_eq!(content.text(None), "a😀b");
+    assert!(!content.integrate(&whole).unwrap().news);
+}

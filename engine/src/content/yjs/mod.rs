@@ -186,6 +186,14 @@ impl YjsContent {
         })
     }
 
+    /// Whether any of an update is here already.
+    fn is_begun(&self, inserted: &IdSet) -> bool {
+        inserted.iter().any(|(client, ranges)| {
+            let clock = self.clock(client.get());
+            ranges.iter().any(|range| range.start < clock)
+        })
+    }
+
     /// The update without the items that are here already, if there are any in it.
     fn fresh_part(&self, payload: &[u8], update: &Update) -> Option<Bytes> {
         let begins = update.state_vector_lower();
@@ -202,8 +210,9 @@ impl YjsContent {
         update: Update,
         begins: &mut Begins,
     ) -> Result<Taken, ContentError> {
-        let whole = self.is_ready(&update.insertions(true));
-        let update = if whole {
+        let inserted = update.insertions(true);
+        let whole = self.is_ready(&inserted);
+        let update = if whole && !self.is_begun(&inserted) {
             update
         } else {
             self.ready_part(payload)?
@@ -227,7 +236,7 @@ impl YjsContent {
     fn ready_part(&self, payload: &[u8]) -> Result<Update, ContentError> {
         let part = cut::following(payload, |client| self.clock(client))
             .map_err(|error| undecodable(&error))?;
-        decode_update(part.as_deref().unwrap_or(payload))
+        decode_update(&part)
     }
 
     /// Keeps what could not be integrated of an update, if it may.
