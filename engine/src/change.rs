@@ -7,6 +7,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use thiserror::Error;
 
+use crate::checksum::Checksum;
 use crate::clock::VectorClock;
 use crate::dot::{Dot, Order};
 use crate::names::{Author, ConnectionId, DocumentKey};
@@ -70,25 +71,17 @@ impl Change {
     }
 
     /// A checksum (CRC-32) over every field, so that a damaged or misplaced row is noticed when it is read.
-    ///
-    /// Variable parts are preceded by their length: no two different changes feed the same bytes to it.
     pub fn checksum(&self) -> u32 {
-        let mut hasher = crc32fast::Hasher::new();
-        let mut part = |bytes: &[u8]| {
-            hasher.update(&(bytes.len() as u64).to_le_bytes());
-            hasher.update(bytes);
-        };
-        part(self.document.workspace().as_bytes());
-        part(self.document.name().as_bytes());
-        part(&self.dot.replica.0.to_le_bytes());
-        part(&self.dot.counter.to_le_bytes());
-        part(&self.context.to_bytes());
-        part(&self.hlc.0.to_le_bytes());
-        part(self.author.as_ref().map_or("", Author::as_str).as_bytes());
-        part(&self.connection.0.to_le_bytes());
-        part(&[self.kind as u8, u8::from(self.author.is_some())]);
-        part(&self.payload);
-        hasher.finalize()
+        let mut checksum = Checksum::of(&self.document);
+        checksum.field(&self.dot.replica.0.to_le_bytes());
+        checksum.field(&self.dot.counter.to_le_bytes());
+        checksum.field(&self.context.to_bytes());
+        checksum.field(&self.hlc.0.to_le_bytes());
+        checksum.field(self.author.as_ref().map_or("", Author::as_str).as_bytes());
+        checksum.field(&self.connection.0.to_le_bytes());
+        checksum.field(&[self.kind as u8, u8::from(self.author.is_some())]);
+        checksum.field(&self.payload);
+        checksum.value()
     }
 }
 

@@ -12,6 +12,8 @@
 mod change;
 pub use change::{Change, ChangeKind, MalformedPayload, StoredChange, UpdateList};
 
+mod checksum;
+
 mod clock;
 pub use clock::{ClockOrder, MalformedClock, VectorClock};
 

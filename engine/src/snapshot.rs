@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use thiserror::Error;
 
+use crate::checksum::Checksum;
 use crate::clock::VectorClock;
 use crate::content::Content;
 use crate::names::{DocumentKey, Kind};
@@ -45,16 +46,10 @@ impl Snapshot {
 
     /// A checksum (CRC-32) over every field, so that a damaged or misplaced row is noticed when it is read.
     pub fn checksum(&self) -> u32 {
-        let mut hasher = crc32fast::Hasher::new();
-        let mut part = |bytes: &[u8]| {
-            hasher.update(&(bytes.len() as u64).to_le_bytes());
-            hasher.update(bytes);
-        };
-        part(self.document.workspace().as_bytes());
-        part(self.document.name().as_bytes());
-        part(self.kind.as_str().as_bytes());
-        part(&self.clock.to_bytes());
-        part(&self.state);
-        hasher.finalize()
+        let mut checksum = Checksum::of(&self.document);
+        checksum.field(self.kind.as_str().as_bytes());
+        checksum.field(&self.clock.to_bytes());
+        checksum.field(&self.state);
+        checksum.value()
     }
 }

@@ -54,9 +54,10 @@ impl YjsContent {
     /// The bytes are not an update, contradict the document, or too much would wait for missing parts.
     pub fn integrate(&mut self, payload: &[u8]) -> Result<Integrated, ContentError> {
         let update = decode_update(payload)?;
-        let fresh = self.fresh_part(payload, &update);
+        let inserted = update.insertions(true);
+        let fresh = self.fresh_part(payload, &inserted);
         let mut begins = Begins::default();
-        let taken = self.take_in(payload, update, &mut begins)?;
+        let taken = self.take_in(payload, update, &inserted, &mut begins)?;
         if taken.let_go && !taken.news {
             return Err(ContentError::TooMuchMissing);
         }
@@ -195,11 +196,8 @@ impl YjsContent {
     }
 
     /// The update without the items that are here already, if there are any in it.
-    fn fresh_part(&self, payload: &[u8], update: &Update) -> Option<Bytes> {
-        let begins = update.state_vector_lower();
-        let mut clients = begins.iter();
-        let overlaps = clients.any(|(client, begin)| *begin < self.clock(client.get()));
-        let have = overlaps.then(|| self.have())?;
+    fn fresh_part(&self, payload: &[u8], inserted: &IdSet) -> Option<Bytes> {
+        let have = self.is_begun(inserted).then(|| self.have())?;
         diff_updates_v1(payload, &have).ok().map(Bytes::from)
     }
 
@@ -208,11 +206,11 @@ impl YjsContent {
         &mut self,
         payload: &[u8],
         update: Update,
+        inserted: &IdSet,
         begins: &mut Begins,
     ) -> Result<Taken, ContentError> {
-        let inserted = update.insertions(true);
-        let whole = self.is_ready(&inserted);
-        let update = if whole && !self.is_begun(&inserted) {
+        let whole = self.is_ready(inserted);
+        let update = if whole && !self.is_begun(inserted) {
             update
         } else {
             self.ready_part(payload)?
@@ -270,7 +268,10 @@ impl YjsContent {
 
     fn retry(&mut self, payload: &Bytes, begins: &mut Begins) -> Taken {
         decode_update(payload)
-            .and_then(|update| self.take_in(payload, update, begins))
+            .and_then(|update| {
+                let inserted = update.insertions(true);
+                self.take_in(payload, update, &inserted, begins)
+            })
             .unwrap_or_default()
     }
 
