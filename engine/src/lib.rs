@@ -37,6 +37,10 @@ pub use names::{Author, ConnectionId, DocumentKey, Kind, NAME_BYTES_MAX, NameErr
 mod presence;
 pub use presence::{Presence, PresenceEntry, PresenceId, PresenceLimits};
 
+mod sabotage;
+#[cfg(feature = "sabotage")]
+pub use sabotage::Bug;
+
 mod snapshot;
 pub use snapshot::{Snapshot, SnapshotMismatch};
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::content::ContentError;
 use crate::names::{Author, ConnectionId, Kind};
 use crate::presence::PresenceEntry;
+use crate::sabotage::Bug;
 use crate::time::Now;
 
 use super::Document;
@@ -64,6 +65,9 @@ impl Document {
         if self.peers.remove(&connection).is_none() {
             return;
         }
+        if self.sabotage.is(Bug::GhostPresence) {
+            return;
+        }
         let gone = self.presence.close(connection, now);
         show_presence(gone, None, effects);
         if self.peers.is_empty() {
@@ -112,7 +116,9 @@ impl Document {
     }
 
     fn pull(&mut self, connection: ConnectionId, have: &[u8], now: Now, effects: &mut Effects) {
-        match self.content.missing_from(have) {
+        let stored_only = self.sabotage.is(Bug::EmptyAnswer) && !self.is_durable();
+        let own = stored_only.then(|| self.content.have(std::iter::empty()));
+        match self.content.missing_from(own.as_deref().unwrap_or(have)) {
             Ok(payload) => {
                 self.peers.entry(connection).and_modify(Peer::base);
                 self.send_content(connection, Event::Missing { payload }, effects);
@@ -149,7 +155,8 @@ impl Document {
         now: Now,
         effects: &mut Effects,
     ) {
-        if !self.durability.has_room(&payload, &self.limits) {
+        let has_room = self.durability.has_room(&payload, &self.limits);
+        if !has_room && !self.sabotage.is(Bug::NoBound) {
             self.expel(connection, CloseReason::StoreBehind, now, effects);
             return;
         }
@@ -236,7 +243,8 @@ impl Document {
             .batch
             .iter()
             .map(|pushed| &pushed.begins)
-            .chain(self.durability.unsaved_begins());
+            .chain(self.durability.unsaved_begins())
+            .filter(|_| !self.sabotage.is(Bug::StaleStep1));
         let have = self.content.have(unsaved);
         effects.push(Effect::Send {
             to: Audience::One(connection),

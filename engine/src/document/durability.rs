@@ -161,6 +161,13 @@ impl Durability {
         });
     }
 
+    /// A deliberate bug: the change that is stored next, perhaps for the second time, is not what it was.
+    pub(super) fn alter_first(&mut self) {
+        if let Some(first) = self.unsaved.front_mut() {
+            first.change.hlc.0 += 1;
+        }
+    }
+
     /// Releases all that waits for no change later than `through`.
     pub(super) fn release(&mut self, through: u64) -> Released {
         let ready = self.acks.partition_point(|ack| ack.through <= through);

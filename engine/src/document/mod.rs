@@ -29,6 +29,7 @@ use crate::content::{Content, ContentError};
 use crate::dot::ReplicaId;
 use crate::names::{ConnectionId, DocumentKey, Kind};
 use crate::presence::Presence;
+use crate::sabotage::{Bug, Sabotage};
 use crate::time::{HlcClock, Now};
 
 use clients::Asked;
@@ -58,6 +59,7 @@ pub struct Document {
     checkpoints: Checkpoints,
     tail: Tail,
     idle_since_ms: Option<u64>,
+    sabotage: Sabotage,
 }
 
 impl Document {
@@ -91,7 +93,14 @@ impl Document {
             checkpoints: Checkpoints::default(),
             tail: Tail::default(),
             idle_since_ms: None,
+            sabotage: Sabotage::default(),
         })
+    }
+
+    /// Breaks the document on purpose, to show that a check notices.
+    #[cfg(feature = "sabotage")]
+    pub fn sabotage(&mut self, bug: Bug) {
+        self.sabotage.set(bug);
     }
 
     /// Where the document is in its life.
@@ -142,7 +151,7 @@ impl Document {
             } => self.intent(connection, intent, seen, now, effects),
             Input::Drained { connection, seen } => self.drained(connection, seen, effects),
             Input::Committed { through } => self.committed(through, effects),
-            Input::CommitFailed => self.durability.failed(&self.limits, now),
+            Input::CommitFailed => self.commit_failed(now),
             Input::AppendRefused => self.close_all(CloseReason::NotReady, effects),
             Input::SnapshotStored => self.tail.taking = false,
             Input::SnapshotFailed => self.snapshot_failed(),
@@ -157,7 +166,7 @@ impl Document {
         self.answer(now, effects);
         self.record_and_relay(now, effects);
         self.take_snapshot_if_due();
-        let released = if self.durability.is_settled() {
+        let released = if self.durability.is_settled() || self.sabotage.is(Bug::AckBeforeCommit) {
             self.durability.release(u64::MAX)
         } else {
             Released::default()

@@ -4,6 +4,7 @@ use crate::change::{Change, ChangeKind, UpdateList};
 use crate::clock::VectorClock;
 use crate::content::Begins;
 use crate::dot::Dot;
+use crate::sabotage::Bug;
 use crate::time::Now;
 
 use super::Document;
@@ -13,12 +14,15 @@ use super::relay::{self, Pushed};
 
 impl Document {
     pub(super) fn record_and_relay(&mut self, now: Now, effects: &mut Effects) {
-        let batch = std::mem::take(&mut self.batch);
+        let mut batch = std::mem::take(&mut self.batch);
         if batch.is_empty() {
             return;
         }
         for of_one in batch.chunk_by(|a, b| a.connection == b.connection) {
             self.record(of_one, now);
+        }
+        if self.sabotage.is(Bug::LostMerge) && batch.len() > 1 {
+            batch.pop();
         }
         let unbased = self.peers.iter().filter(|(_, peer)| !peer.is_based);
         let unbased: Vec<_> = unbased.map(|(connection, _)| *connection).collect();
@@ -62,7 +66,7 @@ impl Document {
 
     fn change_of(&mut self, pushes: &[&Pushed], now: Now) -> Change {
         let context = self.context(pushes[0].seen);
-        let dot = Dot::new(self.replica, self.last_counter() + 1);
+        let dot = Dot::new(self.replica, self.next_counter());
         self.clock.observe(dot);
         let (kind, payload) = match pushes {
             [lone] => (ChangeKind::YjsUpdate, lone.payload.clone()),
@@ -100,6 +104,20 @@ impl Document {
 
     pub(super) fn last_counter(&self) -> u64 {
         self.clock.get(self.replica)
+    }
+
+    fn next_counter(&self) -> u64 {
+        let next = self.last_counter() + 1;
+        let hole = self.sabotage.is(Bug::HoleInLane) && next.is_multiple_of(5);
+        next + u64::from(hole)
+    }
+
+    /// The last append failed, or nobody knows whether it did.
+    pub(super) fn commit_failed(&mut self, now: Now) {
+        self.durability.failed(&self.limits, now);
+        if self.sabotage.is(Bug::DotReuse) {
+            self.durability.alter_first();
+        }
     }
 
     pub(super) fn committed(&mut self, through: u64, effects: &mut Effects) {

@@ -1,7 +1,10 @@
 //! Resting: what happens by the passing of time (expired presence, snapshots, putting an idle document away) and how a
 //! document ends.
 
-use crate::change::Change;
+use bytes::Bytes;
+
+use crate::change::{Change, UpdateList};
+use crate::sabotage::Bug;
 use crate::snapshot::Snapshot;
 use crate::time::Now;
 
@@ -44,7 +47,12 @@ impl Document {
     }
 
     fn take_snapshot(&mut self) {
-        let state = self.content.state();
+        let boasts = self.sabotage.is(Bug::BoastfulSnapshot);
+        let state = if boasts {
+            UpdateList::join(&[Bytes::from_static(&[0, 0])])
+        } else {
+            self.content.state()
+        };
         self.tail = Tail {
             snapshot_bytes: state.len() as u64,
             taking: true,
@@ -69,7 +77,7 @@ impl Document {
         self.idle_since_ms = Some(now.monotonic_ms);
         if self.phase == Phase::Open && self.tail.changes >= SNAPSHOT_AT_REST && !self.tail.taking {
             self.take_snapshot();
-        } else if self.is_durable() && !self.tail.taking {
+        } else if self.is_durable() && !self.tail.taking || self.sabotage.is(Bug::ForgetOnUnload) {
             effects.push(Effect::Retire);
         }
     }
