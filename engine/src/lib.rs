@@ -37,6 +37,9 @@ pub use names::{Author, ConnectionId, DocumentKey, Kind, NAME_BYTES_MAX, NameErr
 mod presence;
 pub use presence::{Presence, PresenceEntry, PresenceId, PresenceLimits};
 
+mod quarantine;
+pub use quarantine::{MalformedHash, PayloadHash, Quarantined};
+
 mod sabotage;
 #[cfg(feature = "sabotage")]
 pub use sabotage::Bug;

@@ -12,7 +12,9 @@
 //! | `WrongKind` | 4409 | a document's kind never changes |
 //! | `TooLarge` | 4413 | 1009 is the standard's own code, but is retried with the same frame for ever (y-websocket#189) |
 //! | `BadName` | 4414 | the address is at fault, as in HTTP's 414 |
+//! | `DocumentFull` | 4419 | the edit would not fit the next time either |
 //! | `BadUpdate` | 4422 | the client would offer the same update at its next sync |
+//! | `ReadOnly` | 4423 | "locked", as in HTTP's 423: the edit would be refused until someone repairs the document |
 //! | `StoreBehind` | 1013 | "try again later": the store will catch up |
 //! | `NotReady` | 1013 | "try again later": 1011 would be true as well, but says nothing about coming back |
 //! | `Stopping` | 1012 | "service restart" |
@@ -61,7 +63,9 @@ fn ywebsocket_code(reason: CloseReason) -> u16 {
         CloseReason::WrongKind => 4409,
         CloseReason::TooLarge => 4413,
         CloseReason::BadName => 4414,
+        CloseReason::DocumentFull => 4419,
         CloseReason::BadUpdate => 4422,
+        CloseReason::ReadOnly => 4423,
         CloseReason::StoreBehind | CloseReason::NotReady => 1013,
         CloseReason::Stopping => 1012,
         CloseReason::Silent => 1001,
@@ -75,6 +79,8 @@ fn text(reason: CloseReason) -> &'static str {
         CloseReason::WrongKind => "The document is of a kind that this protocol cannot edit.",
         CloseReason::TooLarge => "The message is larger than the server accepts.",
         CloseReason::BadName => "The name of the workspace or document is not acceptable.",
+        CloseReason::DocumentFull => "The document is as large as it may be.",
+        CloseReason::ReadOnly => "The document is read-only until it is repaired.",
         CloseReason::BadUpdate => "The update cannot be read or contradicts the document.",
         CloseReason::StoreBehind => "The server is behind with storing edits; try again later.",
         CloseReason::NotReady => "The document is not ready; try again later.",
@@ -87,13 +93,15 @@ fn text(reason: CloseReason) -> &'static str {
 mod tests {
     use super::*;
 
-    const FOR_EVER: [CloseReason; 6] = [
+    const FOR_EVER: [CloseReason; 8] = [
         CloseReason::BadFrame,
         CloseReason::Deleted,
         CloseReason::WrongKind,
         CloseReason::TooLarge,
         CloseReason::BadName,
         CloseReason::BadUpdate,
+        CloseReason::DocumentFull,
+        CloseReason::ReadOnly,
     ];
 
     const FOR_NOW: [CloseReason; 4] = [

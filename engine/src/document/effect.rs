@@ -8,6 +8,7 @@ use crate::change::Change;
 use crate::dot::Dot;
 use crate::names::ConnectionId;
 use crate::presence::PresenceEntry;
+use crate::quarantine::Quarantined;
 use crate::snapshot::Snapshot;
 
 use super::input::PushTag;
@@ -49,6 +50,14 @@ pub enum Effect {
     StoreSnapshot(Snapshot),
     /// A stored change could not be integrated; the document is open without it.
     Skipped(Dot),
+    /// Keep a payload that made the content library fail, for people to look at, and give its hash with
+    /// [`Loaded::quarantined`](super::Loaded::quarantined) from now on. It may come again for the same payload.
+    Quarantine(Quarantined),
+    /// The document takes no more edits: part of its log cannot be used, or it failed too often. For people to look at.
+    ReadOnly {
+        /// What happened, in a few words.
+        reason: String,
+    },
     /// The document is idle and all of it is stored: put it away, unless someone is just coming.
     Retire,
 }
@@ -117,6 +126,10 @@ pub enum CloseReason {
     BadFrame,
     /// The client sent an edit that does not decode or contradicts the document.
     BadUpdate,
+    /// The document takes no edits, and the client sent one.
+    ReadOnly,
+    /// The document is as large as it may be, and the client sent an edit that adds to it.
+    DocumentFull,
     /// The client sent more in one message than is allowed.
     TooLarge,
     /// The document's name is not acceptable.

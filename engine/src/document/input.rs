@@ -1,11 +1,14 @@
 //! What a document is told: by clients, through their dialect's adapter, and by the world, through its driver.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
 use crate::change::StoredChange;
 use crate::clock::VectorClock;
 use crate::names::{Author, ConnectionId, Kind};
 use crate::presence::PresenceEntry;
+use crate::quarantine::PayloadHash;
 use crate::snapshot::Snapshot;
 
 /// One thing that happened.
@@ -105,4 +108,6 @@ pub struct Loaded {
     pub changes: Vec<StoredChange>,
     /// The latest change of each lane, including any that were too damaged to give.
     pub heads: VectorClock,
+    /// The payloads that are kept out of the document.
+    pub quarantined: BTreeSet<PayloadHash>,
 }

@@ -6,6 +6,7 @@
 
 mod members;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -194,6 +195,12 @@ impl Session {
                     metrics::damaged_rows(1);
                     error!(document = %self.key, %dot, "stored change does not decode, the document opens without it");
                 }
+                Effect::Quarantine(quarantined) => {
+                    error!(document = %self.key, hash = %quarantined.hash, "payload is kept out of the document: {}", quarantined.reason);
+                }
+                Effect::ReadOnly { reason } => {
+                    error!(document = %self.key, "document takes no more edits: {reason}");
+                }
                 Effect::Retire => retired = true,
             }
         }
@@ -304,6 +311,7 @@ fn loaded(key: &DocumentKey, past: Past) -> Loaded {
         snapshot: past.snapshot,
         changes: past.changes,
         heads: past.heads,
+        quarantined: BTreeSet::new(),
     }
 }
 

@@ -167,6 +167,8 @@ fn reason_label(reason: CloseReason) -> &'static str {
     match reason {
         CloseReason::BadFrame => "bad_frame",
         CloseReason::BadUpdate => "bad_update",
+        CloseReason::ReadOnly => "read_only",
+        CloseReason::DocumentFull => "document_full",
         CloseReason::TooLarge => "too_large",
         CloseReason::BadName => "bad_name",
         CloseReason::WrongKind => "wrong_kind",

@@ -18,7 +18,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use engine::{
     Audience, Author, Change, CloseReason, ConnectionId, Document, DocumentKey, Dot, Effect,
-    Effects, Event, Input, Intent, Kind, Limits, Now, Phase, ReplicaId, Snapshot,
+    Effects, Event, Input, Intent, Kind, Limits, Now, Phase, Quarantined, ReplicaId, Snapshot,
 };
 use yrs::{ClientID, IdSet};
 
@@ -36,6 +36,10 @@ pub(crate) struct World {
     pub(crate) reload: bool,
     pub(crate) retired: usize,
     pub(crate) skipped: Vec<Dot>,
+    /// What the document wanted kept out, in order.
+    pub(crate) quarantined: Vec<Quarantined>,
+    /// Why it takes no more edits.
+    pub(crate) alarms: Vec<String>,
     /// The connections that were resumed, in order.
     pub(crate) resumed: Vec<ConnectionId>,
     /// Tells the document that its changes are stored before they are: the checks must notice.
@@ -84,6 +88,8 @@ pub(crate) fn unopened(clients: u64, limits: Limits, store: FakeStore) -> World 
         retired: 0,
         reload: false,
         skipped: Vec::new(),
+        quarantined: Vec::new(),
+        alarms: Vec::new(),
         resumed: Vec::new(),
         dishonest: false,
         brought: IdSet::new(),
@@ -387,6 +393,8 @@ impl World {
             }
             Effect::StoreSnapshot(snapshot) => self.take_snapshot(snapshot),
             Effect::Skipped(dot) => self.skipped.push(dot),
+            Effect::Quarantine(quarantined) => self.quarantined.push(quarantined),
+            Effect::ReadOnly { reason } => self.alarms.push(reason),
             Effect::Retire => {
                 let is_closed = matches!(self.document.phase(), Phase::Closed(_));
                 assert!(

@@ -119,6 +119,7 @@ impl FakeStore {
             snapshot,
             changes: rest.cloned().collect(),
             heads: self.heads(),
+            ..Loaded::default()
         }
     }
 
