@@ -35,7 +35,7 @@ mod names;
 pub use names::{Author, ConnectionId, DocumentKey, Kind, NAME_BYTES_MAX, NameError, UnknownKind};
 
 mod presence;
-pub use presence::{Presence, PresenceEntry, PresenceId, PresenceLimits};
+pub use presence::{Presence, PresenceEntry, PresenceId, PresenceLimits, PresenceNotice};
 
 mod quarantine;
 pub use quarantine::{MalformedHash, PayloadHash, Quarantined};

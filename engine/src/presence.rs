@@ -32,6 +32,17 @@ pub struct PresenceEntry {
     pub state: Option<Bytes>,
 }
 
+/// What a node says to the others of the presence of one of its clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PresenceNotice {
+    /// The client's presence, or that it is gone.
+    pub entry: PresenceEntry,
+    /// Whether the client speaks for itself, rather than passing on what it was shown elsewhere.
+    pub is_self: bool,
+    /// Grows with everything that this node says of this document's presence, so that an old word is known for what it is.
+    pub turn: u64,
+}
+
 /// The bounds of a presence table, and its delays in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PresenceLimits {

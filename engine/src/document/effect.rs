@@ -1,13 +1,14 @@
 //! What a document wants done: sent, stored, closed. The driver performs effects in their order.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::change::Change;
-use crate::dot::Dot;
+use crate::dot::{Dot, ReplicaId};
 use crate::names::ConnectionId;
-use crate::presence::PresenceEntry;
+use crate::presence::{PresenceEntry, PresenceNotice};
 use crate::quarantine::Quarantined;
 use crate::snapshot::Snapshot;
 
@@ -57,6 +58,20 @@ pub enum Effect {
     ReadOnly {
         /// What happened, in a few words.
         reason: String,
+    },
+    /// Tell the other nodes of changes of this replica, each of them once and after its commit. They may get lost.
+    Publish(Vec<Change>),
+    /// Tell the other nodes what is new of the presence of this node's own clients. It may get lost.
+    PublishPresence(Vec<PresenceNotice>),
+    /// Ask the other nodes for the presence of all their clients, who each answer with a `PublishPresence`.
+    AskPresence,
+    /// Load the changes of these counters of a lane from the store; answer with `Pulled` or `PullFailed`. There is one pull
+    /// at a time.
+    Pull {
+        /// Whose lane.
+        replica: ReplicaId,
+        /// Which of its changes.
+        counters: RangeInclusive<u64>,
     },
     /// The document is idle and all of it is stored: put it away, unless someone is just coming.
     Retire,

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use crate::change::StoredChange;
+use crate::change::{Change, StoredChange};
 use crate::clock::VectorClock;
+use crate::dot::ReplicaId;
 use crate::names::{Author, ConnectionId, Kind};
-use crate::presence::PresenceEntry;
+use crate::presence::{PresenceEntry, PresenceNotice};
 use crate::quarantine::PayloadHash;
 use crate::snapshot::Snapshot;
 
@@ -62,6 +63,26 @@ pub enum Input {
     SnapshotStored,
     /// A snapshot could not be stored or did not read back.
     SnapshotFailed,
+    /// The bus brought changes of other replicas: in any order, perhaps again, perhaps not all.
+    Heard {
+        /// The changes.
+        changes: Vec<Change>,
+    },
+    /// The bus brought what another replica says of the presence of its clients.
+    HeardPresence {
+        /// Who says it.
+        from: ReplicaId,
+        /// What it says.
+        notices: Vec<PresenceNotice>,
+    },
+    /// The bus brought another replica's question who is here.
+    PresenceAsked,
+    /// The store gave the changes of the last pull, or those of them that it has and can give.
+    Pulled(Vec<StoredChange>),
+    /// The store could not answer the last pull.
+    PullFailed,
+    /// The store's latest change of each lane, as it is to be looked up every second or two while the document is shared.
+    Heads(VectorClock),
     /// The document was deleted.
     Deleted,
     /// The server is stopping: store what is not stored, then let everyone go.

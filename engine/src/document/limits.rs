@@ -21,6 +21,16 @@ pub struct Limits {
     pub snapshot_bytes: u64,
     /// How long a document without clients stays in memory, in milliseconds.
     pub idle_ms: u64,
+    /// Whether other replicas share the store: whether there is anyone to publish to and to pull from.
+    pub shared: bool,
+    /// Changes of other replicas that may be held until what they build on is here; further ones are dropped and pulled later.
+    pub held_changes_max: usize,
+    /// Bytes of such changes, some 256 for each besides its own.
+    pub held_bytes_max: usize,
+    /// Changes in one pull; the rest is another.
+    pub changes_per_pull_max: u64,
+    /// How long a missing change may be on its way before it is pulled, in milliseconds.
+    pub pull_delay_ms: u64,
     /// Bounds of the presence table.
     pub presence: PresenceLimits,
 }
@@ -36,6 +46,11 @@ impl Default for Limits {
             snapshot_changes: 2_000,
             snapshot_bytes: 256 * 1024,
             idle_ms: 30_000,
+            shared: false,
+            held_changes_max: 1_024,
+            held_bytes_max: 8 * 1024 * 1024,
+            changes_per_pull_max: 256,
+            pull_delay_ms: 30,
             presence: PresenceLimits::default(),
         }
     }

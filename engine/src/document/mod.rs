@@ -155,6 +155,12 @@ impl Document {
             Input::AppendRefused => self.close_all(CloseReason::NotReady, effects),
             Input::SnapshotStored => self.tail.taking = false,
             Input::SnapshotFailed => self.snapshot_failed(),
+            Input::Heard { .. }
+            | Input::HeardPresence { .. }
+            | Input::PresenceAsked
+            | Input::Pulled(_)
+            | Input::PullFailed
+            | Input::Heads(_) => {}
             Input::Deleted => self.close_all(CloseReason::Deleted, effects),
             Input::Drain => self.drain(CloseReason::Stopping),
             Input::Tick => self.tick(now, effects),

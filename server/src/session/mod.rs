@@ -201,6 +201,11 @@ impl Session {
                 Effect::ReadOnly { reason } => {
                     error!(document = %self.key, "document takes no more edits: {reason}");
                 }
+                // A node that has its store to itself has nobody to tell and nothing to pull (`Limits::shared`).
+                Effect::Publish(_)
+                | Effect::PublishPresence(_)
+                | Effect::AskPresence
+                | Effect::Pull { .. } => {}
                 Effect::Retire => retired = true,
             }
         }

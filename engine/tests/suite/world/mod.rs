@@ -395,6 +395,10 @@ impl World {
             Effect::Skipped(dot) => self.skipped.push(dot),
             Effect::Quarantine(quarantined) => self.quarantined.push(quarantined),
             Effect::ReadOnly { reason } => self.alarms.push(reason),
+            Effect::Publish(_)
+            | Effect::PublishPresence(_)
+            | Effect::AskPresence
+            | Effect::Pull { .. } => panic!("a document that is alone tells nobody"),
             Effect::Retire => {
                 let is_closed = matches!(self.document.phase(), Phase::Closed(_));
                 assert!(
