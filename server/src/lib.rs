@@ -14,6 +14,7 @@ pub mod hub;
 pub mod mail;
 pub mod outbox;
 pub mod place;
+mod quarantine;
 pub mod serve;
 mod session;
 mod socket;

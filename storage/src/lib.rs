@@ -16,6 +16,9 @@ pub mod contract;
 mod memory;
 pub use memory::MemoryStore;
 
+mod quarantine;
+pub use quarantine::{QuarantineEntry, QuarantineQuery};
+
 mod sqlite;
 pub use sqlite::{OpenError, SqliteStore};
 

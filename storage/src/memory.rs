@@ -2,20 +2,25 @@
 //!
 //! Everything is behind one lock and kept in the order of its keys. It survives nothing, so no server offers it.
 
-use std::collections::BTreeMap;
+mod quarantine;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use engine::{
-    Change, DocumentKey, Dot, Kind, Order, ReplicaId, Snapshot, StoredChange, VectorClock,
+    Change, DocumentKey, Dot, Kind, Order, PayloadHash, Quarantined, ReplicaId, Snapshot,
+    StoredChange, VectorClock,
 };
 
+use crate::quarantine::{QuarantineEntry, QuarantineQuery};
 use crate::store::{
     Answer, Description, DocumentQuery, Past, Place, Store, StoreError, TimelinePage,
     WorkspaceSummary, assert_of_document,
 };
 use crate::thinning::superfluous;
+use quarantine::Quarantine;
 
 /// Keeps changes and snapshots until it is dropped.
 #[derive(Debug, Default)]
@@ -29,6 +34,7 @@ struct State {
     replicas: u32,
     last_order: u64,
     documents: BTreeMap<DocumentKey, Document>,
+    quarantine: Quarantine,
 }
 
 #[derive(Debug)]
@@ -81,16 +87,14 @@ impl Store for MemoryStore {
     }
 
     fn load(&self, document: DocumentKey) -> Answer<'_, Past> {
-        self.with(move |state| {
-            let found = state.documents.get(&document);
-            Ok(found.map_or_else(Past::default, Document::load))
-        })
+        self.with(move |state| Ok(state.past(&document, Document::load)))
     }
 
     fn load_until(&self, document: DocumentKey, until: Order) -> Answer<'_, Past> {
         self.with(move |state| {
-            let found = state.documents.get(&document);
-            Ok(found.map_or_else(Past::default, |found| found.past(until)))
+            Ok(state.past(&document, |found, quarantined| {
+                found.past(until, quarantined)
+            }))
         })
     }
 
@@ -183,6 +187,29 @@ impl Store for MemoryStore {
         })
     }
 
+    fn quarantine(&self, quarantined: Quarantined) -> Answer<'_, ()> {
+        self.with(move |state| {
+            state.quarantine.keep(quarantined);
+            Ok(())
+        })
+    }
+
+    fn quarantined(&self, query: QuarantineQuery) -> Answer<'_, Vec<QuarantineEntry>> {
+        self.with(move |state| Ok(state.quarantine.list(&query)))
+    }
+
+    fn quarantined_payload(
+        &self,
+        document: DocumentKey,
+        hash: PayloadHash,
+    ) -> Answer<'_, Option<QuarantineEntry>> {
+        self.with(move |state| Ok(state.quarantine.get(&document, hash)))
+    }
+
+    fn forget_quarantined(&self, document: DocumentKey, hash: PayloadHash) -> Answer<'_, bool> {
+        self.with(move |state| Ok(state.quarantine.forget(&document, hash)))
+    }
+
     fn check(&self) -> Answer<'_, ()> {
         self.with(|_| Ok(()))
     }
@@ -214,6 +241,22 @@ impl State {
                 change,
             }));
         Ok(())
+    }
+
+    /// A document's past as `read` gives it.
+    fn past(
+        &self,
+        document: &DocumentKey,
+        read: impl FnOnce(&Document, BTreeSet<PayloadHash>) -> Past,
+    ) -> Past {
+        let quarantined = self.quarantine.hashes(document);
+        match self.documents.get(document) {
+            Some(found) => read(found, quarantined),
+            None => Past {
+                quarantined,
+                ..Past::default()
+            },
+        }
     }
 
     /// A document that may be written as `kind`, if there is one.
@@ -255,8 +298,8 @@ impl State {
 }
 
 impl Document {
-    fn load(&self) -> Past {
-        let past = self.past(Order(u64::MAX));
+    fn load(&self, quarantined: BTreeSet<PayloadHash>) -> Past {
+        let past = self.past(Order(u64::MAX), quarantined);
         if past.deleted {
             return Past {
                 snapshot: None,
@@ -267,11 +310,15 @@ impl Document {
         past
     }
 
-    fn past(&self, until: Order) -> Past {
+    fn past(&self, until: Order, quarantined: BTreeSet<PayloadHash>) -> Past {
+        let past = Past {
+            quarantined,
+            ..Past::default()
+        };
         let newest = self
             .snapshots
             .iter()
-            .rfind(|(through, _)| *through <= until);
+            .rfind(|(through, it)| *through <= until && !past.quarantines(it));
         let snapshot = newest.map(|(_, snapshot)| snapshot.clone());
         let covered = |dot| {
             snapshot
@@ -288,7 +335,7 @@ impl Document {
                 .cloned()
                 .collect(),
             snapshot,
-            damaged: 0,
+            ..past
         }
     }
 

@@ -3,15 +3,19 @@
 //! The store is the truth. `append` returning is the moment at which an edit may be called saved, so everything here is
 //! about what survives a crash. Each promise is checked for every implementation by one suite, `contract`.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
 use std::ops::RangeInclusive;
 use std::pin::Pin;
 
 use engine::{
-    Change, DocumentKey, Dot, Kind, Order, ReplicaId, Snapshot, StoredChange, VectorClock,
+    Change, DocumentKey, Dot, Kind, Order, PayloadHash, Quarantined, ReplicaId, Snapshot,
+    StoredChange, VectorClock,
 };
 use thiserror::Error;
+
+use crate::quarantine::{QuarantineEntry, QuarantineQuery};
 
 /// A future that a store returns.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -38,8 +42,8 @@ pub trait Store: fmt::Debug + Send + Sync {
     fn append(&self, document: DocumentKey, kind: Kind, changes: Vec<Change>) -> Answer<'_, ()>;
 
     /// A document's past, as much as opening it takes: the newest snapshot that is whole, the changes that it does not
-    /// cover, and the heads of all lanes. Damaged rows are left out, counted and logged; a damaged snapshot gives way to
-    /// the one before. A document that never was, is an empty one without a kind; a deleted one, which can not be opened,
+    /// cover, and the heads of all lanes. Damaged rows are left out, counted and logged; a damaged snapshot, or one whose
+    /// state is quarantined, gives way to the one before. A document that never was, is an empty one without a kind; a deleted one, which can not be opened,
     /// has its kind and heads, and nothing to replay.
     fn load(&self, document: DocumentKey) -> Answer<'_, Past>;
 
@@ -90,6 +94,28 @@ pub trait Store: fmt::Debug + Send + Sync {
         counters: RangeInclusive<u64>,
     ) -> Answer<'_, Vec<StoredChange>>;
 
+    /// Keeps a payload out of its document: from now on [`Store::load`] gives its hash. The document need not exist.
+    ///
+    /// Of the payload the first MiB is kept, of older entries nothing but the account; of what is in no log, the newest
+    /// 256 entries of each document. Repeating a document and hash changes nothing, except that a place in the log is
+    /// noted that was not known. A deleted document keeps its entries.
+    ///
+    /// *If broken*: what ended the process once ends it again at the next start.
+    fn quarantine(&self, quarantined: Quarantined) -> Answer<'_, ()>;
+
+    /// The quarantine of a document or of all, the newest entry first, without the payloads.
+    fn quarantined(&self, query: QuarantineQuery) -> Answer<'_, Vec<QuarantineEntry>>;
+
+    /// One entry of the quarantine with what is kept of its payload.
+    fn quarantined_payload(
+        &self,
+        document: DocumentKey,
+        hash: PayloadHash,
+    ) -> Answer<'_, Option<QuarantineEntry>>;
+
+    /// Lets a payload into its document again, from the next time that it is opened. False if there is no such entry.
+    fn forget_quarantined(&self, document: DocumentKey, hash: PayloadHash) -> Answer<'_, bool>;
+
     /// Whether changes can be stored just now: a write that is committed.
     fn check(&self) -> Answer<'_, ()>;
 
@@ -112,6 +138,15 @@ pub struct Past {
     pub heads: VectorClock,
     /// How many rows were damaged and left out. Anything but zero is an alarm.
     pub damaged: u64,
+    /// The payloads that are kept out of the document. A snapshot whose state is among them is not given.
+    pub quarantined: BTreeSet<PayloadHash>,
+}
+
+impl Past {
+    /// Whether a snapshot is kept out. Its hash is only computed where anything is.
+    pub(crate) fn quarantines(&self, snapshot: &Snapshot) -> bool {
+        !self.quarantined.is_empty() && self.quarantined.contains(&PayloadHash::of(&snapshot.state))
+    }
 }
 
 /// What is known of a document without opening it. Times are milliseconds since the Unix epoch.
@@ -223,8 +258,18 @@ pub async fn load_log(
     document: &DocumentKey,
     until: Option<Order>,
 ) -> Result<Past, StoreError> {
+    let query = QuarantineQuery {
+        document: Some(document.clone()),
+        limit: usize::MAX,
+        ..QuarantineQuery::default()
+    };
+    let quarantined = store.quarantined(query).await?.into_iter();
+    let quarantined = quarantined.map(|entry| entry.quarantined.hash).collect();
     let Some(description) = store.describe(document.clone()).await? else {
-        return Ok(Past::default());
+        return Ok(Past {
+            quarantined,
+            ..Past::default()
+        });
     };
     let mut changes: Vec<StoredChange> = Vec::new();
     loop {
@@ -249,6 +294,7 @@ pub async fn load_log(
         deleted: description.deleted_ms.is_some(),
         heads,
         changes,
+        quarantined,
         ..Past::default()
     })
 }

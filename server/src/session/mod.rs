@@ -6,7 +6,6 @@
 
 mod members;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -20,6 +19,7 @@ use tracing::{error, info, warn};
 
 use crate::hub::Hub;
 use crate::mail::{Joining, Mail};
+use crate::quarantine::{self, Cause};
 use crate::telemetry::metrics;
 use crate::world::World;
 use members::Members;
@@ -196,7 +196,8 @@ impl Session {
                     error!(document = %self.key, %dot, "stored change does not decode, the document opens without it");
                 }
                 Effect::Quarantine(quarantined) => {
-                    error!(document = %self.key, hash = %quarantined.hash, "payload is kept out of the document: {}", quarantined.reason);
+                    let cause = quarantined.dot.map_or(Cause::Edit, |_| Cause::Stored);
+                    quarantine::keep(&self.hub, quarantined, cause);
                 }
                 Effect::ReadOnly { reason } => {
                     error!(document = %self.key, "document takes no more edits: {reason}");
@@ -316,7 +317,7 @@ fn loaded(key: &DocumentKey, past: Past) -> Loaded {
         snapshot: past.snapshot,
         changes: past.changes,
         heads: past.heads,
-        quarantined: BTreeSet::new(),
+        quarantined: past.quarantined,
     }
 }
 

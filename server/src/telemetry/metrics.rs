@@ -7,6 +7,8 @@ use engine::CloseReason;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
+use crate::quarantine::Cause;
+
 const CONNECTIONS: &str = "quire_connections";
 const DOCUMENTS_OPEN: &str = "quire_documents_open";
 const FRAMES_IN: &str = "quire_frames_received_total";
@@ -19,6 +21,7 @@ const APPEND_SECONDS: &str = "quire_append_seconds";
 const APPEND_FAILURES: &str = "quire_append_failures_total";
 const SNAPSHOTS: &str = "quire_snapshots_stored_total";
 const SLOW_READERS: &str = "quire_slow_readers_total";
+const QUARANTINED: &str = "quire_quarantined_total";
 const DAMAGED_ROWS: &str = "quire_damaged_rows_total";
 
 /// Bounds of the histogram of store delays, in seconds.
@@ -59,6 +62,10 @@ fn describe() {
         "Times a reader was so slow that its queue was replaced by one difference"
     );
     describe_counter!(
+        QUARANTINED,
+        "Payloads that are kept out of documents, by cause; any is worth a look"
+    );
+    describe_counter!(
         DAMAGED_ROWS,
         "Stored rows that were damaged and left out; any is an alarm"
     );
@@ -74,6 +81,9 @@ fn describe() {
         SNAPSHOTS,
     ] {
         counter!(total).absolute(0);
+    }
+    for cause in [Cause::Edit, Cause::Stored, Cause::Crash, Cause::Stuck] {
+        counter!(QUARANTINED, "cause" => cause.as_str()).absolute(0);
     }
     counter!(SLOW_READERS).absolute(0);
     counter!(DAMAGED_ROWS).absolute(0);
@@ -129,6 +139,11 @@ pub(crate) fn snapshot_stored() {
 /// A reader was too slow.
 pub(crate) fn slow_reader() {
     counter!(SLOW_READERS).increment(1);
+}
+
+/// A payload is kept out of its document.
+pub(crate) fn quarantined(cause: Cause) {
+    counter!(QUARANTINED, "cause" => cause.as_str()).increment(1);
 }
 
 /// Stored rows were damaged.

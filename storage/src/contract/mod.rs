@@ -12,6 +12,9 @@ pub use documents::*;
 mod history;
 pub use history::*;
 
+mod quarantine;
+pub use quarantine::*;
+
 use bytes::Bytes;
 use engine::{
     Change, ChangeKind, ConnectionId, DocumentKey, Dot, Hlc, Kind, ReplicaId, Snapshot,
@@ -53,6 +56,13 @@ macro_rules! store_contract {
             awkward_names_are_just_names
             large_and_empty_payloads_come_back
             an_unknown_document_is_empty
+            a_quarantined_payload_is_kept_and_told_at_loading
+            quarantining_again_changes_nothing
+            the_quarantine_is_listed_newest_first_of_one_document_or_all
+            what_the_quarantine_keeps_is_bounded
+            a_quarantined_snapshot_gives_way_to_the_one_before
+            the_quarantine_outlives_its_document
+            what_is_forgotten_is_let_in_again
             a_check_succeeds_and_a_closed_store_refuses
         }
     };

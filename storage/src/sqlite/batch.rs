@@ -107,6 +107,14 @@ impl<'a> Batch<'a> {
                 let answer = self.thin_snapshots(&document).await;
                 self.hold(reply, answer)
             }
+            Request::Quarantine(quarantined, reply) => {
+                let answer = self.quarantine(&quarantined).await;
+                self.hold(reply, answer)
+            }
+            Request::ForgetQuarantined(document, hash, reply) => {
+                let answer = self.forget_quarantined(&document, hash).await;
+                self.hold(reply, answer)
+            }
         }
     }
 

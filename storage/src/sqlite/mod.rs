@@ -1,8 +1,8 @@
 //! The store in a SQLite database: one file, nothing to operate.
 //!
 //! `open` is the way in and proves the settings on which durability rests. `writer` is the one task that writes, `batch` a
-//! transaction of it, with `known`, `append` and `keep` for documents, changes and snapshots. `read` runs beside the
-//! writer and never waits for it. `rows` turns rows into values and refuses damaged ones; `sql` has the statements. The
+//! transaction of it, with `known`, `append`, `keep` and `quarantine` for documents, changes, snapshots and what is kept
+//! out. `read` runs beside the writer and never waits for it. `rows` turns rows into values and refuses damaged ones; `sql` has the statements. The
 //! tables are explained in `migrations/sqlite`.
 
 mod append;
@@ -13,6 +13,7 @@ mod failure;
 mod keep;
 mod known;
 mod open;
+mod quarantine;
 mod read;
 mod request;
 mod rows;
@@ -24,13 +25,16 @@ mod writer;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-use engine::{Change, DocumentKey, Kind, Order, ReplicaId, Snapshot, StoredChange};
+use engine::{
+    Change, DocumentKey, Kind, Order, PayloadHash, Quarantined, ReplicaId, Snapshot, StoredChange,
+};
 
 pub use self::open::OpenError;
 use self::open::WriteOptions;
 use self::read::Readers;
 use self::request::{Reply, Request};
 use self::writer::Writer;
+use crate::quarantine::{QuarantineEntry, QuarantineQuery};
 use crate::store::{
     Answer, Description, DocumentQuery, Past, Place, Store, StoreError, TimelinePage,
     WorkspaceSummary, assert_of_document,
@@ -177,6 +181,26 @@ impl Store for SqliteStore {
         counters: RangeInclusive<u64>,
     ) -> Answer<'_, Vec<StoredChange>> {
         Box::pin(async move { self.readers.lane(&document, replica, &counters).await })
+    }
+
+    fn quarantine(&self, quarantined: Quarantined) -> Answer<'_, ()> {
+        Box::pin(self.write(move |reply| Request::Quarantine(quarantined, reply)))
+    }
+
+    fn quarantined(&self, query: QuarantineQuery) -> Answer<'_, Vec<QuarantineEntry>> {
+        Box::pin(async move { self.readers.quarantined(&query).await })
+    }
+
+    fn quarantined_payload(
+        &self,
+        document: DocumentKey,
+        hash: PayloadHash,
+    ) -> Answer<'_, Option<QuarantineEntry>> {
+        Box::pin(async move { self.readers.quarantined_payload(&document, hash).await })
+    }
+
+    fn forget_quarantined(&self, document: DocumentKey, hash: PayloadHash) -> Answer<'_, bool> {
+        Box::pin(self.write(move |reply| Request::ForgetQuarantined(document, hash, reply)))
     }
 
     fn check(&self) -> Answer<'_, ()> {

@@ -6,7 +6,9 @@
 
 use std::ops::RangeInclusive;
 
-use engine::{DocumentKey, Dot, Kind, Order, ReplicaId, Snapshot, StoredChange, VectorClock};
+use engine::{
+    DocumentKey, Dot, Kind, Order, PayloadHash, ReplicaId, Snapshot, StoredChange, VectorClock,
+};
 use futures_util::TryStreamExt;
 use futures_util::stream::BoxStream;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
@@ -15,8 +17,10 @@ use sqlx::{Row, SqliteConnection};
 use super::cache::Known;
 use super::damage::DamageLog;
 use super::failure::store_error;
+use super::quarantine;
 use super::rows;
 use super::sql;
+use crate::quarantine::{QuarantineEntry, QuarantineQuery};
 use crate::store::{
     Description, DocumentQuery, Past, Place, StoreError, TimelinePage, WorkspaceSummary,
 };
@@ -59,8 +63,14 @@ impl Readers {
     async fn past(&self, document: &DocumentKey, until: Option<Order>) -> Result<Past, StoreError> {
         // One transaction, so that heads, snapshot and changes are of the same moment.
         let mut reading = self.pool.begin().await.map_err(|e| store_error(&e))?;
+        let quarantined = quarantine::hashes(&mut reading, document)
+            .await
+            .map_err(|e| store_error(&e))?;
         let Some(known) = known(&mut reading, document).await? else {
-            return Ok(Past::default());
+            return Ok(Past {
+                quarantined,
+                ..Past::default()
+            });
         };
         let heads = heads(&mut reading, known.id)
             .await
@@ -68,6 +78,7 @@ impl Readers {
         let mut past = Past {
             kind: Some(known.kind),
             deleted: known.deleted,
+            quarantined,
             ..Past::default()
         };
         if known.deleted && until.is_none() {
@@ -223,6 +234,23 @@ impl Readers {
         Ok(row.and_then(|row| rows::snapshot(&row, document, kind)))
     }
 
+    /// The quarantine, without payloads.
+    pub(super) async fn quarantined(
+        &self,
+        query: &QuarantineQuery,
+    ) -> Result<Vec<QuarantineEntry>, StoreError> {
+        quarantine::list(&self.pool, query).await
+    }
+
+    /// One entry of the quarantine, with its payload.
+    pub(super) async fn quarantined_payload(
+        &self,
+        document: &DocumentKey,
+        hash: PayloadHash,
+    ) -> Result<Option<QuarantineEntry>, StoreError> {
+        quarantine::get(&self.pool, document, hash).await
+    }
+
     /// The changes that are whole, at most `limit` of them.
     async fn whole(
         &self,
@@ -270,7 +298,7 @@ impl Gathering<'_> {
         Ok(())
     }
 
-    /// The newest snapshot that is whole and covers nothing that the log has lost.
+    /// The newest snapshot that is whole, is not quarantined and covers nothing that the log has lost.
     async fn find_snapshot(
         &self,
         reading: &mut SqliteConnection,
@@ -284,8 +312,11 @@ impl Gathering<'_> {
         while let Some(row) = rows.try_next().await? {
             let found = rows::snapshot(&row, self.document, self.known.kind)
                 .filter(|snapshot| heads.dominates(&snapshot.clock));
-            if found.is_some() {
-                past.snapshot = found;
+            if let Some(snapshot) = found {
+                if past.quarantines(&snapshot) {
+                    continue;
+                }
+                past.snapshot = Some(snapshot);
                 return Ok(());
             }
             past.damaged += 1;

@@ -1,6 +1,6 @@
 //! What the writer can be asked, and how it answers.
 
-use engine::{Change, DocumentKey, Kind, ReplicaId, Snapshot};
+use engine::{Change, DocumentKey, Kind, PayloadHash, Quarantined, ReplicaId, Snapshot};
 use tokio::sync::oneshot;
 
 use crate::store::{Description, StoreError};
@@ -30,6 +30,10 @@ pub(super) enum Request {
     RemoveSnapshot(i64, Reply<()>),
     /// Remove the snapshots of a document that newer ones make superfluous.
     ThinSnapshots(DocumentKey, Reply<()>),
+    /// Keep a payload out of its document.
+    Quarantine(Quarantined, Reply<()>),
+    /// Let a payload into its document again.
+    ForgetQuarantined(DocumentKey, PayloadHash, Reply<bool>),
 }
 
 impl Request {
@@ -39,9 +43,10 @@ impl Request {
             Self::Append(.., reply)
             | Self::Check(reply)
             | Self::RemoveSnapshot(_, reply)
-            | Self::ThinSnapshots(_, reply) => fail(reply, error),
+            | Self::ThinSnapshots(_, reply)
+            | Self::Quarantine(_, reply) => fail(reply, error),
             Self::Create(.., reply) => fail(reply, error),
-            Self::Delete(_, reply) => fail(reply, error),
+            Self::Delete(_, reply) | Self::ForgetQuarantined(.., reply) => fail(reply, error),
             Self::NewReplica(reply) => fail(reply, error),
             Self::PutSnapshot(_, reply) => fail(reply, error),
         }

@@ -122,6 +122,49 @@ pub(super) const INSERT_SNAPSHOT: &str = "INSERT INTO snapshots
 pub(super) const INSERT_DOCUMENT: &str =
     "INSERT INTO documents (workspace, name, kind, created_ms) VALUES (?1, ?2, ?3, ?4)";
 
+/// What is known already stays as it is, but a place in the log that was not known is noted.
+pub(super) const QUARANTINE: &str = "INSERT INTO quarantine
+    (workspace, name, hash, payload, payload_bytes, author, connection, replica, counter, reason, seen_ms)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+    ON CONFLICT (workspace, name, hash) DO UPDATE
+    SET replica = excluded.replica, counter = excluded.counter WHERE replica IS NULL";
+
+/// Of those that are in no log, the ones before the newest `?3`.
+pub(super) const DROP_OLDEST_QUARANTINED: &str = "DELETE FROM quarantine WHERE number IN (
+    SELECT number FROM quarantine INDEXED BY quarantine_of_document
+    WHERE workspace = ?1 AND name = ?2 AND replica IS NULL ORDER BY number DESC LIMIT -1 OFFSET ?3)";
+
+pub(super) const DROP_OLD_PAYLOADS: &str = "UPDATE quarantine SET payload = x''
+    WHERE length(payload) > 0 AND number <= (SELECT max(number) FROM quarantine) - ?1";
+
+pub(super) const FORGET_QUARANTINED: &str =
+    "DELETE FROM quarantine WHERE workspace = ?1 AND name = ?2 AND hash = ?3";
+
+pub(super) const QUARANTINED_HASHES: &str =
+    "SELECT hash FROM quarantine WHERE workspace = ?1 AND name = ?2";
+
+macro_rules! select_quarantined {
+    ($payload:literal, $which:literal) => {
+        concat!(
+            "SELECT number, workspace, name, hash, ",
+            $payload,
+            ", payload_bytes, author, connection, replica, counter, reason, seen_ms
+            FROM quarantine WHERE ",
+            $which
+        )
+    };
+}
+
+pub(super) const QUARANTINED: &str = select_quarantined!("x''", "number < ?1 ORDER BY number DESC");
+
+pub(super) const QUARANTINED_OF_DOCUMENT: &str = select_quarantined!(
+    "x''",
+    "number < ?1 AND workspace = ?2 AND name = ?3 ORDER BY number DESC"
+);
+
+pub(super) const QUARANTINED_ONE: &str =
+    select_quarantined!("payload", "workspace = ?1 AND name = ?2 AND hash = ?3");
+
 pub(super) const INSERT_REPLICA: &str =
     "INSERT INTO replicas (started_ms, process) VALUES (?1, ?2)";
 

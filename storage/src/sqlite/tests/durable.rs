@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 use super::super::open::{OpenError, WriteOptions};
 use super::super::{FILE_NAME, SqliteStore};
 use super::{Fixture, REPLICA, meddle, raw};
-use crate::contract::{change, changes, document, snapshot};
+use crate::contract::{change, changes, document, quarantined, snapshot};
 use crate::store::{Past, Store, StoreError};
 
 fn payloads(past: &Past) -> Vec<Bytes> {
@@ -30,6 +30,8 @@ async fn everything_is_there_after_closing_and_opening() {
     let taken = snapshot(&notes, &[Dot::new(REPLICA, 30)], "thirty");
     fixture.put_snapshot(taken.clone()).await.unwrap();
     fixture.delete(gone.clone()).await.unwrap();
+    let bad = quarantined(&notes, b"bad");
+    fixture.quarantine(bad.clone()).await.unwrap();
     let before = fixture.load(notes.clone()).await.unwrap();
     fixture.close().await.unwrap();
 
@@ -37,6 +39,9 @@ async fn everything_is_there_after_closing_and_opening() {
     let after = store.load(notes.clone()).await.unwrap();
     assert_eq!(after.changes, before.changes);
     assert_eq!(after.snapshot, Some(taken));
+    assert_eq!(after.quarantined, [bad.hash].into());
+    let kept = store.quarantined_payload(notes.clone(), bad.hash).await;
+    assert_eq!(kept.unwrap().map(|it| it.quarantined), Some(bad));
     assert!(store.load(gone.clone()).await.unwrap().deleted);
     assert!(store.new_replica().await.unwrap() > replica);
 

@@ -35,6 +35,13 @@ async fn no_statement_passes_over_a_table() {
         sql::SNAPSHOT,
         sql::SNAPSHOTS,
         sql::SNAPSHOT_SIZES,
+        sql::DROP_OLDEST_QUARANTINED,
+        sql::DROP_OLD_PAYLOADS,
+        sql::FORGET_QUARANTINED,
+        sql::QUARANTINED_HASHES,
+        sql::QUARANTINED,
+        sql::QUARANTINED_OF_DOCUMENT,
+        sql::QUARANTINED_ONE,
     ] {
         let steps = plan(&fixture, statement).await;
         // The recursive query's own rows, which are as few as there are lanes.

@@ -1,0 +1,64 @@
+//! What is to be kept out of documents, on its way to the store. None of it is lost silently: it is logged at once, and
+//! offered to the store until that takes it.
+
+use std::time::Duration;
+
+use engine::{Author, Quarantined};
+use tracing::{error, warn};
+
+use crate::hub::Hub;
+use crate::telemetry::metrics;
+
+/// How it was found out that a payload does harm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// The library failed over an edit.
+    Edit,
+    /// The library failed over a stored change.
+    Stored,
+    /// The process before this one ended over it.
+    Crash,
+    /// A document was stuck over it.
+    Stuck,
+}
+
+impl Cause {
+    /// The cause's word in metrics.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Edit => "edit",
+            Self::Stored => "stored",
+            Self::Crash => "crash",
+            Self::Stuck => "stuck",
+        }
+    }
+}
+
+/// Says that a payload is kept out.
+pub(crate) fn report(quarantined: &Quarantined, cause: Cause) {
+    metrics::quarantined(cause);
+    let author = quarantined.author.as_ref().map(Author::as_str);
+    let dot = quarantined.dot.map(|dot| dot.to_string());
+    error!(
+        document = %quarantined.document, hash = %quarantined.hash, author, dot, reason = quarantined.reason,
+        "payload is kept out of its document; `quire doc quarantine` shows it"
+    );
+}
+
+/// Reports it, and has the store keep it beside all else that goes on.
+pub(crate) fn keep(hub: &Hub, quarantined: Quarantined, cause: Cause) {
+    report(&quarantined, cause);
+    let store = hub.world().store.clone();
+    hub.spawn(async move {
+        let mut delay = RETRY_MIN;
+        while let Err(failure) = store.quarantine(quarantined.clone()).await {
+            let hash = quarantined.hash;
+            warn!(document = %quarantined.document, %hash, "store did not take a quarantined payload, it is offered again: {failure}");
+            tokio::time::sleep(delay).await;
+            delay = (delay * 2).min(RETRY_MAX);
+        }
+    });
+}
+
+const RETRY_MIN: Duration = Duration::from_millis(100);
+const RETRY_MAX: Duration = Duration::from_secs(5);
