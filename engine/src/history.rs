@@ -1,8 +1,12 @@
 //! The past: content as it was after any number of changes, rebuilt from the log.
 
-use crate::change::{Change, StoredChange};
+use std::collections::BTreeSet;
+
+use crate::change::StoredChange;
 use crate::content::{Content, ContentError};
 use crate::names::Kind;
+use crate::quarantine::PayloadHash;
+use crate::replay::Replay;
 use crate::snapshot::Snapshot;
 
 /// Content rebuilt from the log, and what in the log could not be used.
@@ -10,37 +14,28 @@ use crate::snapshot::Snapshot;
 pub struct Replayed {
     /// The content.
     pub content: Content,
-    /// How many changes were left out because their payload does not decode. Anything but zero is an alarm.
+    /// How many changes were left out because their payload does not decode, is quarantined, or breaks the content.
+    /// Anything but zero is an alarm.
     pub skipped: usize,
 }
 
-/// Rebuilds content from a snapshot, if there is one, and the changes that it does not cover, in timeline order.
+/// Rebuilds content from a snapshot, if there is one, and the changes that it does not cover, in timeline order. What is
+/// quarantined is not looked at.
 ///
 /// # Errors
-/// The kind is not served. A snapshot that does not restore is treated as absent only by the caller: here it is an error.
+/// The kind is not served, or too many changes break the content. A snapshot that does not restore is treated as absent
+/// only by the caller: here it is an error.
 pub fn replay(
     kind: Kind,
     snapshot: Option<&Snapshot>,
     changes: &[StoredChange],
+    quarantined: &BTreeSet<PayloadHash>,
 ) -> Result<Replayed, ContentError> {
-    let mut content = Content::new(kind)?;
-    if let Some(snapshot) = snapshot {
-        content.restore(&snapshot.state)?;
-    }
-    let mut skipped = 0;
-    for stored in changes {
-        skipped += usize::from(!apply(&mut content, &stored.change));
-    }
-    Ok(Replayed { content, skipped })
-}
-
-/// Integrates all that can be of a change; false if that is not all of it.
-pub(crate) fn apply(content: &mut Content, change: &Change) -> bool {
-    let Ok(updates) = change.updates() else {
-        return false;
-    };
-    let taken = updates
-        .iter()
-        .filter(|update| content.integrate(update).is_ok());
-    taken.count() == updates.len()
+    let changes = changes.iter().map(|stored| stored.change.clone()).collect();
+    let rebuilt = Replay::new(kind, snapshot.cloned(), changes, quarantined.clone())?.run()?;
+    let skipped = rebuilt.changes.iter().filter(|(_, whole)| !whole).count();
+    Ok(Replayed {
+        content: rebuilt.content,
+        skipped,
+    })
 }

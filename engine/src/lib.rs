@@ -40,6 +40,9 @@ pub use presence::{Presence, PresenceEntry, PresenceId, PresenceLimits, Presence
 mod quarantine;
 pub use quarantine::{MalformedHash, PayloadHash, Quarantined};
 
+mod replay;
+pub use replay::Piece;
+
 mod sabotage;
 #[cfg(feature = "sabotage")]
 pub use sabotage::Bug;

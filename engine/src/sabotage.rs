@@ -1,8 +1,11 @@
 //! Deliberate bugs, each behind a switch that exists only with the feature `sabotage`.
 //!
 //! A checker that never found anything proves nothing. So the simulator in `tests` breaks a document on purpose, in one of
-//! the ways listed here, and shows that its checkers notice. Without the feature [`Sabotage::is`] is plainly false, and
-//! nothing of this is left in the program.
+//! the ways listed here, and shows that its checkers notice. And a content library fails on purpose ([`Trap`]) when an
+//! edit holds one of a few marks, so that it can be shown, through the real server too, that such a failure is contained.
+//! Without the feature [`Sabotage::is`] is plainly false, no trap springs, and nothing of this is left in the program.
+
+use crate::content::ContentError;
 
 /// One way in which a document can be broken on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,4 +63,50 @@ impl Sabotage {
     pub(crate) fn is(self, _bug: Bug) -> bool {
         false
     }
+}
+
+/// A moment at which an edit that holds a certain mark makes its content library fail.
+///
+/// The marks are text, to be typed into a document: `[[panic]]`, `[[abort]]` and `[[contradict]]` when the edit is taken in;
+/// `[[replay-panic]]` and `[[replay-abort]]` when it is taken in from the log; `[[read-panic]]` and `[[read-abort]]` when
+/// what holds it is written out.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(
+    not(feature = "sabotage"),
+    allow(dead_code, reason = "nothing springs")
+)]
+pub(crate) enum Trap {
+    Integrate,
+    Replay,
+    Read,
+}
+
+/// Fails on purpose.
+#[cfg(feature = "sabotage")]
+pub(crate) fn spring(trap: Trap, bytes: &[u8]) -> Result<(), ContentError> {
+    let holds = |mark: &str| {
+        let mut windows = bytes.windows(mark.len());
+        windows.any(|window| window == mark.as_bytes())
+    };
+    let (panic, abort) = match trap {
+        Trap::Integrate => ("[[panic]]", "[[abort]]"),
+        Trap::Replay => ("[[replay-panic]]", "[[replay-abort]]"),
+        Trap::Read => ("[[read-panic]]", "[[read-abort]]"),
+    };
+    if holds(abort) {
+        std::process::abort();
+    }
+    if holds(panic) {
+        panic!("a trap has sprung");
+    }
+    if matches!(trap, Trap::Integrate) && holds("[[contradict]]") {
+        return Err(ContentError::Contradiction("a trap has sprung".to_owned()));
+    }
+    Ok(())
+}
+
+/// Does nothing.
+#[cfg(not(feature = "sabotage"))]
+pub(crate) fn spring(_trap: Trap, _bytes: &[u8]) -> Result<(), ContentError> {
+    Ok(())
 }

@@ -37,10 +37,9 @@ impl Snapshot {
     pub fn verify(&self) -> Result<(), SnapshotMismatch> {
         let mut content = Content::new(self.kind).map_err(|_| SnapshotMismatch)?;
         content.restore(&self.state).map_err(|_| SnapshotMismatch)?;
-        if content.matches(&self.state) {
-            Ok(())
-        } else {
-            Err(SnapshotMismatch)
+        match content.matches(&self.state) {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(_) => Err(SnapshotMismatch),
         }
     }
 

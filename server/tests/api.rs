@@ -437,7 +437,7 @@ async fn content_is_had_at_every_place_in_every_form() {
     );
     let mut copy = engine::Content::new(engine::Kind::Yjs).unwrap();
     copy.integrate(&whole.body).unwrap();
-    assert_eq!(copy.text(None), "The quick fox");
+    assert_eq!(copy.text(None).unwrap(), "The quick fox");
 }
 
 #[tokio::test]

@@ -219,7 +219,7 @@ async fn content_is_printed_and_exported_at_any_place() {
     let exported = fs::read(shell.0.path().join("notes.yjs")).unwrap();
     let mut copy = engine::Content::new(engine::Kind::Yjs).unwrap();
     copy.integrate(&exported).unwrap();
-    assert_eq!(copy.text(None), "The quick fox");
+    assert_eq!(copy.text(None).unwrap(), "The quick fox");
     let (code, said) = shell.fails(&export);
     assert_eq!(code, 1);
     assert!(said.contains("notes.yjs exists"), "{said}");

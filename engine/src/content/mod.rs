@@ -2,21 +2,31 @@
 //!
 //! Content takes payloads in ([`Content::integrate`]), says what it has and what a peer lacks, and can be encoded whole
 //! and restored. What a payload, a "have" or a state looks like is the engine's own business; nobody else looks inside.
+//! Every call into an engine's library is guarded ([`guard`]): content that failed is broken, answers nothing but that
+//! from then on, and has to be rebuilt.
 
+mod guard;
 mod yjs;
+
+use std::fmt;
 
 use bytes::Bytes;
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::names::Kind;
+use crate::sabotage::{self, Trap};
+use guard::Guarded;
+pub(crate) use guard::alone;
 pub use yjs::YjsContent;
 
-/// What a document is made of. Closed and hot, hence an enum.
+/// What a document is made of.
 #[derive(Debug)]
-pub enum Content {
-    /// A Yjs document.
-    Yjs(YjsContent),
+pub struct Content(Engine);
+
+/// Closed and hot, hence an enum.
+enum Engine {
+    Yjs(Guarded<YjsContent>),
 }
 
 /// Why content could not take or give something.
@@ -31,9 +41,19 @@ pub enum ContentError {
     /// The payload builds on something that is missing, and too much of that kind waits already.
     #[error("too much waits for missing parts")]
     TooMuchMissing,
-    /// The bytes decoded but contradict the document. The content may be damaged and has to be rebuilt from the log.
+    /// The bytes decoded but contradict the document. The content is broken.
     #[error("update contradicts the document: {0}")]
     Contradiction(String),
+    /// The engine's library panicked, now or before. The content is broken.
+    #[error("content library failed: {0}")]
+    Panicked(String),
+}
+
+impl ContentError {
+    /// Whether the content is broken by this, and has to be rebuilt.
+    pub fn breaks(&self) -> bool {
+        matches!(self, Self::Contradiction(_) | Self::Panicked(_))
+    }
 }
 
 /// What integrating a payload did.
@@ -63,8 +83,15 @@ impl Content {
     /// There is no engine for this kind.
     pub fn new(kind: Kind) -> Result<Self, ContentError> {
         match kind {
-            Kind::Yjs => Ok(Self::Yjs(YjsContent::new())),
+            Kind::Yjs => Ok(Self(Engine::Yjs(Guarded::new(YjsContent::new())))),
             _ => Err(ContentError::KindNotServed(kind)),
+        }
+    }
+
+    /// Whether the content has failed and answers nothing any more.
+    pub fn is_broken(&self) -> bool {
+        match &self.0 {
+            Engine::Yjs(content) => content.is_broken(),
         }
     }
 
@@ -73,8 +100,8 @@ impl Content {
     /// # Errors
     /// All but [`ContentError::KindNotServed`].
     pub fn integrate(&mut self, payload: &[u8]) -> Result<Integrated, ContentError> {
-        match self {
-            Self::Yjs(content) => content.integrate(payload),
+        match &mut self.0 {
+            Engine::Yjs(content) => content.change(|content| content.integrate(payload)),
         }
     }
 
@@ -83,78 +110,114 @@ impl Content {
     /// # Errors
     /// As [`Self::integrate`].
     pub fn restore(&mut self, state: &Bytes) -> Result<(), ContentError> {
-        match self {
-            Self::Yjs(content) => content.restore(state),
+        match &mut self.0 {
+            Engine::Yjs(content) => content.change(|content| content.restore(state)),
         }
     }
 
     /// What is here, for a peer to send the rest; nothing that begins in `unsaved` is claimed.
     pub fn have<'a>(&self, unsaved: impl Iterator<Item = &'a Begins>) -> Bytes {
-        match self {
-            Self::Yjs(content) => content.have_without(unsaved),
+        match &self.0 {
+            Engine::Yjs(content) => content.plain().have_without(unsaved),
         }
     }
 
     /// What a peer that has `have` lacks.
     ///
     /// # Errors
-    /// `have` does not decode.
+    /// `have` does not decode, or the library failed.
     pub fn missing_from(&self, have: &[u8]) -> Result<Bytes, ContentError> {
-        match self {
-            Self::Yjs(content) => content.missing_from(have),
+        match &self.0 {
+            Engine::Yjs(content) => content.read(|content| written(content.missing_from(have)?)),
         }
     }
 
-    /// Several payloads as one that does the same.
+    /// Several payloads as one that does the same. Content is not broken by its failure.
     ///
     /// # Errors
-    /// One of them does not decode.
+    /// One of them does not decode, or the library failed.
     pub fn merge(&self, payloads: &[Bytes]) -> Result<Bytes, ContentError> {
-        match self {
-            Self::Yjs(_) => YjsContent::merge(payloads),
+        match &self.0 {
+            Engine::Yjs(_) => alone(|| YjsContent::merge(payloads)),
         }
     }
 
     /// Payloads that wait for missing parts; a peer that pulls is to have them as well.
     pub fn waiting(&self) -> &[Bytes] {
-        match self {
-            Self::Yjs(content) => content.waiting(),
+        match &self.0 {
+            Engine::Yjs(content) => content.plain().waiting(),
         }
     }
 
     /// The whole content in one payload as a client would send it, without what waits for missing parts.
-    pub fn update(&self) -> Bytes {
-        match self {
-            Self::Yjs(content) => content.update(),
+    ///
+    /// # Errors
+    /// The library failed.
+    pub fn update(&self) -> Result<Bytes, ContentError> {
+        match &self.0 {
+            Engine::Yjs(content) => content.read(|content| written(content.update())),
         }
     }
 
     /// Whether a state, as [`Self::state`] gave it, holds what is here and nothing else. Its bytes may differ: content that
     /// came in pieces may be whole once it was restored.
-    pub fn matches(&self, state: &Bytes) -> bool {
-        match self {
-            Self::Yjs(content) => content.matches(state),
+    ///
+    /// # Errors
+    /// The library failed.
+    pub fn matches(&self, state: &Bytes) -> Result<bool, ContentError> {
+        match &self.0 {
+            Engine::Yjs(content) => content.read(|content| Ok(content.matches(state))),
         }
     }
 
     /// The whole content with what waits for missing parts, for [`Self::restore`].
-    pub fn state(&self) -> Bytes {
-        match self {
-            Self::Yjs(content) => content.state(),
+    ///
+    /// # Errors
+    /// The library failed.
+    pub fn state(&self) -> Result<Bytes, ContentError> {
+        match &self.0 {
+            Engine::Yjs(content) => content.read(|content| written(content.state())),
         }
     }
 
     /// The content as plain text: one field, or all fields that hold text in the order of their names.
-    pub fn text(&self, field: Option<&str>) -> String {
-        match self {
-            Self::Yjs(content) => content.text(field),
+    ///
+    /// # Errors
+    /// The library failed.
+    pub fn text(&self, field: Option<&str>) -> Result<String, ContentError> {
+        match &self.0 {
+            Engine::Yjs(content) => content.read(|content| Ok(content.text(field))),
         }
     }
 
     /// The content as JSON: one field, or an object of all of them.
-    pub fn json(&self, field: Option<&str>) -> Value {
+    ///
+    /// # Errors
+    /// The library failed.
+    pub fn json(&self, field: Option<&str>) -> Result<Value, ContentError> {
+        match &self.0 {
+            Engine::Yjs(content) => content.read(|content| Ok(content.json(field))),
+        }
+    }
+
+    /// The payload that was being taken in when the content broke, if it is not the one that was handed in: one that had
+    /// waited for missing parts.
+    pub(crate) fn culprit(&self) -> Option<&Bytes> {
+        match &self.0 {
+            Engine::Yjs(content) => content.plain().trying(),
+        }
+    }
+}
+
+fn written(bytes: Bytes) -> Result<Bytes, ContentError> {
+    sabotage::spring(Trap::Read, &bytes)?;
+    Ok(bytes)
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Yjs(content) => content.json(field),
+            Self::Yjs(content) => content.plain().fmt(f),
         }
     }
 }

@@ -123,6 +123,7 @@ impl Document {
                 self.peers.entry(connection).and_modify(Peer::base);
                 self.send_content(connection, Event::Missing { payload }, effects);
             }
+            Err(error) if error.breaks() => self.drain(CloseReason::NotReady),
             Err(_) => self.expel(connection, CloseReason::BadFrame, now, effects),
         }
     }
@@ -204,7 +205,7 @@ impl Document {
             _ => CloseReason::BadUpdate,
         };
         self.expel(connection, reason, now, effects);
-        if matches!(error, ContentError::Contradiction(_)) {
+        if error.breaks() {
             self.drain(CloseReason::NotReady);
         }
     }

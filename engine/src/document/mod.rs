@@ -22,13 +22,15 @@ pub use input::{Input, Intent, Loaded, PushTag};
 pub use limits::Limits;
 pub use phase::Phase;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::VectorClock;
 use crate::content::{Content, ContentError};
 use crate::dot::ReplicaId;
 use crate::names::{ConnectionId, DocumentKey, Kind};
 use crate::presence::Presence;
+use crate::quarantine::PayloadHash;
+use crate::replay::Replay;
 use crate::sabotage::{Bug, Sabotage};
 use crate::time::{HlcClock, Now};
 
@@ -59,6 +61,11 @@ pub struct Document {
     checkpoints: Checkpoints,
     tail: Tail,
     idle_since_ms: Option<u64>,
+    /// The stored past while it is replayed.
+    past: Option<Replay>,
+    /// The payloads that are kept out; while the past is replayed, that has them.
+    quarantined: BTreeSet<PayloadHash>,
+    read_only: bool,
     sabotage: Sabotage,
 }
 
@@ -93,6 +100,9 @@ impl Document {
             checkpoints: Checkpoints::default(),
             tail: Tail::default(),
             idle_since_ms: None,
+            past: None,
+            quarantined: BTreeSet::new(),
+            read_only: false,
             sabotage: Sabotage::default(),
         })
     }
@@ -126,6 +136,12 @@ impl Document {
     /// What the edits that wait for the store take up, in bytes.
     pub fn unsaved_bytes(&self) -> usize {
         self.durability.waiting_bytes()
+    }
+
+    /// Whether edits that bring anything new are refused, because part of the log cannot be used or the content failed too
+    /// often.
+    pub fn is_read_only(&self) -> bool {
+        self.read_only
     }
 
     /// How many clients there are.

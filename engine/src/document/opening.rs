@@ -1,8 +1,8 @@
-//! Opening: from the stored past to content that can be served.
+//! Opening: from the stored past to content that can be served, piece by piece.
 
 use crate::change::Change;
-use crate::content::Content;
-use crate::history;
+use crate::quarantine::{PayloadHash, Quarantined};
+use crate::replay::{Piece, Poison, Rebuilt, Replay, Taken};
 use crate::sabotage::Bug;
 use crate::time::Now;
 
@@ -12,55 +12,121 @@ use super::input::Loaded;
 use super::phase::Phase;
 
 impl Document {
+    /// What the content library is given next, while the document's past is replayed; none when that is done.
+    ///
+    /// After every batch of inputs, and before it ends the batch, a driver does this:
+    ///
+    /// ```text
+    /// while let Some(piece) = document.next_replay() {
+    ///     note_what_comes(piece); // in a place that outlives the process, should this piece end it
+    ///     document.replay(now, &mut effects);
+    ///     let_others_run_now_and_then();
+    /// }
+    /// document.settle(now, &mut effects);
+    /// ```
+    ///
+    /// Until it is done the document is not open: what clients say is best left where it waits.
+    pub fn next_replay(&self) -> Option<Piece<'_>> {
+        self.past.as_ref().and_then(Replay::next)
+    }
+
+    /// Takes in what [`Self::next_replay`] says. With the last piece the document opens.
+    pub fn replay(&mut self, now: Now, effects: &mut Effects) {
+        let Some(past) = &mut self.past else {
+            return;
+        };
+        match past.step() {
+            Taken::Done => self.open_if_replayed(effects),
+            Taken::Poisoned(poison) => self.quarantine_stored(poison, now, effects),
+            // A snapshot is only a cache that failed: the log has it all.
+            Taken::SnapshotFailed(_) => {
+                self.past = None;
+                effects.push(Effect::LoadLog);
+            }
+            Taken::Hopeless(_) => self.close_all(CloseReason::NotReady, effects),
+        }
+    }
+
     pub(super) fn opened(&mut self, loaded: Loaded, now: Now, effects: &mut Effects) {
-        if self.phase != Phase::Opening {
+        if self.phase != Phase::Opening || self.past.is_some() {
             return;
         }
         self.idle_since_ms = Some(now.monotonic_ms);
-        self.phase = match loaded.kind {
-            _ if loaded.deleted => Phase::Closed(CloseReason::Deleted),
-            Some(kind) if kind != self.kind => Phase::Closed(CloseReason::WrongKind),
-            _ => Phase::Open,
-        };
-        if self.phase == Phase::Open {
-            self.rebuild(loaded, effects);
+        match loaded.kind {
+            _ if loaded.deleted => self.close_all(CloseReason::Deleted, effects),
+            Some(kind) if kind != self.kind => self.close_all(CloseReason::WrongKind, effects),
+            _ => self.begin_replay(loaded, effects),
         }
     }
 
-    fn rebuild(&mut self, loaded: Loaded, effects: &mut Effects) {
-        self.clock = loaded.heads;
-        if let Some(snapshot) = loaded.snapshot {
-            self.tail.snapshot_bytes = snapshot.state.len() as u64;
-            if self.content.restore(&snapshot.state).is_err() {
-                return self.start_over(effects);
+    fn begin_replay(&mut self, loaded: Loaded, effects: &mut Effects) {
+        self.clock.join(&loaded.heads);
+        self.quarantined.extend(loaded.quarantined);
+        let snapshot_bytes = loaded
+            .snapshot
+            .as_ref()
+            .map(|snapshot| snapshot.state.len());
+        self.tail.snapshot_bytes = snapshot_bytes.unwrap_or_default() as u64;
+        let changes = loaded.changes.into_iter().map(|stored| stored.change);
+        let quarantined = std::mem::take(&mut self.quarantined);
+        match Replay::new(self.kind, loaded.snapshot, changes.collect(), quarantined) {
+            Ok(past) => {
+                self.past = Some(past);
+                self.open_if_replayed(effects);
             }
+            Err(_) => self.close_all(CloseReason::NotReady, effects),
         }
-        for stored in loaded.changes {
-            self.replay(&stored.change, effects);
-        }
+    }
+
+    fn quarantine_stored(&self, poison: Poison, now: Now, effects: &mut Effects) {
+        effects.push(Effect::Quarantine(Quarantined {
+            document: self.key.clone(),
+            hash: PayloadHash::of(&poison.payload),
+            payload: poison.payload,
+            author: poison.change.author,
+            connection: Some(poison.change.connection),
+            dot: Some(poison.change.dot),
+            reason: poison.reason,
+            wall_ms: now.wall_ms,
+        }));
+    }
+
+    fn open_if_replayed(&mut self, effects: &mut Effects) {
+        let Some(past) = self.past.take_if(|past| past.next().is_none()) else {
+            return;
+        };
+        let rebuilt = past.finish();
+        self.take_note_of(&rebuilt, effects);
+        self.content = rebuilt.content;
+        self.quarantined = rebuilt.quarantined;
         self.checkpoints
             .note(self.last_counter(), self.content.have(std::iter::empty()));
+        self.phase = Phase::Open;
     }
 
-    /// A snapshot that does not restore is only a cache that failed: the log has it all.
-    fn start_over(&mut self, effects: &mut Effects) {
-        self.phase = match Content::new(self.kind) {
-            Ok(empty) => {
-                self.content = empty;
-                effects.push(Effect::LoadLog);
-                Phase::Opening
+    fn take_note_of(&mut self, rebuilt: &Rebuilt, effects: &mut Effects) {
+        for (change, whole) in &rebuilt.changes {
+            self.hlc.observe(change.hlc);
+            self.clock.observe(change.dot);
+            self.tail.grow(change);
+            if !whole || self.is_false_alarm(change) {
+                effects.push(Effect::Skipped(change.dot));
             }
-            Err(_) => Phase::Closed(CloseReason::NotReady),
-        };
+        }
+        if rebuilt.has_quarantined {
+            self.become_read_only("a part of its log is kept out", effects);
+        }
     }
 
-    fn replay(&mut self, change: &Change, effects: &mut Effects) {
-        self.hlc.observe(change.hlc);
-        self.clock.observe(change.dot);
-        self.tail.grow(change);
-        let false_alarm = self.sabotage.is(Bug::FalseAlarm) && change.dot.counter == 3;
-        if false_alarm || !history::apply(&mut self.content, change) {
-            effects.push(Effect::Skipped(change.dot));
+    fn is_false_alarm(&self, change: &Change) -> bool {
+        self.sabotage.is(Bug::FalseAlarm) && change.dot.counter == 3
+    }
+
+    pub(super) fn become_read_only(&mut self, reason: &str, effects: &mut Effects) {
+        if !self.read_only {
+            self.read_only = true;
+            let reason = reason.to_owned();
+            effects.push(Effect::ReadOnly { reason });
         }
     }
 }

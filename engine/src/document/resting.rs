@@ -39,9 +39,9 @@ impl Document {
         }
     }
 
-    /// Content that contradicted an edit, and is drained for it, may be damaged: it is no longer worth keeping.
+    /// A snapshot of a read-only document would hide what was left out of it.
     pub(super) fn take_snapshot_if_due(&mut self) {
-        if self.phase == Phase::Open && self.tail.is_due(&self.limits) {
+        if self.phase == Phase::Open && !self.read_only && self.tail.is_due(&self.limits) {
             self.take_snapshot();
         }
     }
@@ -49,9 +49,12 @@ impl Document {
     fn take_snapshot(&mut self) {
         let boasts = self.sabotage.is(Bug::BoastfulSnapshot);
         let state = if boasts {
-            UpdateList::join(&[Bytes::from_static(&[0, 0])])
+            Ok(UpdateList::join(&[Bytes::from_static(&[0, 0])]))
         } else {
             self.content.state()
+        };
+        let Ok(state) = state else {
+            return self.drain(CloseReason::NotReady);
         };
         self.tail = Tail {
             snapshot_bytes: state.len() as u64,
@@ -75,7 +78,8 @@ impl Document {
     /// Nobody is here: takes a last snapshot if the next opening would replay much, then asks to be put away.
     fn rest(&mut self, now: Now, effects: &mut Effects) {
         self.idle_since_ms = Some(now.monotonic_ms);
-        if self.phase == Phase::Open && self.tail.changes >= SNAPSHOT_AT_REST && !self.tail.taking {
+        let worth_it = self.tail.changes >= SNAPSHOT_AT_REST && !self.tail.taking;
+        if self.phase == Phase::Open && !self.read_only && worth_it {
             self.take_snapshot();
         } else if self.is_durable() && !self.tail.taking || self.sabotage.is(Bug::ForgetOnUnload) {
             effects.push(Effect::Retire);

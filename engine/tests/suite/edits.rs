@@ -37,10 +37,13 @@ fn two_clients_converge() {
     world.types(1, " world");
     world.quiesce();
     assert_eq!(world.clients[0].text(), world.clients[1].text());
-    assert_eq!(world.document.content().text(None), world.clients[0].text());
     assert_eq!(
-        world.store.replay().state(),
-        world.document.content().state()
+        world.document.content().text(None).unwrap(),
+        world.clients[0].text()
+    );
+    assert_eq!(
+        world.store.replay().state().unwrap(),
+        world.document.content().state().unwrap()
     );
 }
 
@@ -400,7 +403,10 @@ fn edits_of_a_batch_survive_a_bad_one_of_the_same_client() {
     world.quiesce();
     assert_eq!(world.clients[0].closed, Some(CloseReason::BadUpdate));
     assert_eq!(stored(&world, 0).payload, good);
-    assert_eq!(world.document.content().text(None), world.clients[1].text());
+    assert_eq!(
+        world.document.content().text(None).unwrap(),
+        world.clients[1].text()
+    );
 }
 
 #[test]
@@ -416,12 +422,12 @@ fn an_update_behind_a_hole_is_stored_shown_and_asked_for() {
             .any(|(event, _)| matches!(event, Event::Have { .. })),
         "{queue:?}"
     );
-    assert!(world.document.content().text(None).is_empty());
+    assert!(world.document.content().text(None).unwrap().is_empty());
     world.quiesce();
     assert_eq!(world.clients[1].text(), "lost late");
     assert_eq!(
-        world.store.replay().state(),
-        world.document.content().state()
+        world.store.replay().state().unwrap(),
+        world.document.content().state().unwrap()
     );
 }
 
@@ -567,8 +573,8 @@ fn what_others_repeat_is_not_shown_to_its_author() {
     );
     world.quiesce();
     assert_eq!(
-        world.store.replay().json(None),
-        world.document.content().json(None)
+        world.store.replay().json(None).unwrap(),
+        world.document.content().json(None).unwrap()
     );
 }
 
@@ -612,10 +618,10 @@ fn an_edit_that_contradicts_the_document_is_not_kept() {
         let kept = &world.store.snapshots[snapshots..];
         assert!(
             kept.iter()
-                .all(|snapshot| world.store.replay().matches(&snapshot.state))
+                .all(|snapshot| world.store.replay().matches(&snapshot.state).unwrap())
         );
         world.crash();
-        assert_eq!(world.document.content().text(None), "hello");
+        assert_eq!(world.document.content().text(None).unwrap(), "hello");
     }
 }
 
@@ -631,9 +637,9 @@ fn a_contradiction_that_waited_harms_nobody() {
         world.quiesce();
         assert!(world.clients[0].line.is_some());
         assert!(world.document.content().waiting().is_empty());
-        let text = world.document.content().text(None);
+        let text = world.document.content().text(None).unwrap();
         world.crash();
-        assert_eq!(world.document.content().text(None), text);
+        assert_eq!(world.document.content().text(None).unwrap(), text);
         world.join(0);
         world.quiesce();
     }

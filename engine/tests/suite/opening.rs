@@ -1,5 +1,7 @@
 //! Opening: from the log, from a snapshot and the rest of the log, from what damage has left; always the same content.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use engine::{Content, Input, Kind, Limits, Phase, history};
 
@@ -43,10 +45,10 @@ fn reopened(store: FakeStore) -> World {
 #[test]
 fn the_log_alone_gives_the_same_content() {
     let mut past = a_past();
-    let state = past.document.content().state();
+    let state = past.document.content().state().unwrap();
     past.store.snapshots.clear();
     let world = reopened(past.store);
-    assert_eq!(world.document.content().state(), state);
+    assert_eq!(world.document.content().state().unwrap(), state);
     assert!(world.skipped.is_empty());
     assert!(world.document.is_durable());
 }
@@ -55,7 +57,7 @@ fn the_log_alone_gives_the_same_content() {
 fn every_snapshot_and_the_rest_of_the_log_give_the_same_content() {
     let mut past = a_past();
     let (state, clock) = (
-        past.document.content().state(),
+        past.document.content().state().unwrap(),
         past.document.clock().clone(),
     );
     while !past.store.snapshots.is_empty() {
@@ -65,7 +67,7 @@ fn every_snapshot_and_the_rest_of_the_log_give_the_same_content() {
         store.snapshots = past.store.snapshots.clone();
         let world = reopened(store);
         assert_eq!(
-            world.document.content().state(),
+            world.document.content().state().unwrap(),
             state,
             "{}",
             past.store.snapshots.len()
@@ -122,23 +124,26 @@ fn a_change_that_does_not_decode_is_left_out_and_reported() {
     let world = reopened(past.store);
     assert_eq!(world.document.phase(), Phase::Open);
     assert_eq!(world.skipped, [dot]);
-    let replayed = history::replay(Kind::Yjs, None, &loaded.changes).unwrap();
+    let replayed = history::replay(Kind::Yjs, None, &loaded.changes, &BTreeSet::new()).unwrap();
     assert_eq!(replayed.skipped, 1);
-    assert_eq!(replayed.content.state(), world.document.content().state());
+    assert_eq!(
+        replayed.content.state().unwrap(),
+        world.document.content().state().unwrap()
+    );
 }
 
 /// A snapshot is never trusted to be what the whole document is: one that does not restore is given up, not half used.
 #[test]
 fn a_snapshot_that_does_not_restore_gives_way_to_the_log() {
     let mut past = a_past();
-    let text = past.store.replay().text(None);
+    let text = past.store.replay().text(None).unwrap();
     let snapshot = past.store.snapshots.last_mut().unwrap();
     snapshot.state = snapshot.state.slice(..snapshot.state.len() - 1);
     assert!(snapshot.verify().is_err());
     let mut world = unopened(1, Limits::default(), past.store);
     world.open();
     assert_eq!(world.document.phase(), Phase::Open);
-    assert_eq!(world.document.content().text(None), text);
+    assert_eq!(world.document.content().text(None).unwrap(), text);
 }
 
 #[test]
@@ -150,8 +155,11 @@ fn history_gives_the_content_at_any_change() {
         for update in stored.change.updates().unwrap() {
             content.integrate(&update).unwrap();
         }
-        let replayed = history::replay(Kind::Yjs, None, &changes[..=at]).unwrap();
-        assert_eq!(replayed.content.text(None), content.text(None));
+        let replayed = history::replay(Kind::Yjs, None, &changes[..=at], &BTreeSet::new()).unwrap();
+        assert_eq!(
+            replayed.content.text(None).unwrap(),
+            content.text(None).unwrap()
+        );
         let snapshots = past.store.snapshots.iter().rev();
         let until = changes[..=at]
             .iter()
@@ -163,8 +171,9 @@ fn history_gives_the_content_at_any_change() {
                 .filter(|s| !snapshot.clock.contains(s.change.dot))
                 .cloned()
                 .collect();
-            let replayed = history::replay(Kind::Yjs, Some(snapshot), &rest).unwrap();
-            assert_eq!(replayed.content.state(), content.state());
+            let replayed =
+                history::replay(Kind::Yjs, Some(snapshot), &rest, &BTreeSet::new()).unwrap();
+            assert_eq!(replayed.content.state().unwrap(), content.state().unwrap());
         }
     }
 }

@@ -272,8 +272,8 @@ impl Scene {
         let content = world.document.content();
         assert!(content.waiting().is_empty(), "nothing waits in the end");
         assert_eq!(
-            content.json(None),
-            replayed.json(None),
+            content.json(None).unwrap(),
+            replayed.json(None).unwrap(),
             "the log replayed from zero gives the same content"
         );
         for client in &world.clients {
@@ -294,7 +294,7 @@ fn check_same(editor: &Editor, content: &engine::Content, replayed: &engine::Con
     );
     assert_eq!(
         editor.text(),
-        content.text(Some("text")),
+        content.text(Some("text")).unwrap(),
         "clients and server agree"
     );
     assert_eq!(
@@ -353,7 +353,7 @@ fn a_scene_repeats_itself_from_its_seed() {
         let mut scene = Scene::new(7);
         scene.play(STEPS);
         (
-            scene.world.document.content().state(),
+            scene.world.document.content().state().unwrap(),
             scene.world.store.tried,
         )
     };

@@ -1,12 +1,13 @@
 //! Content at a place of the timeline, rebuilt from the log and written out in one of its forms.
 //!
-//! Rebuilding is work for the processor and may run into a bug of a content library, so it runs on a thread of its own,
-//! where a panic is caught and becomes [`RenderError::Unbuildable`].
+//! Rebuilding is work for the processor, so it runs on a thread of its own. It may run into a bug of a content library,
+//! which becomes [`RenderError::Unbuildable`].
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use bytes::Bytes;
-use engine::{Content, Kind, StoredChange, history};
+use engine::{Content, ContentError, Kind, StoredChange, history};
 use storage::{Past, Store, StoreError, load_log};
 use thiserror::Error;
 use tracing::{error, warn};
@@ -57,10 +58,10 @@ impl FromStr for Format {
 }
 
 impl Format {
-    fn write(self, content: &Content, field: Option<&str>) -> Bytes {
+    fn write(self, content: &Content, field: Option<&str>) -> Result<Bytes, ContentError> {
         match self {
-            Self::Text => content.text(field).into(),
-            Self::Json => content.json(field).to_string().into(),
+            Self::Text => content.text(field).map(Bytes::from),
+            Self::Json => content.json(field).map(|json| json.to_string().into()),
             Self::Binary => content.update(),
         }
     }
@@ -125,7 +126,8 @@ fn rebuild(
     format: Format,
     field: Option<String>,
 ) -> Result<Rendered, String> {
-    let replayed = history::replay(kind, past.snapshot.as_ref(), &past.changes);
+    let kept_out = BTreeSet::new();
+    let replayed = history::replay(kind, past.snapshot.as_ref(), &past.changes, &kept_out);
     let replayed = replayed.map_err(|error| error.to_string())?;
     let left_out = past.damaged + replayed.skipped as u64;
     if left_out > 0 {
@@ -136,6 +138,7 @@ fn rebuild(
         );
     }
     let bytes = format.write(&replayed.content, field.as_deref());
+    let bytes = bytes.map_err(|error| error.to_string())?;
     Ok(Rendered {
         bytes,
         index: past.heads.count(),

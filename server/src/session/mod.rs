@@ -90,6 +90,7 @@ impl Session {
         let mut mails = Vec::with_capacity(BATCH_MAX);
         while !self.perform(&mut effects) {
             self.next_batch(&mut mails, &mut effects).await;
+            self.replay(&mut effects).await;
             self.document.settle(self.world.clock.now(), &mut effects);
             self.account_unsaved();
         }
@@ -112,6 +113,19 @@ impl Session {
         }
         for mail in mails.drain(..) {
             self.open_mail(mail, effects);
+        }
+    }
+
+    /// Has the document replay its past, if it has one to replay, and lets others run now and then.
+    async fn replay(&mut self, effects: &mut Effects) {
+        let mut bytes = 0;
+        while let Some(piece) = self.document.next_replay() {
+            bytes += piece.payload.len() + PIECE_OVERHEAD_BYTES;
+            self.document.replay(self.world.clock.now(), effects);
+            if bytes > REPLAY_BYTES_AT_ONCE {
+                bytes = 0;
+                tokio::task::yield_now().await;
+            }
         }
     }
 
@@ -336,6 +350,10 @@ async fn sleep_until(deadline: Option<tokio::time::Instant>) {
     }
 }
 
+/// How much of its past a document replays before others may run: a few milliseconds.
+const REPLAY_BYTES_AT_ONCE: usize = 64 * 1024;
+/// What a piece of the past costs besides its bytes.
+const PIECE_OVERHEAD_BYTES: usize = 64;
 /// Mails handled as one batch.
 const BATCH_MAX: usize = 256;
 /// One load or one append, and one snapshot: the document asks for no more at a time.

@@ -25,6 +25,7 @@ use yrs::{
 
 use super::{Begins, ContentError, Integrated};
 use crate::change::UpdateList;
+use crate::sabotage::{self, Trap};
 use waiting::Waiting;
 
 /// A Yjs document.
@@ -33,6 +34,8 @@ pub struct YjsContent {
     /// The state vector of `doc`, which has no holes: for each client the clock after its last integrated item.
     clocks: BTreeMap<u64, u32>,
     waiting: Waiting,
+    /// What had waited and is being tried again just now.
+    trying: Option<Bytes>,
 }
 
 impl YjsContent {
@@ -45,6 +48,7 @@ impl YjsContent {
             doc: Doc::with_options(options),
             clocks: BTreeMap::new(),
             waiting: Waiting::default(),
+            trying: None,
         }
     }
 
@@ -109,11 +113,7 @@ impl YjsContent {
     /// The bytes are not a state vector.
     pub fn missing_from(&self, have: &[u8]) -> Result<Bytes, ContentError> {
         let vector = StateVector::decode_v1(have).map_err(|error| undecodable(&error))?;
-        Ok(self
-            .doc
-            .transact()
-            .encode_state_as_update_v1(&vector)
-            .into())
+        Ok(self.encode(&vector))
     }
 
     /// The updates that wait for missing parts, raw.
@@ -123,10 +123,12 @@ impl YjsContent {
 
     /// The whole document as one update, without what waits for missing parts.
     pub fn update(&self) -> Bytes {
-        self.doc
-            .transact()
-            .encode_state_as_update_v1(&StateVector::default())
-            .into()
+        self.encode(&StateVector::default())
+    }
+
+    fn encode(&self, vector: &StateVector) -> Bytes {
+        let txn = self.doc.transact();
+        txn.encode_state_as_update_v1(vector).into()
     }
 
     /// The whole document with what waits for missing parts, for [`Self::restore`].
@@ -215,6 +217,7 @@ impl YjsContent {
         } else {
             self.ready_part(payload)?
         };
+        sabotage::spring(Trap::Integrate, payload)?;
         let mut txn = self.doc.transact_mut();
         let applied = txn.apply_update(update);
         let unfinished = unfinished(&mut txn, payload);
@@ -267,12 +270,18 @@ impl YjsContent {
     }
 
     fn retry(&mut self, payload: &Bytes, begins: &mut Begins) -> Taken {
-        decode_update(payload)
-            .and_then(|update| {
-                let inserted = update.insertions(true);
-                self.take_in(payload, update, &inserted, begins)
-            })
-            .unwrap_or_default()
+        self.trying = Some(payload.clone());
+        let taken = decode_update(payload).and_then(|update| {
+            let inserted = update.insertions(true);
+            self.take_in(payload, update, &inserted, begins)
+        });
+        self.trying = None;
+        taken.unwrap_or_default()
+    }
+
+    /// What had waited and was being tried again when the content broke.
+    pub(super) fn trying(&self) -> Option<&Bytes> {
+        self.trying.as_ref()
     }
 
     fn clock(&self, client: u64) -> u32 {

@@ -110,8 +110,16 @@ impl World {
         self.document.handle(input, self.now(), &mut self.effects);
     }
 
+    /// Has the document replay its past, if it has one to replay.
+    fn replay(&mut self) {
+        while self.document.next_replay().is_some() {
+            self.document.replay(self.now(), &mut self.effects);
+        }
+    }
+
     /// Ends the batch, and performs what the document wants done.
     pub(crate) fn settle(&mut self) {
+        self.replay();
         self.document.settle(self.now(), &mut self.effects);
         for effect in std::mem::take(&mut self.effects) {
             self.perform(effect);

@@ -1,5 +1,7 @@
 //! A store that fails when told to, and refuses what a real one must never be asked.
 
+use std::collections::BTreeSet;
+
 use engine::{Change, Content, Dot, Kind, Loaded, Order, Snapshot, StoredChange, VectorClock};
 use yrs::IdSet;
 
@@ -131,8 +133,8 @@ impl FakeStore {
 
     /// The content as it is rebuilt from the log alone.
     pub(crate) fn replay(&self) -> Content {
-        let replayed =
-            engine::history::replay(Kind::Yjs, None, &self.changes).expect("Yjs is served");
+        let replayed = engine::history::replay(Kind::Yjs, None, &self.changes, &BTreeSet::new())
+            .expect("Yjs is served");
         assert_eq!(replayed.skipped, 0, "all that is stored can be replayed");
         replayed.content
     }
