@@ -9,11 +9,17 @@
 //! one entry alone when it first speaks means itself, and takes that entry from whoever only passed it on. A client that
 //! comes back on a new socket takes its entry over once the old one has been silent for [`PresenceLimits::takeover_ms`].
 //! A removed entry is remembered for as long, so that an echo from a connection that saw it brings back no ghost.
+//!
+//! The clients of another node are here too, owned by that node's replica ([`Presence::hear`]); what is new of our own is
+//! collected for the others ([`Presence::take_notices`]). A client that goes from one node to another may be announced by
+//! the second before the first knows that it has left: the second is then its *heir*, and has it the moment the first lets
+//! go. So a client that moves is neither shown twice nor missed, and nobody can push aside a client of another node.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 
+use crate::dot::ReplicaId;
 use crate::names::ConnectionId;
 use crate::time::Now;
 
@@ -49,10 +55,12 @@ pub struct PresenceLimits {
     /// How long an entry lives without being renewed.
     pub timeout_ms: u64,
     /// How long an owner must be silent before another connection may take its entry over; also how long a removed entry
-    /// is remembered.
+    /// is remembered, and how long an heir waits.
     pub takeover_ms: u64,
     /// How many entries one connection may own; further ones are dropped.
     pub entries_per_connection_max: usize,
+    /// How many entries the clients of one other node may own together; further ones are dropped.
+    pub entries_per_replica_max: usize,
     /// How long a state may be, in bytes; a longer one is dropped.
     pub state_bytes_max: usize,
     /// How many removed entries are remembered at once; further ones are forgotten at once.
@@ -65,6 +73,7 @@ impl Default for PresenceLimits {
             timeout_ms: 90_000,
             takeover_ms: 30_000,
             entries_per_connection_max: 64,
+            entries_per_replica_max: 16_384,
             state_bytes_max: 64 * 1024,
             remembered_max: 4_096,
         }
@@ -77,27 +86,47 @@ pub struct Presence {
     limits: PresenceLimits,
     live: HashMap<PresenceId, Live>,
     gone: HashMap<PresenceId, Gone>,
-    /// How many entries each connection owns that has ever said anything.
-    owners: HashMap<ConnectionId, usize>,
+    /// How many entries each owner has or is heir to that has ever said anything.
+    owners: HashMap<Owner, usize>,
+    /// What is new of our own connections' entries, for the other nodes; the last word on each.
+    notices: BTreeMap<PresenceId, PresenceNotice>,
+    turn: u64,
+}
+
+/// Whose an entry is: a connection's of this node, or another node's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Owner {
+    Connection(ConnectionId),
+    Replica(ReplicaId),
 }
 
 #[derive(Debug)]
 struct Live {
-    owner: ConnectionId,
+    claim: Claim,
+    /// Who has the entry when its owner lets go.
+    heir: Option<Claim>,
+}
+
+/// An entry as its owner said it.
+#[derive(Clone, Debug)]
+struct Claim {
+    owner: Owner,
     /// Whether the owner meant itself, rather than passing on what it was shown elsewhere.
     is_self: bool,
     version: u32,
     state: Bytes,
     renewed_ms: u64,
+    turn: u64,
 }
 
 /// Who says something about presence.
 #[derive(Clone, Copy, Debug)]
 struct Speaker {
-    connection: ConnectionId,
+    owner: Owner,
     joined_ms: u64,
-    /// Whether this is one entry alone, and the first thing the connection says.
+    /// Whether it speaks for itself. For a connection: whether this is one entry alone, and the first thing it says.
     means_itself: bool,
+    turn: u64,
 }
 
 /// A removed entry, remembered so that its echoes are known for what they are.
@@ -105,6 +134,8 @@ struct Speaker {
 struct Gone {
     version: u32,
     removed_ms: u64,
+    owner: Owner,
+    turn: u64,
 }
 
 impl Presence {
@@ -115,6 +146,8 @@ impl Presence {
             live: HashMap::new(),
             gone: HashMap::new(),
             owners: HashMap::new(),
+            notices: BTreeMap::new(),
+            turn: 0,
         }
     }
 
@@ -126,23 +159,66 @@ impl Presence {
         entries: Vec<PresenceEntry>,
         now: Now,
     ) -> Vec<PresenceEntry> {
-        let first_words = !self.owners.contains_key(&connection);
-        self.owners.entry(connection).or_default();
+        let owner = Owner::Connection(connection);
+        let first_words = !self.owners.contains_key(&owner);
+        self.owners.entry(owner).or_default();
         let speaker = Speaker {
-            connection,
+            owner,
             joined_ms,
             means_itself: first_words && entries.len() == 1,
+            turn: self.next_turn(now),
         };
-        let accepted = |entry: &PresenceEntry| self.accept(speaker, entry, now);
-        entries.into_iter().filter(accepted).collect()
+        let news = entries
+            .into_iter()
+            .filter_map(|entry| self.accept(speaker, &entry, now));
+        news.collect()
+    }
+
+    /// Takes what another node says of its clients, and returns what is news to ours.
+    pub fn hear(
+        &mut self,
+        from: ReplicaId,
+        notices: Vec<PresenceNotice>,
+        now: Now,
+    ) -> Vec<PresenceEntry> {
+        let news = notices.into_iter().filter_map(|notice| {
+            let speaker = Speaker {
+                owner: Owner::Replica(from),
+                joined_ms: 0,
+                means_itself: notice.is_self,
+                turn: notice.turn,
+            };
+            self.accept(speaker, &notice.entry, now)
+        });
+        news.collect()
+    }
+
+    /// What is new of the entries of our own connections, for the other nodes.
+    pub fn take_notices(&mut self) -> Vec<PresenceNotice> {
+        std::mem::take(&mut self.notices).into_values().collect()
+    }
+
+    /// Makes notices of all that our own connections have, for a node that does not know of it.
+    pub fn announce_all(&mut self) {
+        for (&id, live) in &self.live {
+            let claims = std::iter::once(&live.claim).chain(&live.heir);
+            let own = claims.filter(|claim| claim.owner.is_here());
+            self.notices.extend(own.map(|claim| (id, claim.notice(id))));
+        }
     }
 
     /// Removes all that a connection owns, at once, and returns the entries as they are to be shown: gone.
     pub fn close(&mut self, connection: ConnectionId, now: Now) -> Vec<PresenceEntry> {
-        match self.owners.remove(&connection) {
+        let owner = Owner::Connection(connection);
+        match self.owners.remove(&owner) {
             None | Some(0) => Vec::new(),
-            Some(_) => self.remove_where(now, |live| live.owner == connection),
+            Some(_) => self.remove_where(now, |claim| claim.owner == owner),
         }
+    }
+
+    /// Removes all that our own connections own.
+    pub fn close_all(&mut self, now: Now) {
+        self.remove_where(now, |claim| claim.owner.is_here());
     }
 
     /// Removes what was not renewed within [`PresenceLimits::timeout_ms`], and returns the entries as gone.
@@ -150,7 +226,7 @@ impl Presence {
         let Self { limits, gone, .. } = self;
         gone.retain(|_, gone| !elapsed(gone.removed_ms, limits.takeover_ms, now));
         let timeout_ms = limits.timeout_ms;
-        self.remove_where(now, |live| elapsed(live.renewed_ms, timeout_ms, now))
+        self.remove_where(now, |claim| elapsed(claim.renewed_ms, timeout_ms, now))
     }
 
     /// Whether [`Self::expire`] will ever have something to do.
@@ -160,19 +236,22 @@ impl Presence {
 
     /// Everyone who is here, in the order of their ids.
     pub fn all(&self) -> Vec<PresenceEntry> {
-        let mut entries: Vec<_> = self.live.iter().map(|(&id, live)| live.entry(id)).collect();
+        let mut entries: Vec<_> = self
+            .live
+            .iter()
+            .map(|(&id, live)| live.claim.entry(id))
+            .collect();
         entries.sort_by_key(|entry| entry.id);
         entries
     }
 
     /// Who is not here any more but was a short while ago, for a reader who may have missed that.
     pub fn recently_gone(&self) -> Vec<PresenceEntry> {
-        let entry = |(&id, gone): (&PresenceId, &Gone)| PresenceEntry {
-            id,
-            version: gone.version,
-            state: None,
-        };
-        let mut entries: Vec<_> = self.gone.iter().map(entry).collect();
+        let mut entries: Vec<_> = self
+            .gone
+            .iter()
+            .map(|(&id, gone)| without_state(id, gone.version))
+            .collect();
         entries.sort_by_key(|entry| entry.id);
         entries
     }
@@ -187,121 +266,275 @@ impl Presence {
         self.live.is_empty()
     }
 
-    fn accept(&mut self, speaker: Speaker, entry: &PresenceEntry, now: Now) -> bool {
-        match &entry.state {
-            None => self.leave(speaker.connection, entry, now),
-            Some(state) => {
-                let accepted = self.may_publish(speaker, entry, state, now);
-                if accepted {
-                    self.publish(speaker, entry, state, now);
-                }
-                accepted
-            }
-        }
-    }
-
-    /// A client says goodbye: only its owner may, with the version it has or a newer one.
-    fn leave(&mut self, connection: ConnectionId, entry: &PresenceEntry, now: Now) -> bool {
-        match self.live.get(&entry.id) {
-            Some(live) if live.owner == connection && entry.version >= live.version => {
-                self.disown(connection);
-                self.live.remove(&entry.id);
-                self.remember(entry.id, entry.version, now);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    fn may_publish(
-        &self,
+    fn accept(
+        &mut self,
         speaker: Speaker,
         entry: &PresenceEntry,
-        state: &Bytes,
         now: Now,
-    ) -> bool {
+    ) -> Option<PresenceEntry> {
+        let Some(state) = &entry.state else {
+            return self.leave(speaker, entry, now);
+        };
         if state.len() > self.limits.state_bytes_max {
+            return None;
+        }
+        let claim = speaker.claims(entry.version, state, now);
+        if self.may_publish(speaker, entry, now) {
+            self.publish(entry.id, claim);
+            return Some(entry.clone());
+        }
+        if self.may_inherit(speaker, entry) {
+            self.inherit(entry.id, claim);
+        }
+        None
+    }
+
+    /// A client says goodbye: only its owner may, with the version it has or a newer one; or its heir.
+    fn leave(
+        &mut self,
+        speaker: Speaker,
+        entry: &PresenceEntry,
+        now: Now,
+    ) -> Option<PresenceEntry> {
+        let id = entry.id;
+        let Some(live) = self.live.get_mut(&id) else {
+            if !speaker.owner.is_here() {
+                self.remember(id, entry.version, speaker.owner, speaker.turn, now);
+            }
+            return None;
+        };
+        let ends =
+            |claim: &Claim| claim.owner == speaker.owner && speaker.may_end(claim, entry.version);
+        if let Some(heir) = live.heir.take_if(|heir| ends(heir)) {
+            self.disown(heir.owner);
+            self.announce(heir.owner, speaker.says(without_state(id, entry.version)));
+            return None;
+        }
+        let over = ends(&live.claim);
+        over.then(|| self.remove(id, entry.version, speaker.turn, now))
+    }
+
+    fn may_publish(&self, speaker: Speaker, entry: &PresenceEntry, now: Now) -> bool {
+        match self.live.get(&entry.id).map(|live| &live.claim) {
+            Some(claim) if claim.owner == speaker.owner => speaker.renews(claim, entry.version),
+            Some(claim) if speaker.means_itself && !claim.is_self => entry.version >= claim.version,
+            Some(claim) => {
+                entry.version > claim.version
+                    && elapsed(claim.renewed_ms, self.limits.takeover_ms, now)
+            }
+            None => self.has_room(speaker.owner) && !self.is_echo(speaker, entry),
+        }
+    }
+
+    /// Whether an entry that another owner has is claimed by the client itself, from another node: the client has moved, or
+    /// somebody pretends to be it. While its owner keeps it, it makes no difference.
+    fn may_inherit(&self, speaker: Speaker, entry: &PresenceEntry) -> bool {
+        let Some(live) = self.live.get(&entry.id) else {
+            return false;
+        };
+        let (claim, owner) = (&live.claim, speaker.owner);
+        if claim.owner == owner || claim.owner.is_here() && owner.is_here() {
             return false;
         }
-        match self.live.get(&entry.id) {
-            Some(live) if live.owner == speaker.connection => entry.version > live.version,
-            Some(live) if speaker.means_itself && !live.is_self => entry.version >= live.version,
-            Some(live) => {
-                entry.version > live.version
-                    && elapsed(live.renewed_ms, self.limits.takeover_ms, now)
+        match &live.heir {
+            Some(heir) if heir.owner == owner => {
+                speaker.renews(heir, entry.version) && entry.version > claim.version
             }
-            None => self.has_room(speaker.connection) && !self.is_echo(speaker, entry),
+            _ => speaker.means_itself && entry.version >= claim.version && self.has_room(owner),
         }
     }
 
-    /// Whether an entry that is gone is only being repeated by a connection that was here when it was shown.
+    /// Whether an entry that is gone is only being repeated: by a connection that was here when it was shown, or by a node
+    /// whose word is older than the end.
     fn is_echo(&self, speaker: Speaker, entry: &PresenceEntry) -> bool {
-        self.gone.get(&entry.id).is_some_and(|gone| {
-            entry.version <= gone.version && speaker.joined_ms <= gone.removed_ms
-        })
+        let Some(gone) = self.gone.get(&entry.id) else {
+            return false;
+        };
+        match (speaker.owner, gone.owner) {
+            (Owner::Replica(from), Owner::Replica(by)) if from == by => speaker.turn <= gone.turn,
+            (Owner::Replica(_), _) => entry.version < gone.version,
+            // It was on its way here when its former node let it go.
+            (Owner::Connection(_), Owner::Replica(_)) if speaker.means_itself => false,
+            (Owner::Connection(_), _) => {
+                entry.version <= gone.version && speaker.joined_ms <= gone.removed_ms
+            }
+        }
     }
 
-    fn has_room(&self, connection: ConnectionId) -> bool {
-        self.owners.get(&connection).copied().unwrap_or(0) < self.limits.entries_per_connection_max
+    fn has_room(&self, owner: Owner) -> bool {
+        let max = match owner {
+            Owner::Connection(_) => self.limits.entries_per_connection_max,
+            Owner::Replica(_) => self.limits.entries_per_replica_max,
+        };
+        self.owners.get(&owner).copied().unwrap_or(0) < max
     }
 
-    fn publish(&mut self, speaker: Speaker, entry: &PresenceEntry, state: &Bytes, now: Now) {
-        self.gone.remove(&entry.id);
-        let before = self.live.remove(&entry.id);
-        let was_self = before
-            .as_ref()
-            .is_some_and(|live| live.owner == speaker.connection && live.is_self);
-        if let Some(before) = before {
+    fn publish(&mut self, id: PresenceId, mut claim: Claim) {
+        self.gone.remove(&id);
+        let mut heir = None;
+        if let Some(before) = self.live.remove(&id) {
+            self.disown(before.claim.owner);
+            claim.is_self |= before.claim.owner == claim.owner && before.claim.is_self;
+            heir = before.heir;
+        }
+        if let Some(own) = heir.take_if(|heir| heir.owner == claim.owner) {
+            self.disown(own.owner);
+            claim.is_self = true;
+        }
+        self.own(claim.owner);
+        self.announce(claim.owner, claim.notice(id));
+        self.live.insert(id, Live { claim, heir });
+    }
+
+    fn inherit(&mut self, id: PresenceId, mut claim: Claim) {
+        claim.is_self = true;
+        self.own(claim.owner);
+        self.announce(claim.owner, claim.notice(id));
+        let live = self.live.get_mut(&id);
+        if let Some(before) = live.and_then(|live| live.heir.replace(claim)) {
             self.disown(before.owner);
         }
-        let live = Live {
-            owner: speaker.connection,
-            is_self: speaker.means_itself || was_self,
-            version: entry.version,
-            // A slice would keep the whole frame that it came in.
-            state: Bytes::copy_from_slice(state),
-            renewed_ms: now.monotonic_ms,
-        };
-        self.live.insert(entry.id, live);
-        *self.owners.entry(speaker.connection).or_default() += 1;
     }
 
-    fn disown(&mut self, owner: ConnectionId) {
+    fn own(&mut self, owner: Owner) {
+        *self.owners.entry(owner).or_default() += 1;
+    }
+
+    fn disown(&mut self, owner: Owner) {
         if let Some(count) = self.owners.get_mut(&owner) {
             *count -= 1;
         }
     }
 
-    fn remove_where(&mut self, now: Now, condition: impl Fn(&Live) -> bool) -> Vec<PresenceEntry> {
-        let removed: Vec<_> = self.live.extract_if(|_, live| condition(live)).collect();
-        let mut entries = Vec::with_capacity(removed.len());
-        for (id, live) in removed {
-            self.disown(live.owner);
-            self.remember(id, live.version, now);
-            entries.push(PresenceEntry {
-                id,
-                version: live.version,
-                state: None,
-            });
+    /// Notes for the other nodes what one of our own connections says.
+    fn announce(&mut self, owner: Owner, notice: PresenceNotice) {
+        if owner.is_here() {
+            self.notices.insert(notice.entry.id, notice);
         }
-        entries.sort_by_key(|entry| entry.id);
-        entries
     }
 
-    fn remember(&mut self, id: PresenceId, version: u32, now: Now) {
-        if self.gone.len() < self.limits.remembered_max {
-            self.gone.insert(
-                id,
-                Gone {
-                    version,
-                    removed_ms: now.monotonic_ms,
-                },
-            );
+    fn remove_where(&mut self, now: Now, ends: impl Fn(&Claim) -> bool) -> Vec<PresenceEntry> {
+        let turn = self.next_turn(now);
+        let mut over: Vec<_> = self
+            .live
+            .iter()
+            .filter(|(_, live)| live.any(&ends))
+            .map(|(id, _)| *id)
+            .collect();
+        over.sort();
+        let mut news = Vec::new();
+        for id in over {
+            self.remove_heir_if(id, turn, &ends);
+            let claim = self
+                .live
+                .get(&id)
+                .map(|live| &live.claim)
+                .filter(|claim| ends(claim));
+            if let Some(version) = claim.map(|claim| claim.version) {
+                news.push(self.remove(id, version, turn, now));
+            }
+        }
+        news
+    }
+
+    fn remove_heir_if(&mut self, id: PresenceId, turn: u64, ends: impl Fn(&Claim) -> bool) {
+        let live = self.live.get_mut(&id);
+        if let Some(heir) = live.and_then(|live| live.heir.take_if(|heir| ends(heir))) {
+            self.disown(heir.owner);
+            self.announce(heir.owner, heir.goodbye(id, turn));
+        }
+    }
+
+    /// Ends what the owner of an entry claims. Returns what is to be shown: its heir, or that it is gone.
+    fn remove(&mut self, id: PresenceId, version: u32, turn: u64, now: Now) -> PresenceEntry {
+        let Some(Live { claim, heir }) = self.live.remove(&id) else {
+            return without_state(id, version);
+        };
+        self.disown(claim.owner);
+        self.announce(claim.owner, claim.goodbye(id, turn));
+        if let Some(heir) = heir {
+            self.disown(heir.owner);
+            if !elapsed(heir.renewed_ms, self.limits.takeover_ms, now) {
+                let entry = heir.entry(id);
+                self.publish(id, heir);
+                return entry;
+            }
+        }
+        self.remember(id, version, claim.owner, turn, now);
+        without_state(id, version)
+    }
+
+    fn remember(&mut self, id: PresenceId, version: u32, owner: Owner, turn: u64, now: Now) {
+        if self.gone.len() < self.limits.remembered_max || self.gone.contains_key(&id) {
+            let removed_ms = now.monotonic_ms;
+            let gone = Gone {
+                version,
+                removed_ms,
+                owner,
+                turn,
+            };
+            self.gone.insert(id, gone);
+        }
+    }
+
+    /// Turns grow also from one life of the document to the next, because time does.
+    fn next_turn(&mut self, now: Now) -> u64 {
+        self.turn = (self.turn + 1).max(now.monotonic_ms << TURNS_PER_MS_BITS);
+        self.turn
+    }
+}
+
+impl Owner {
+    /// Whether it is a connection of this node.
+    fn is_here(self) -> bool {
+        matches!(self, Self::Connection(_))
+    }
+}
+
+impl Speaker {
+    fn claims(self, version: u32, state: &Bytes, now: Now) -> Claim {
+        Claim {
+            owner: self.owner,
+            is_self: self.means_itself,
+            version,
+            // A slice would keep the whole frame that it came in.
+            state: Bytes::copy_from_slice(state),
+            renewed_ms: now.monotonic_ms,
+            turn: self.turn,
+        }
+    }
+
+    /// Whether its word is newer than its own earlier one: a client counts versions, a node takes turns.
+    fn renews(self, claim: &Claim, version: u32) -> bool {
+        match self.owner {
+            Owner::Connection(_) => version > claim.version,
+            Owner::Replica(_) => self.turn > claim.turn,
+        }
+    }
+
+    fn may_end(self, claim: &Claim, version: u32) -> bool {
+        match self.owner {
+            Owner::Connection(_) => version >= claim.version,
+            Owner::Replica(_) => self.turn > claim.turn,
+        }
+    }
+
+    fn says(self, entry: PresenceEntry) -> PresenceNotice {
+        PresenceNotice {
+            entry,
+            is_self: self.means_itself,
+            turn: self.turn,
         }
     }
 }
 
 impl Live {
+    fn any(&self, ends: impl Fn(&Claim) -> bool) -> bool {
+        ends(&self.claim) || self.heir.as_ref().is_some_and(ends)
+    }
+}
+
+impl Claim {
     fn entry(&self, id: PresenceId) -> PresenceEntry {
         PresenceEntry {
             id,
@@ -309,11 +542,38 @@ impl Live {
             state: Some(self.state.clone()),
         }
     }
+
+    fn notice(&self, id: PresenceId) -> PresenceNotice {
+        PresenceNotice {
+            entry: self.entry(id),
+            is_self: self.is_self,
+            turn: self.turn,
+        }
+    }
+
+    fn goodbye(&self, id: PresenceId, turn: u64) -> PresenceNotice {
+        PresenceNotice {
+            entry: without_state(id, self.version),
+            is_self: self.is_self,
+            turn,
+        }
+    }
+}
+
+fn without_state(id: PresenceId, version: u32) -> PresenceEntry {
+    PresenceEntry {
+        id,
+        version,
+        state: None,
+    }
 }
 
 fn elapsed(since_ms: u64, delay_ms: u64, now: Now) -> bool {
     now.monotonic_ms.saturating_sub(since_ms) >= delay_ms
 }
+
+/// Room for this many turns in a millisecond, as a power of two, before they run ahead of the time.
+const TURNS_PER_MS_BITS: u32 = 16;
 
 #[cfg(test)]
 mod tests {

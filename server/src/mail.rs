@@ -22,14 +22,14 @@ pub enum Mail {
         connection: ConnectionId,
         /// What, in the order in which it came.
         intents: Vec<Intent>,
-        /// How much of this replica's lane it had been shown.
+        /// The last step of the document that it had been shown.
         seen: Option<u64>,
     },
     /// A connection whose outbox was dropped has written what came before.
     Drained {
         /// Which.
         connection: ConnectionId,
-        /// How much of this replica's lane it had been shown.
+        /// The last step of the document that it had been shown.
         seen: Option<u64>,
     },
     /// The document was deleted.

@@ -42,7 +42,7 @@ struct Shared {
     limits: OutboxLimits,
     queue: Mutex<Queue>,
     changed: Notify,
-    /// One more than the last change of this replica's lane that was written; 0 if none was.
+    /// One more than the last step of the document that was written; 0 if none was.
     written: AtomicU64,
 }
 
@@ -50,7 +50,7 @@ struct Shared {
 struct Queue {
     frames: VecDeque<Bytes>,
     bytes: usize,
-    /// The last change of this replica's lane that the frames show.
+    /// The last step of the document that the frames show.
     shows: Option<u64>,
     state: State,
 }
@@ -78,7 +78,7 @@ impl Outbox {
         }))
     }
 
-    /// Adds a frame that shows this replica's lane up to `shows`. Returns false if that was one too many, and the queue
+    /// Adds a frame that shows the document up to its step `shows`. Returns false if that was one too many, and the queue
     /// was dropped.
     pub fn push(&self, frame: Bytes, shows: Option<u64>) -> bool {
         let mut queue = self.queue();
@@ -116,7 +116,7 @@ impl Outbox {
         self.0.changed.notify_one();
     }
 
-    /// How far this replica's lane has been written to the connection.
+    /// The last step of the document that was written to the connection.
     pub fn seen(&self) -> Option<u64> {
         self.0.written.load(Ordering::Acquire).checked_sub(1)
     }

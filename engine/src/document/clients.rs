@@ -131,7 +131,7 @@ impl Document {
     /// Sends content computed for one client, and with it what waits for missing parts: as an answer, for it may hold
     /// edits of the client's own that are not stored yet.
     fn send_content(&self, connection: ConnectionId, event: Event, effects: &mut Effects) {
-        let shows = Some(self.last_counter());
+        let shows = Some(self.steps.last());
         let waiting = self
             .content
             .waiting()

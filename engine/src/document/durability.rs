@@ -43,6 +43,8 @@ struct Unsaved {
 pub(super) struct HeldAck {
     /// The counter of the last change that it covers.
     pub(super) through: u64,
+    /// The step that it shows its author.
+    pub(super) step: u64,
     /// Whom it is for.
     pub(super) connection: ConnectionId,
     /// The mark of the edit that it answers.
@@ -69,6 +71,8 @@ struct Retry {
 /// What may be said and done now that more is stored.
 #[derive(Debug, Default)]
 pub(super) struct Released {
+    /// Changes that are stored now, and were not before, in the order of their counters.
+    pub(super) changes: Vec<Change>,
     /// Acknowledgements, in the order in which they were earned.
     pub(super) acks: Vec<HeldAck>,
     /// A snapshot all of whose changes are stored.
@@ -116,6 +120,13 @@ impl Durability {
         self.acks.iter().any(|ack| ack.connection == connection)
     }
 
+    /// News that may be part of any unsaved edit: it counts as begun by the last.
+    pub(super) fn withhold(&mut self, begins: Begins) {
+        if let Some(last) = self.unsaved.back_mut() {
+            last.begins.0.extend(begins.0);
+        }
+    }
+
     /// Where each unsaved edit begins.
     pub(super) fn unsaved_begins(&self) -> impl Iterator<Item = &Begins> {
         self.unsaved.iter().map(|unsaved| &unsaved.begins)
@@ -144,10 +155,14 @@ impl Durability {
         let saved = self
             .unsaved
             .partition_point(|unsaved| unsaved.change.dot.counter <= through);
-        self.unsaved.drain(..saved);
+        let saved = self.unsaved.drain(..saved);
+        let changes = saved.map(|unsaved| unsaved.change).collect();
         self.in_flight = 0;
         self.retry = None;
-        self.release(through)
+        Released {
+            changes,
+            ..self.release(through)
+        }
     }
 
     /// The last append failed, or nobody knows whether it did: it will be repeated.
@@ -175,6 +190,7 @@ impl Durability {
         let acks: Vec<_> = self.acks.drain(..ready).collect();
         self.waiting_bytes -= acks.iter().map(|ack| weight(&ack.payload)).sum::<usize>();
         Released {
+            changes: Vec::new(),
             acks,
             snapshot: snapshot.map(|held| held.snapshot),
         }

@@ -30,7 +30,7 @@ pub enum Effect {
         to: Audience,
         /// What.
         event: Event,
-        /// How far this replica's lane has been shown to a client that got the event.
+        /// The document's step up to which a client has been shown it that got the event; comes back as `seen`.
         shows: Option<u64>,
     },
     /// Let a client whose queue was dropped have events again, beginning with the next.

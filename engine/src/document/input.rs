@@ -39,14 +39,14 @@ pub enum Input {
         connection: ConnectionId,
         /// What it asks for.
         intent: Intent,
-        /// How much of this replica's lane had been shown to it when it asked.
+        /// The last step of the document that it had been shown when it asked.
         seen: Option<u64>,
     },
     /// A client that had stopped reading, and whose queue was dropped, reads again.
     Drained {
         /// Its connection.
         connection: ConnectionId,
-        /// How much of this replica's lane it was shown before the queue was dropped.
+        /// The last step of the document that it was shown before the queue was dropped.
         seen: Option<u64>,
     },
     /// The store committed the changes of the last append.

@@ -8,14 +8,18 @@
 mod clients;
 mod durability;
 mod effect;
+mod held;
 mod input;
 mod limits;
 mod opening;
 mod peers;
 mod phase;
+mod pulls;
 mod recording;
 mod relay;
+mod replication;
 mod resting;
+mod steps;
 
 pub use effect::{Audience, CloseReason, Effect, Effects, Event};
 pub use input::{Input, Intent, Loaded, PushTag};
@@ -38,7 +42,9 @@ use clients::Asked;
 use durability::{Durability, Released};
 use peers::{Checkpoints, Peers};
 use relay::Pushed;
+use replication::Replication;
 use resting::{PRESENCE_SWEEP_MS, Tail};
+use steps::Steps;
 
 /// One document in memory.
 #[derive(Debug)]
@@ -58,7 +64,9 @@ pub struct Document {
     batch: Vec<Pushed>,
     asked: BTreeMap<ConnectionId, Asked>,
     durability: Durability,
+    steps: Steps,
     checkpoints: Checkpoints,
+    replication: Replication,
     tail: Tail,
     idle_since_ms: Option<u64>,
     /// The stored past while it is replayed.
@@ -97,7 +105,9 @@ impl Document {
             batch: Vec::new(),
             asked: BTreeMap::new(),
             durability: Durability::default(),
+            steps: Steps::default(),
             checkpoints: Checkpoints::default(),
+            replication: Replication::default(),
             tail: Tail::default(),
             idle_since_ms: None,
             past: None,
@@ -171,12 +181,14 @@ impl Document {
             Input::AppendRefused => self.close_all(CloseReason::NotReady, effects),
             Input::SnapshotStored => self.tail.taking = false,
             Input::SnapshotFailed => self.snapshot_failed(),
-            Input::Heard { .. }
-            | Input::HeardPresence { .. }
-            | Input::PresenceAsked
-            | Input::Pulled(_)
-            | Input::PullFailed
-            | Input::Heads(_) => {}
+            Input::Heard { changes } => self.heard(changes, effects),
+            Input::HeardPresence { from, notices } => {
+                self.heard_presence(from, notices, now, effects);
+            }
+            Input::PresenceAsked => self.presence.announce_all(),
+            Input::Pulled(changes) => self.pulled(changes, now, effects),
+            Input::PullFailed => self.pull_failed(now),
+            Input::Heads(heads) => self.compare_heads(&heads, effects),
             Input::Deleted => self.close_all(CloseReason::Deleted, effects),
             Input::Drain => self.drain(CloseReason::Stopping),
             Input::Tick => self.tick(now, effects),
@@ -187,6 +199,8 @@ impl Document {
     pub fn settle(&mut self, now: Now, effects: &mut Effects) {
         self.answer(now, effects);
         self.record_and_relay(now, effects);
+        self.show_arrived(effects);
+        self.note_checkpoint_if_due();
         self.take_snapshot_if_due();
         let released = if self.durability.is_settled() || self.sabotage.is(Bug::AckBeforeCommit) {
             self.durability.release(u64::MAX)
@@ -195,6 +209,7 @@ impl Document {
         };
         self.say(released, effects);
         self.finish_draining(effects);
+        self.replicate(now, effects);
         if matches!(self.phase, Phase::Closed(_)) {
             effects.push(Effect::Retire);
         } else if let Some(changes) = self.durability.next_append(&self.limits, now) {
@@ -209,7 +224,8 @@ impl Document {
             .can_expire()
             .then_some(self.presence_swept_ms + PRESENCE_SWEEP_MS);
         let idle = self.idle_since_ms.map(|since| since + self.limits.idle_ms);
-        [sweep, idle, self.durability.retry_due_ms()]
+        let retry = self.durability.retry_due_ms();
+        [sweep, idle, retry, self.pull_due_ms()]
             .into_iter()
             .flatten()
             .min()

@@ -99,9 +99,8 @@ impl Document {
         self.take_note_of(&rebuilt, effects);
         self.content = rebuilt.content;
         self.quarantined = rebuilt.quarantined;
-        self.checkpoints
-            .note(self.last_counter(), self.content.have(std::iter::empty()));
         self.phase = Phase::Open;
+        self.meet_the_others(effects);
     }
 
     fn take_note_of(&mut self, rebuilt: &Rebuilt, effects: &mut Effects) {

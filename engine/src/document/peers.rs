@@ -37,7 +37,7 @@ impl Peer {
 /// How far a client was when its queue was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Behind {
-    /// The last change of this replica's lane that it was shown, if it was shown anything.
+    /// The last step that it was shown, if it was shown anything.
     pub(super) seen: Option<u64>,
 }
 
@@ -49,24 +49,24 @@ pub(super) struct Checkpoints {
 
 #[derive(Debug)]
 struct Moment {
-    counter: u64,
+    step: u64,
     have: Bytes,
 }
 
 impl Checkpoints {
     /// Whether it is time for another checkpoint.
-    pub(super) fn is_due(&self, counter: u64) -> bool {
+    pub(super) fn is_due(&self, step: u64) -> bool {
         self.moments
             .back()
-            .is_none_or(|last| counter >= last.counter + SPACING)
+            .is_none_or(|last| step >= last.step + SPACING)
     }
 
-    /// Notes what the document has after the change `counter`.
-    pub(super) fn note(&mut self, counter: u64, have: Bytes) {
+    /// Notes what the document has after a step, all of which was shown.
+    pub(super) fn note(&mut self, step: u64, have: Bytes) {
         if self.moments.len() == KEPT {
             self.moments.pop_front();
         }
-        self.moments.push_back(Moment { counter, have });
+        self.moments.push_back(Moment { step, have });
     }
 
     /// What the document had at the latest moment all of which such a client has seen.
@@ -75,12 +75,12 @@ impl Checkpoints {
         self.moments
             .iter()
             .rev()
-            .find(|moment| moment.counter <= seen)
+            .find(|moment| moment.step <= seen)
             .map(|moment| &moment.have)
     }
 }
 
-/// Changes between two checkpoints: what a client is sent twice, at most, when it catches up.
+/// Steps between two checkpoints: what a client is sent twice, at most, when it catches up.
 const SPACING: u64 = 512;
 /// Checkpoints kept; a client further behind is sent everything.
 const KEPT: usize = 16;
@@ -92,9 +92,9 @@ mod tests {
     #[test]
     fn a_client_catches_up_from_the_latest_state_it_has_seen() {
         let mut checkpoints = Checkpoints::default();
-        for counter in (0..40).map(|n| n * SPACING) {
-            assert!(checkpoints.is_due(counter));
-            checkpoints.note(counter, Bytes::from(counter.to_string()));
+        for step in (0..40).map(|n| n * SPACING) {
+            assert!(checkpoints.is_due(step));
+            checkpoints.note(step, Bytes::from(step.to_string()));
         }
         assert!(!checkpoints.is_due(39 * SPACING + 1));
         let had = |seen| {

@@ -1,15 +1,16 @@
 //! Recording: edits become changes with dots, are shown to the others, and are acknowledged once they are stored.
 
 use crate::change::{Change, ChangeKind, UpdateList};
-use crate::clock::VectorClock;
 use crate::content::Begins;
 use crate::dot::Dot;
+use crate::names::ConnectionId;
 use crate::sabotage::Bug;
 use crate::time::Now;
 
 use super::Document;
 use super::durability::{HeldAck, Released};
 use super::effect::{Audience, Effect, Effects, Event};
+use super::phase::Phase;
 use super::relay::{self, Pushed};
 
 impl Document {
@@ -24,19 +25,22 @@ impl Document {
         if self.sabotage.is(Bug::LostMerge) && batch.len() > 1 {
             batch.pop();
         }
+        let unbased = self.unbased();
+        relay::relay(&self.content, &batch, self.steps.last(), &unbased, effects);
+    }
+
+    /// The clients that are yet to be sent what edits build on.
+    pub(super) fn unbased(&self) -> Vec<ConnectionId> {
         let unbased = self.peers.iter().filter(|(_, peer)| !peer.is_based);
-        let unbased: Vec<_> = unbased.map(|(connection, _)| *connection).collect();
-        relay::relay(
-            &self.content,
-            &batch,
-            self.last_counter(),
-            &unbased,
-            effects,
-        );
-        let counter = self.last_counter();
-        if self.checkpoints.is_due(counter) {
+        unbased.map(|(connection, _)| *connection).collect()
+    }
+
+    /// Everything that the content holds must have been shown by now.
+    pub(super) fn note_checkpoint_if_due(&mut self) {
+        let step = self.steps.last();
+        if self.phase == Phase::Open && self.checkpoints.is_due(step) {
             self.checkpoints
-                .note(counter, self.content.have(std::iter::empty()));
+                .note(step, self.content.have(std::iter::empty()));
         }
     }
 
@@ -56,6 +60,7 @@ impl Document {
         for pushed in pushes {
             self.durability.hold_ack(HeldAck {
                 through,
+                step: self.steps.last(),
                 connection: pushed.connection,
                 tag: pushed.tag,
                 payload: pushed.payload.clone(),
@@ -65,9 +70,11 @@ impl Document {
     }
 
     fn change_of(&mut self, pushes: &[&Pushed], now: Now) -> Change {
-        let context = self.context(pushes[0].seen);
+        let seen = pushes[0].seen;
+        let context = seen.map(|step| self.steps.clock_at(step, self.replica));
         let dot = Dot::new(self.replica, self.next_counter());
         self.clock.observe(dot);
+        self.steps.own();
         let (kind, payload) = match pushes {
             [lone] => (ChangeKind::YjsUpdate, lone.payload.clone()),
             several => {
@@ -81,25 +88,13 @@ impl Document {
         Change {
             document: self.key.clone(),
             dot,
-            context,
+            context: context.unwrap_or_default(),
             hlc: self.hlc.tick(now),
             author: pushes[0].author.clone(),
             connection: pushes[0].connection,
             kind,
             payload,
         }
-    }
-
-    /// What an author had seen: all other lanes as they were loaded, and its own replica's as far as it was shown it.
-    fn context(&self, seen: Option<u64>) -> VectorClock {
-        let Some(seen) = seen else {
-            return VectorClock::default();
-        };
-        let others = self
-            .clock
-            .heads()
-            .filter(|head| head.replica != self.replica);
-        others.chain([Dot::new(self.replica, seen)]).collect()
     }
 
     pub(super) fn last_counter(&self) -> u64 {
@@ -121,8 +116,10 @@ impl Document {
     }
 
     pub(super) fn committed(&mut self, through: u64, effects: &mut Effects) {
-        let released = self.durability.committed(through);
+        let mut released = self.durability.committed(through);
+        let stored = std::mem::take(&mut released.changes);
         self.say(released, effects);
+        self.publish(stored, effects);
         let behind: Vec<_> = self
             .peers
             .iter()
@@ -145,7 +142,7 @@ impl Document {
                         payload: ack.payload,
                         news: ack.news,
                     },
-                    shows: peer.is_based.then_some(ack.through),
+                    shows: peer.is_based.then_some(ack.step),
                 });
             }
         }

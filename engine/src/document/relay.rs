@@ -27,7 +27,7 @@ pub(super) struct Pushed {
     /// Whether any of it may not have been stored when it came; more than the news if it repeats what waits.
     pub(super) unstored: bool,
     pub(super) begins: Begins,
-    /// How much of this replica's lane its author had been shown.
+    /// The last step of the document that its author had been shown.
     pub(super) seen: Option<u64>,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Pushed {
 pub(super) fn relay(
     content: &Content,
     batch: &[Pushed],
-    counter: u64,
+    step: u64,
     unbased: &[ConnectionId],
     effects: &mut Effects,
 ) {
@@ -58,7 +58,7 @@ pub(super) fn relay(
     show(
         &all,
         Audience::AllBut(authors.chain(unbased.iter().copied()).collect()),
-        Some(counter),
+        Some(step),
     );
     show(
         &all,
@@ -74,9 +74,24 @@ pub(super) fn relay(
             members: members.clone(),
             but: Some(*author),
         };
-        show(payloads, others(&known), Some(counter));
+        show(payloads, others(&known), Some(step));
         show(payloads, others(&strangers), None);
     }
+}
+
+/// Shows news that none of the clients here made, in the same manner.
+pub(super) fn show_news(
+    content: &Content,
+    payloads: &[Bytes],
+    step: u64,
+    unbased: &[ConnectionId],
+    effects: &mut Effects,
+) {
+    let based = Audience::AllBut(unbased.iter().copied().collect());
+    show(content, payloads, &based, Some(step), effects);
+    let members = unbased.iter().copied().collect();
+    let unbased = Audience::Among { members, but: None };
+    show(content, payloads, &unbased, None, effects);
 }
 
 fn payloads_by_author(batch: &[Pushed]) -> Vec<(ConnectionId, Vec<Bytes>)> {
