@@ -2,7 +2,7 @@
 
 NPM_CI := npm ci --no-audit --no-fund --loglevel=error
 
-.PHONY: run test setup lint unit black-box web clients browser deny
+.PHONY: run test setup lint unit fuzz-smoke fuzz black-box web clients browser deny
 
 run: ## serve on 127.0.0.1:1234
 	cargo run --release
@@ -10,7 +10,7 @@ run: ## serve on 127.0.0.1:1234
 test: setup lint unit web black-box clients browser ## everything
 	@echo "all tests passed"
 
-setup: ## install what is missing: Debian packages, npm packages by lock file
+setup: ## install what is missing: Debian packages, cargo-fuzz, npm packages by lock file
 	tests/setup
 	cd tests/js && $(NPM_CI)
 	cd tests/browser && $(NPM_CI)
@@ -21,7 +21,13 @@ lint: ## formatting and clippy
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
 unit: ## unit, property and contract tests, with all run-time checks on
-	cargo test --locked -p engine -p protocol -p storage -p server
+	cargo test --locked -p engine -p protocol -p storage -p server -p quire-fuzz
+
+fuzz-smoke: ## each fuzz target for ten seconds, from all that is kept
+	FUZZ_SECONDS=10 fuzz/run
+
+fuzz: ## each fuzz target for FUZZ_SECONDS (half an hour if not said); FUZZ_TARGETS runs only some
+	fuzz/run $(FUZZ_TARGETS)
 
 web: ## the pages: types, helpers, and that the committed build is the one the sources give
 	cd web && npm run --silent check && npm test --silent && npm run --silent verify

@@ -1,0 +1,4 @@
+//! Gives libFuzzer the target `document`.
+#![no_main]
+
+quire_fuzz::target!("document");

@@ -1,0 +1,4 @@
+//! Gives libFuzzer the target `presence`.
+#![no_main]
+
+quire_fuzz::target!("presence");

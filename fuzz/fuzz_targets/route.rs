@@ -1,0 +1,4 @@
+//! Gives libFuzzer the target `route`.
+#![no_main]
+
+quire_fuzz::target!("route");

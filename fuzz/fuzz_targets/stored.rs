@@ -1,0 +1,4 @@
+//! Gives libFuzzer the target `stored`.
+#![no_main]
+
+quire_fuzz::target!("stored");

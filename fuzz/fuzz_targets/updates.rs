@@ -1,0 +1,4 @@
+//! Gives libFuzzer the target `updates`.
+#![no_main]
+
+quire_fuzz::target!("updates");
