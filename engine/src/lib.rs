@@ -9,6 +9,8 @@
 //! and decides when an edit may be shown, when it may be acknowledged, and when the document may be put away.
 //! [`history`] turns a log of changes back into content at any point.
 
+#![forbid(unsafe_code)]
+
 mod change;
 pub use change::{Change, ChangeKind, MalformedPayload, StoredChange, UpdateList};
 

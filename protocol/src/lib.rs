@@ -12,6 +12,7 @@
 //! Read in this order: [`route`] (what an address names), [`ywebsocket`] (the first dialect), [`close`] (why a connection
 //! ends, and the code that makes its client do the right thing), [`preflight`] (what the libraries are never shown), [`wire`] (how numbers and strings lie in a frame).
 
+#![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 pub mod close;

@@ -18,6 +18,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use crate::breadcrumb::{self, Crumbs};
 use crate::clock::Clock;
 use crate::config::{Config, StoreChoice};
 use crate::connection::ConnectionLimits;
@@ -38,7 +39,12 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let listener = bind(config.listen).await?;
     let _lock = lock_data(&config)?;
     let store = open_store(&config).await?;
-    let app = build(&config, store.clone(), Some(metrics::init()?)).await?;
+    let metrics = metrics::init()?;
+    let crumbs = match config.store {
+        StoreChoice::Memory => Crumbs::none(),
+        StoreChoice::Sqlite => breadcrumb::examine(&*store, &config.data_dir).await?,
+    };
+    let app = assemble(&config, store.clone(), Some(metrics), crumbs).await?;
     banner(&config, listener.local_addr()?);
     let stop = Arc::new(Notify::new());
     let stopped = stop.clone();
@@ -61,7 +67,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Everything that the handlers need.
+/// Everything that the handlers need, for a server that leaves no crumbs.
 ///
 /// # Errors
 /// The store gave no replica id.
@@ -69,6 +75,15 @@ pub async fn build(
     config: &Config,
     store: Arc<dyn Store>,
     metrics: Option<PrometheusHandle>,
+) -> anyhow::Result<Arc<App>> {
+    assemble(config, store, metrics, Crumbs::none()).await
+}
+
+async fn assemble(
+    config: &Config,
+    store: Arc<dyn Store>,
+    metrics: Option<PrometheusHandle>,
+    crumbs: Crumbs,
 ) -> anyhow::Result<Arc<App>> {
     let replica = store
         .new_replica()
@@ -82,6 +97,7 @@ pub async fn build(
         unsaved_bytes_max: config.limits.unsaved_node_bytes,
         unsaved_bytes: AtomicUsize::new(0),
         append_failed_ms: AtomicU64::new(0),
+        crumbs,
         clock: Clock::start(),
     };
     let hub = HubLimits {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use engine::{Limits, ReplicaId};
 use storage::{Store, StoreError};
 
+use crate::breadcrumb::Crumbs;
 use crate::clock::Clock;
 
 /// What every session shares.
@@ -23,6 +24,8 @@ pub struct World {
     pub unsaved_bytes: AtomicUsize,
     /// When the store last refused an append, in monotonic milliseconds; 0 if it has taken one since.
     pub append_failed_ms: AtomicU64,
+    /// Where each session notes what it is about to do.
+    pub crumbs: Crumbs,
     /// The time.
     pub(crate) clock: Clock,
 }

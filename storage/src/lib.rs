@@ -8,6 +8,7 @@
 //! [`MemoryStore`] is the contract in its plainest form, for tests and for reading. [`SqliteStore`] keeps it on disk: one
 //! writer that commits all that waits in one transaction, and readers beside it that never wait for the writer.
 
+#![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 #[cfg(any(test, feature = "contract"))]

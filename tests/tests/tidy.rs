@@ -180,6 +180,30 @@ fn nothing_is_left_for_later() -> Result<()> {
 }
 
 #[test]
+fn only_the_map_of_the_crumbs_is_unsafe() -> Result<()> {
+    for (path, text) in sources(&["rs"])? {
+        let code = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"));
+        let says = code
+            .into_iter()
+            .any(|line| line.contains(UNSAFE) && !line.starts_with(FORBIDS));
+        ensure!(
+            !says || path.ends_with(MAY_BE_UNSAFE) || path.ends_with(file!()),
+            "{} speaks of {UNSAFE}; only {MAY_BE_UNSAFE} may",
+            path.display()
+        );
+    }
+    let map = fs::read_to_string(workspace().join(MAY_BE_UNSAFE))?;
+    let marks = ["// SAFETY: ", "reason = "];
+    ensure!(
+        marks.iter().all(|mark| map.contains(mark)),
+        "{MAY_BE_UNSAFE} does not say why it may"
+    );
+    Ok(())
+}
+
+#[test]
 fn the_checks_bite() {
     let page = "see `engine/src/lib.rs`, `README.md`, `/readyz`, `limits.mailbox`, `a b/c`, `Document::handle`";
     assert_eq!(paths_in(page), ["engine/src/lib.rs", "README.md"]);
@@ -277,5 +301,11 @@ fn is_foreign(folder: &Path) -> bool {
         || ["target", "node_modules"].contains(&&*name)
         || folder.ends_with("server/assets")
 }
+
+/// The one file with code that the compiler cannot vouch for.
+const MAY_BE_UNSAFE: &str = "server/src/breadcrumb/map.rs";
+const UNSAFE: &str = concat!("un", "safe");
+/// How a crate says that none of its files may.
+const FORBIDS: &str = "#![forbid(";
 
 const LINES_MAX: usize = 700;

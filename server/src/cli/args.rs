@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::breadcrumb::trial;
 use crate::config::Flags;
 use crate::place::{At, Format};
 
@@ -32,6 +33,9 @@ pub enum Command {
     Doc(DocArgs),
     /// Look at the configuration
     Config(ConfigArgs),
+    /// Do again what a crumb on standard input tells of; a starting server asks for this
+    #[command(name = trial::COMMAND, hide = true)]
+    TryCrumb(DataArgs),
     /// Print the version
     Version,
 }

@@ -15,6 +15,7 @@ use failure::Failure;
 
 mod output;
 mod serve;
+mod try_crumb;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -46,6 +47,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Serve(args) => serve::run(&args),
         Command::Doc(args) => doc::run(args.command),
         Command::Config(args) => config::run(args.command),
+        Command::TryCrumb(args) => try_crumb::run(&args),
         Command::Version => output::print(concat!("quire ", env!("CARGO_PKG_VERSION"), "\n")),
     }
 }

@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::output;
 use crate::config::Config;
 use crate::serve::serve;
-use crate::telemetry::logs;
+use crate::telemetry::{logs, panics};
 
 pub(super) fn run(args: &ServeArgs) -> Result<(), Failure> {
     let loaded = Config::load(&args.flags())?;
@@ -18,6 +18,7 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), Failure> {
     }
     let config = loaded.config;
     logs::init(config.log.format, &config.log.filter).map_err(failure)?;
+    panics::watch();
     runtime()?.block_on(serve(config)).map_err(failure)
 }
 

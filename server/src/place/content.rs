@@ -3,14 +3,15 @@
 //! Rebuilding is work for the processor, so it runs on a thread of its own. It may run into a bug of a content library,
 //! which becomes [`RenderError::Unbuildable`].
 
-use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use bytes::Bytes;
-use engine::{Content, ContentError, Kind, StoredChange, history};
+use engine::{Content, ContentError, DocumentKey, Kind, StoredChange, history};
 use storage::{Past, Store, StoreError, load_log};
 use thiserror::Error;
 use tracing::{error, warn};
+
+use crate::breadcrumb::{Crumbs, Step};
 
 /// The forms in which content can be had.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,6 +74,7 @@ impl Format {
 /// The store failed, or the content cannot be rebuilt.
 pub async fn render(
     store: &dyn Store,
+    crumbs: &Crumbs,
     kind: Kind,
     last: Option<&StoredChange>,
     format: Format,
@@ -87,7 +89,12 @@ pub async fn render(
         None => Past::default(),
     };
     let from_snapshot = past.snapshot.is_some();
-    match rebuild_apart(kind, past, format, field.clone()).await {
+    let apart = Apart {
+        document: last.map(|last| last.change.document.clone()),
+        kind,
+        crumbs: crumbs.clone(),
+    };
+    match apart.rebuild(past, format, field.clone()).await {
         Ok(rendered) => Ok(rendered),
         Err(reason) => {
             let document = last.map(|last| &last.change.document);
@@ -99,35 +106,46 @@ pub async fn render(
                 .filter(|_| from_snapshot)
                 .ok_or(RenderError::Unbuildable)?;
             let log = load_log(store, &last.change.document, Some(last.order)).await?;
-            let rendered = rebuild_apart(kind, log, format, field).await;
+            let rendered = apart.rebuild(log, format, field).await;
             rendered.map_err(|_| RenderError::Unbuildable)
         }
     }
 }
 
-async fn rebuild_apart(
+/// Rebuilds on a thread of its own, and leaves a crumb of it.
+struct Apart {
+    document: Option<DocumentKey>,
     kind: Kind,
-    past: Past,
-    format: Format,
-    field: Option<String>,
-) -> Result<Rendered, String> {
-    tokio::task::spawn_blocking(move || rebuild(kind, &past, format, field))
-        .await
-        .unwrap_or_else(|panic| Err(panic.to_string()))
+    crumbs: Crumbs,
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the field is moved to another thread"
-)]
+impl Apart {
+    async fn rebuild(
+        &self,
+        past: Past,
+        format: Format,
+        field: Option<String>,
+    ) -> Result<Rendered, String> {
+        let (kind, document) = (self.kind, self.document.clone());
+        let mut trail = self.crumbs.begin();
+        let rebuilt = tokio::task::spawn_blocking(move || {
+            if let Some(document) = &document {
+                trail.leave(document, kind, &Step::Render);
+            }
+            rebuild(kind, &past, format, field.as_deref())
+        });
+        rebuilt.await.unwrap_or_else(|panic| Err(panic.to_string()))
+    }
+}
+
 fn rebuild(
     kind: Kind,
     past: &Past,
     format: Format,
-    field: Option<String>,
+    field: Option<&str>,
 ) -> Result<Rendered, String> {
-    let kept_out = BTreeSet::new();
-    let replayed = history::replay(kind, past.snapshot.as_ref(), &past.changes, &kept_out);
+    let (snapshot, kept_out) = (past.snapshot.as_ref(), &past.quarantined);
+    let replayed = history::replay(kind, snapshot, &past.changes, kept_out);
     let replayed = replayed.map_err(|error| error.to_string())?;
     let left_out = past.damaged + replayed.skipped as u64;
     if left_out > 0 {
@@ -137,7 +155,7 @@ fn rebuild(
             left_out, "content is shown without damaged changes"
         );
     }
-    let bytes = format.write(&replayed.content, field.as_deref());
+    let bytes = format.write(&replayed.content, field);
     let bytes = bytes.map_err(|error| error.to_string())?;
     Ok(Rendered {
         bytes,

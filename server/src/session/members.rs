@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use engine::{Audience, CloseReason, ConnectionId, Event};
+use engine::{Audience, Author, CloseReason, ConnectionId, Event};
 use protocol::Dialect;
 
 use crate::outbox::Outbox;
@@ -17,13 +17,30 @@ pub(super) struct Members {
 
 #[derive(Debug)]
 struct Member {
+    author: Option<Author>,
     dialect: Dialect,
     outbox: Outbox,
 }
 
 impl Members {
-    pub(super) fn add(&mut self, connection: ConnectionId, dialect: Dialect, outbox: Outbox) {
-        self.members.insert(connection, Member { dialect, outbox });
+    pub(super) fn add(
+        &mut self,
+        connection: ConnectionId,
+        author: Option<Author>,
+        dialect: Dialect,
+        outbox: Outbox,
+    ) {
+        let member = Member {
+            author,
+            dialect,
+            outbox,
+        };
+        self.members.insert(connection, member);
+    }
+
+    /// Who is behind a connection; none if anonymous.
+    pub(super) fn author(&self, connection: ConnectionId) -> Option<&Author> {
+        self.members.get(&connection)?.author.as_ref()
     }
 
     pub(super) fn remove(&mut self, connection: ConnectionId) {

@@ -5,6 +5,7 @@
 //! While the past is being loaded the mailbox is left alone, so a flood waits in its own socket.
 
 mod members;
+mod work;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,12 +18,14 @@ use storage::{Past, StoreError, load_log};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
+use crate::breadcrumb::Step;
 use crate::hub::Hub;
 use crate::mail::{Joining, Mail};
 use crate::quarantine::{self, Cause};
 use crate::telemetry::metrics;
 use crate::world::World;
 use members::Members;
+use work::Work;
 
 /// Starts the session of a document.
 pub(crate) fn start(hub: &Hub, key: DocumentKey, kind: Kind, mailbox: mpsc::Receiver<Mail>) {
@@ -53,6 +56,7 @@ struct Session {
     kind: Kind,
     document: Document,
     members: Members,
+    work: Work,
     mailbox: mpsc::Receiver<Mail>,
     /// Answers from the store.
     answers: mpsc::Receiver<Input>,
@@ -72,6 +76,7 @@ impl Session {
         let world = hub.world();
         let (answer_to, answers) = mpsc::channel(STORE_REQUESTS_MAX);
         let members = Members::default();
+        let work = Work::new(world.clone(), key.clone(), kind);
         Self {
             hub,
             world,
@@ -79,6 +84,7 @@ impl Session {
             kind,
             document,
             members,
+            work,
             mailbox,
             answers,
             answer_to,
@@ -92,6 +98,7 @@ impl Session {
             self.next_batch(&mut mails, &mut effects).await;
             self.replay(&mut effects).await;
             self.document.settle(self.world.clock.now(), &mut effects);
+            self.work.end();
             self.account_unsaved();
         }
     }
@@ -108,6 +115,7 @@ impl Session {
             _ = self.mailbox.recv_many(mails, BATCH_MAX), if opened => None,
             () = sleep_until(deadline) => Some(Input::Tick),
         };
+        self.work.begin(&Step::Read);
         if let Some(input) = event {
             self.document.handle(input, self.world.clock.now(), effects);
         }
@@ -121,9 +129,14 @@ impl Session {
         let mut bytes = 0;
         while let Some(piece) = self.document.next_replay() {
             bytes += piece.payload.len() + PIECE_OVERHEAD_BYTES;
+            let step = piece
+                .change
+                .map_or(Step::Snapshot, |change| Step::Replay(change.dot));
+            self.work.begin(&step);
             self.document.replay(self.world.clock.now(), effects);
             if bytes > REPLAY_BYTES_AT_ONCE {
                 bytes = 0;
+                self.work.end();
                 tokio::task::yield_now().await;
             }
         }
@@ -158,7 +171,8 @@ impl Session {
             dialect,
             outbox,
         } = joining;
-        self.members.add(connection, dialect, outbox);
+        self.members
+            .add(connection, author.clone(), dialect, outbox);
         Input::Joined {
             connection,
             author,
@@ -180,6 +194,13 @@ impl Session {
                 return self
                     .document
                     .handle(Input::Left { connection }, now, effects);
+            }
+            if let Intent::Push { payload, .. } = &intent {
+                self.work.begin(&Step::Push {
+                    payload,
+                    author: self.members.author(connection),
+                    connection,
+                });
             }
             self.document.handle(
                 Input::Intent {
@@ -300,6 +321,10 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            metrics::session_panicked();
+            error!(document = %self.key, "the session of a document has failed; its clients are closed and open it anew");
+        }
         self.world
             .unsaved_bytes
             .fetch_sub(self.unsaved_bytes, Ordering::Relaxed);
@@ -336,8 +361,12 @@ fn loaded(key: &DocumentKey, past: Past) -> Loaded {
 }
 
 async fn verify_and_store(world: Arc<World>, snapshot: Snapshot) -> anyhow::Result<()> {
-    let snapshot =
-        tokio::task::spawn_blocking(move || snapshot.verify().map(|()| snapshot)).await??;
+    let mut trail = world.crumbs.begin();
+    let verified = tokio::task::spawn_blocking(move || {
+        trail.leave(&snapshot.document, snapshot.kind, &Step::Render);
+        snapshot.verify().map(|()| snapshot)
+    });
+    let snapshot = verified.await??;
     world.store.put_snapshot(snapshot).await?;
     metrics::snapshot_stored();
     Ok(())

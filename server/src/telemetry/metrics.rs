@@ -22,6 +22,8 @@ const APPEND_FAILURES: &str = "quire_append_failures_total";
 const SNAPSHOTS: &str = "quire_snapshots_stored_total";
 const SLOW_READERS: &str = "quire_slow_readers_total";
 const QUARANTINED: &str = "quire_quarantined_total";
+const PANICS: &str = "quire_panics_total";
+const SESSION_PANICS: &str = "quire_session_panics_total";
 const DAMAGED_ROWS: &str = "quire_damaged_rows_total";
 
 /// Bounds of the histogram of store delays, in seconds.
@@ -65,6 +67,11 @@ fn describe() {
         QUARANTINED,
         "Payloads that are kept out of documents, by cause; any is worth a look"
     );
+    describe_counter!(PANICS, "Panics, most of them caught in a content library");
+    describe_counter!(
+        SESSION_PANICS,
+        "Documents whose clients were closed because the session panicked; any is an alarm"
+    );
     describe_counter!(
         DAMAGED_ROWS,
         "Stored rows that were damaged and left out; any is an alarm"
@@ -86,7 +93,9 @@ fn describe() {
         counter!(QUARANTINED, "cause" => cause.as_str()).absolute(0);
     }
     counter!(SLOW_READERS).absolute(0);
-    counter!(DAMAGED_ROWS).absolute(0);
+    for alarm in [DAMAGED_ROWS, PANICS, SESSION_PANICS] {
+        counter!(alarm).absolute(0);
+    }
 }
 
 /// Counts a connection until it is dropped.
@@ -144,6 +153,16 @@ pub(crate) fn slow_reader() {
 /// A payload is kept out of its document.
 pub(crate) fn quarantined(cause: Cause) {
     counter!(QUARANTINED, "cause" => cause.as_str()).increment(1);
+}
+
+/// Something panicked, caught or not.
+pub(crate) fn panicked() {
+    counter!(PANICS).increment(1);
+}
+
+/// The session of a document panicked outside of every guard.
+pub(crate) fn session_panicked() {
+    counter!(SESSION_PANICS).increment(1);
 }
 
 /// Stored rows were damaged.

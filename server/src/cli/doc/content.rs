@@ -6,6 +6,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 
+use crate::breadcrumb::Crumbs;
 use crate::cli::args::{CatArgs, ContentArgs, DocumentArgs, ExportArgs};
 use crate::cli::failure::Failure;
 use crate::cli::output;
@@ -44,7 +45,9 @@ async fn content(
     let (store, description) = super::find(document).await?;
     let at = args.at.unwrap_or_default();
     let last = at.find(&store, &description.document).await?;
-    let rendered = render(&store, description.kind, last.as_ref(), format, args.field).await?;
+    // If this command dies, the server does not.
+    let (crumbs, kind) = (Crumbs::none(), description.kind);
+    let rendered = render(&store, &crumbs, kind, last.as_ref(), format, args.field).await?;
     Ok(rendered.bytes)
 }
 

@@ -29,7 +29,7 @@ pub(super) fn run(command: DocCommand) -> Result<(), Failure> {
     })
 }
 
-async fn open(args: &DataArgs) -> Result<SqliteStore, Failure> {
+pub(super) async fn open(args: &DataArgs) -> Result<SqliteStore, Failure> {
     let config = Config::load(&args.flags())?.config;
     if config.store == StoreChoice::Memory {
         let sentence = "the store is memory, which only the running server can read; ask its API, \

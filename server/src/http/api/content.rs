@@ -80,7 +80,9 @@ pub(super) async fn get(
     }
     let kind = description.kind;
     let _permit = app.rebuilds.acquire().await;
-    let rendered = render(&*app.store, kind, last.as_ref(), format, query.field).await?;
+    let crumbs = &app.hub.world().crumbs;
+    let last_change = last.as_ref();
+    let rendered = render(&*app.store, crumbs, kind, last_change, format, query.field).await?;
     Ok(answer(rendered, format, last.as_ref(), tag))
 }
 
