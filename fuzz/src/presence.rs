@@ -9,13 +9,6 @@ use protocol::ywebsocket;
 use crate::script::Script;
 
 const CONNECTIONS: u8 = 3;
-const LIMITS: PresenceLimits = PresenceLimits {
-    timeout_ms: 90_000,
-    takeover_ms: 30_000,
-    entries_per_connection_max: 8,
-    state_bytes_max: 64,
-    remembered_max: 16,
-};
 
 /// Lets connections say what the bytes have them say, and checks the table after each word.
 ///
@@ -23,7 +16,7 @@ const LIMITS: PresenceLimits = PresenceLimits {
 /// A promise was broken.
 pub fn check(input: &[u8]) {
     let mut script = Script::new(input);
-    let mut presence = Presence::new(LIMITS);
+    let mut presence = Presence::new(limits());
     let mut now = Now::default();
     while !script.is_done() {
         let connection = ConnectionId(script.below(CONNECTIONS).into());
@@ -39,7 +32,7 @@ pub fn check(input: &[u8]) {
         presence.close(ConnectionId(connection.into()), now);
     }
     assert!(presence.is_empty(), "nobody stays when all have gone");
-    now.monotonic_ms += LIMITS.takeover_ms;
+    now.monotonic_ms += limits().takeover_ms;
     presence.expire(now);
     assert!(!presence.can_expire(), "nothing is remembered for ever");
 }
@@ -85,12 +78,21 @@ fn round_trip(entries: Vec<PresenceEntry>) {
     assert_eq!(read, Ok(vec![Intent::ShowPresence(entries)]));
 }
 
+fn limits() -> PresenceLimits {
+    PresenceLimits {
+        entries_per_connection_max: 8,
+        state_bytes_max: 64,
+        remembered_max: 16,
+        ..PresenceLimits::default()
+    }
+}
+
 fn bounded(presence: &Presence) {
-    let most = LIMITS.entries_per_connection_max * usize::from(CONNECTIONS);
+    let most = limits().entries_per_connection_max * usize::from(CONNECTIONS);
     assert!(presence.len() <= most, "the table is full and still takes");
-    assert!(presence.recently_gone().len() <= LIMITS.remembered_max);
+    assert!(presence.recently_gone().len() <= limits().remembered_max);
     let states = presence.all().into_iter().filter_map(|entry| entry.state);
     for state in states {
-        assert!(state.len() <= LIMITS.state_bytes_max);
+        assert!(state.len() <= limits().state_bytes_max);
     }
 }
