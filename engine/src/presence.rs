@@ -15,6 +15,8 @@
 //! the second before the first knows that it has left: the second is then its *heir*, and has it the moment the first lets
 //! go. So a client that moves is neither shown twice nor missed, and nobody can push aside a client of another node.
 
+mod claim;
+
 use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
@@ -22,6 +24,7 @@ use bytes::Bytes;
 use crate::dot::ReplicaId;
 use crate::names::ConnectionId;
 use crate::time::Now;
+use claim::{Claim, Gone, Live, Owner, Speaker, without_state};
 
 /// The number that a client chose for its presence; it says nothing about who the client is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,51 +93,6 @@ pub struct Presence {
     owners: HashMap<Owner, usize>,
     /// What is new of our own connections' entries, for the other nodes; the last word on each.
     notices: BTreeMap<PresenceId, PresenceNotice>,
-    turn: u64,
-}
-
-/// Whose an entry is: a connection's of this node, or another node's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Owner {
-    Connection(ConnectionId),
-    Replica(ReplicaId),
-}
-
-#[derive(Debug)]
-struct Live {
-    claim: Claim,
-    /// Who has the entry when its owner lets go.
-    heir: Option<Claim>,
-}
-
-/// An entry as its owner said it.
-#[derive(Clone, Debug)]
-struct Claim {
-    owner: Owner,
-    /// Whether the owner meant itself, rather than passing on what it was shown elsewhere.
-    is_self: bool,
-    version: u32,
-    state: Bytes,
-    renewed_ms: u64,
-    turn: u64,
-}
-
-/// Who says something about presence.
-#[derive(Clone, Copy, Debug)]
-struct Speaker {
-    owner: Owner,
-    joined_ms: u64,
-    /// Whether it speaks for itself. For a connection: whether this is one entry alone, and the first thing it says.
-    means_itself: bool,
-    turn: u64,
-}
-
-/// A removed entry, remembered so that its echoes are known for what they are.
-#[derive(Debug)]
-struct Gone {
-    version: u32,
-    removed_ms: u64,
-    owner: Owner,
     turn: u64,
 }
 
@@ -484,260 +442,9 @@ impl Presence {
     }
 }
 
-impl Owner {
-    /// Whether it is a connection of this node.
-    fn is_here(self) -> bool {
-        matches!(self, Self::Connection(_))
-    }
-}
-
-impl Speaker {
-    fn claims(self, version: u32, state: &Bytes, now: Now) -> Claim {
-        Claim {
-            owner: self.owner,
-            is_self: self.means_itself,
-            version,
-            // A slice would keep the whole frame that it came in.
-            state: Bytes::copy_from_slice(state),
-            renewed_ms: now.monotonic_ms,
-            turn: self.turn,
-        }
-    }
-
-    /// Whether its word is newer than its own earlier one: a client counts versions, a node takes turns.
-    fn renews(self, claim: &Claim, version: u32) -> bool {
-        match self.owner {
-            Owner::Connection(_) => version > claim.version,
-            Owner::Replica(_) => self.turn > claim.turn,
-        }
-    }
-
-    fn may_end(self, claim: &Claim, version: u32) -> bool {
-        match self.owner {
-            Owner::Connection(_) => version >= claim.version,
-            Owner::Replica(_) => self.turn > claim.turn,
-        }
-    }
-
-    fn says(self, entry: PresenceEntry) -> PresenceNotice {
-        PresenceNotice {
-            entry,
-            is_self: self.means_itself,
-            turn: self.turn,
-        }
-    }
-}
-
-impl Live {
-    fn any(&self, ends: impl Fn(&Claim) -> bool) -> bool {
-        ends(&self.claim) || self.heir.as_ref().is_some_and(ends)
-    }
-}
-
-impl Claim {
-    fn entry(&self, id: PresenceId) -> PresenceEntry {
-        PresenceEntry {
-            id,
-            version: self.version,
-            state: Some(self.state.clone()),
-        }
-    }
-
-    fn notice(&self, id: PresenceId) -> PresenceNotice {
-        PresenceNotice {
-            entry: self.entry(id),
-            is_self: self.is_self,
-            turn: self.turn,
-        }
-    }
-
-    fn goodbye(&self, id: PresenceId, turn: u64) -> PresenceNotice {
-        PresenceNotice {
-            entry: without_state(id, self.version),
-            is_self: self.is_self,
-            turn,
-        }
-    }
-}
-
-fn without_state(id: PresenceId, version: u32) -> PresenceEntry {
-    PresenceEntry {
-        id,
-        version,
-        state: None,
-    }
-}
-
 fn elapsed(since_ms: u64, delay_ms: u64, now: Now) -> bool {
     now.monotonic_ms.saturating_sub(since_ms) >= delay_ms
 }
 
 /// Room for this many turns in a millisecond, as a power of two, before they run ahead of the time.
 const TURNS_PER_MS_BITS: u32 = 16;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ADA: ConnectionId = ConnectionId(1);
-    const BEN: ConnectionId = ConnectionId(2);
-
-    fn at(monotonic_ms: u64) -> Now {
-        Now {
-            monotonic_ms,
-            wall_ms: 0,
-        }
-    }
-
-    fn entry(id: u64, version: u32, state: Option<&'static str>) -> PresenceEntry {
-        PresenceEntry {
-            id: PresenceId(id),
-            version,
-            state: state.map(|text| Bytes::from_static(text.as_bytes())),
-        }
-    }
-
-    fn table() -> Presence {
-        Presence::new(PresenceLimits::default())
-    }
-
-    #[test]
-    fn states_pass_through_unparsed() {
-        let mut presence = table();
-        let odd = entry(7, 0, Some("not json {"));
-        assert_eq!(
-            presence.update(ADA, 0, vec![odd.clone()], at(0)),
-            vec![odd.clone()]
-        );
-        assert_eq!(presence.all(), vec![odd]);
-    }
-
-    #[test]
-    fn closing_a_connection_removes_what_it_owns_at_once() {
-        let mut presence = table();
-        presence.update(
-            ADA,
-            0,
-            vec![entry(1, 4, Some("a")), entry(2, 1, Some("b"))],
-            at(0),
-        );
-        presence.update(BEN, 0, vec![entry(3, 1, Some("c"))], at(0));
-        assert_eq!(
-            presence.close(ADA, at(5)),
-            vec![entry(1, 4, None), entry(2, 1, None)]
-        );
-        assert_eq!(presence.all(), vec![entry(3, 1, Some("c"))]);
-        assert_eq!(presence.close(ADA, at(6)), vec![]);
-    }
-
-    #[test]
-    fn only_the_owner_changes_or_removes_an_entry() {
-        let mut presence = table();
-        presence.update(ADA, 0, vec![entry(1, 4, Some("a"))], at(0));
-        assert_eq!(
-            presence.update(BEN, 0, vec![entry(1, 9, Some("spoof"))], at(1)),
-            vec![]
-        );
-        assert_eq!(
-            presence.update(BEN, 0, vec![entry(1, u32::MAX, None)], at(1)),
-            vec![]
-        );
-        assert_eq!(
-            presence.update(ADA, 0, vec![entry(1, 5, Some("b"))], at(2)),
-            vec![entry(1, 5, Some("b"))]
-        );
-        assert_eq!(
-            presence.update(ADA, 0, vec![entry(1, 5, Some("stale"))], at(2)),
-            vec![]
-        );
-        assert_eq!(
-            presence.update(ADA, 0, vec![entry(1, 5, None)], at(3)),
-            vec![entry(1, 5, None)]
-        );
-        assert!(presence.is_empty());
-    }
-
-    #[test]
-    fn a_silent_owner_is_taken_over_by_a_newer_version() {
-        let mut presence = table();
-        presence.update(ADA, 0, vec![entry(1, 4, Some("a"))], at(0));
-        assert_eq!(
-            presence.update(BEN, 20_000, vec![entry(1, 5, Some("b"))], at(29_999)),
-            vec![]
-        );
-        let taken = entry(1, 5, Some("b"));
-        assert_eq!(
-            presence.update(BEN, 20_000, vec![taken.clone()], at(30_000)),
-            vec![taken.clone()]
-        );
-        assert_eq!(presence.close(ADA, at(30_001)), vec![]);
-        assert_eq!(presence.all(), vec![taken]);
-    }
-
-    #[test]
-    fn who_speaks_for_itself_takes_its_entry_from_who_passed_it_on() {
-        let mut presence = table();
-        let tab = entry(2, 3, Some("tab two"));
-        presence.update(ADA, 0, vec![entry(1, 1, Some("tab one"))], at(0));
-        presence.update(ADA, 0, vec![tab.clone()], at(1));
-        presence.update(BEN, 2, vec![tab], at(3));
-        assert_eq!(presence.close(BEN, at(4)), vec![entry(2, 3, None)]);
-        let spoof = entry(1, 9, Some("spoof"));
-        assert_eq!(
-            presence.update(ConnectionId(3), 5, vec![spoof], at(6)),
-            vec![]
-        );
-    }
-
-    #[test]
-    fn an_echo_does_not_bring_back_who_has_left() {
-        let mut presence = table();
-        presence.update(ADA, 0, vec![entry(1, 4, Some("a"))], at(0));
-        presence.close(ADA, at(100));
-        assert_eq!(
-            presence.update(BEN, 50, vec![entry(1, 4, Some("a"))], at(101)),
-            vec![]
-        );
-        let back = entry(1, 4, Some("a"));
-        assert_eq!(
-            presence.update(ConnectionId(3), 200, vec![back.clone()], at(201)),
-            vec![back]
-        );
-    }
-
-    #[test]
-    fn entries_expire_by_the_time_passed_in() {
-        let mut presence = table();
-        presence.update(ADA, 0, vec![entry(1, 1, Some("a"))], at(1_000));
-        presence.update(BEN, 0, vec![entry(2, 1, Some("b"))], at(50_000));
-        assert_eq!(presence.expire(at(90_999)), vec![]);
-        assert_eq!(presence.expire(at(91_000)), vec![entry(1, 1, None)]);
-        assert_eq!(presence.len(), 1);
-        assert_eq!(presence.expire(at(140_000)), vec![entry(2, 1, None)]);
-        presence.expire(at(170_000));
-        assert!(!presence.can_expire());
-    }
-
-    #[test]
-    fn one_connection_can_not_fill_the_table() {
-        let limits = PresenceLimits {
-            entries_per_connection_max: 2,
-            state_bytes_max: 3,
-            ..PresenceLimits::default()
-        };
-        let mut presence = Presence::new(limits);
-        let flood = (0..9).map(|id| entry(id, 1, Some("x"))).collect();
-        assert_eq!(presence.update(ADA, 0, flood, at(0)).len(), 2);
-        assert_eq!(
-            presence.update(BEN, 0, vec![entry(20, 1, Some("long"))], at(0)),
-            vec![]
-        );
-        presence.update(ADA, 0, vec![entry(0, 2, None)], at(1));
-        assert_eq!(
-            presence
-                .update(ADA, 0, vec![entry(10, 1, Some("x"))], at(1))
-                .len(),
-            1
-        );
-    }
-}

@@ -1,14 +1,17 @@
 //! The engine from outside: everything here drives the public interface only, as a driver or a client would.
 //!
 //! [`world`] is a document with a fake store and fake clients around it, which checks at every step that nothing is said
-//! before it is true. [`clock`] and [`yjs`] try single parts against independent oracles; [`edits`], [`readers`], [`life`]
-//! and [`opening`] are scenes; [`random`] makes up scenes from a seed.
+//! before it is true. [`clock`], [`presence`] and [`yjs`] try single parts, some against independent oracles; [`edits`],
+//! [`readers`], [`life`] and [`opening`] are scenes; [`random`] makes up scenes from a seed; [`replicas`] is one document
+//! on several nodes.
 
 mod clock;
 mod edits;
 mod life;
 mod opening;
+mod presence;
 mod random;
 mod readers;
+mod replicas;
 mod world;
 mod yjs;

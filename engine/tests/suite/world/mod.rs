@@ -7,10 +7,12 @@
 
 mod client;
 mod editor;
+mod nodes;
 mod store;
 
 pub(crate) use client::{ANSWER, Client, Line, TYPED};
 pub(crate) use editor::{Editor, edits};
+pub(crate) use nodes::{News, Nodes};
 pub(crate) use store::{FakeStore, Fault};
 
 use std::collections::VecDeque;
@@ -42,13 +44,15 @@ pub(crate) struct World {
     pub(crate) alarms: Vec<String>,
     /// The connections that were resumed, in order.
     pub(crate) resumed: Vec<ConnectionId>,
+    /// What it wanted the other nodes told, or the store asked for on their account.
+    pub(crate) abroad: Vec<Effect>,
     /// Tells the document that its changes are stored before they are: the checks must notice.
     pub(crate) dishonest: bool,
     /// The edits that anyone has sent to this document.
     brought: IdSet,
     /// Edits that waited behind a hole. Who knows of them repeats them with all that it sends, and they are passed on.
     unattributed: IdSet,
-    replica: ReplicaId,
+    pub(crate) replica: ReplicaId,
     connections: u64,
     effects: Effects,
 }
@@ -73,6 +77,16 @@ pub(crate) fn unopened(clients: u64, limits: Limits, store: FakeStore) -> World 
             .last()
             .map_or(1, |dot| dot.replica.0 + 1),
     );
+    unopened_as(replica, clients, limits, store)
+}
+
+/// The same, as a certain replica.
+pub(crate) fn unopened_as(
+    replica: ReplicaId,
+    clients: u64,
+    limits: Limits,
+    store: FakeStore,
+) -> World {
     let mut effects = Effects::new();
     let document =
         Document::open(key(), Kind::Yjs, replica, limits, &mut effects).expect("Yjs is served");
@@ -91,6 +105,7 @@ pub(crate) fn unopened(clients: u64, limits: Limits, store: FakeStore) -> World 
         quarantined: Vec::new(),
         alarms: Vec::new(),
         resumed: Vec::new(),
+        abroad: Vec::new(),
         dishonest: false,
         brought: IdSet::new(),
         unattributed: IdSet::new(),
@@ -142,10 +157,17 @@ impl World {
 
     /// Loses the document with all that is not stored, cuts all lines, and opens it in another process.
     pub(crate) fn crash(&mut self) {
-        self.replica = ReplicaId(self.replica.0 + 1);
+        self.crash_as(ReplicaId(self.replica.0 + 1));
+        self.open();
+    }
+
+    /// The same, but the past is yet to be loaded.
+    pub(crate) fn crash_as(&mut self, replica: ReplicaId) {
+        self.replica = replica;
         self.appending = None;
         self.snapshotting = None;
         self.effects.clear();
+        self.abroad.clear();
         for client in &mut self.clients {
             client.line = None;
             client.sees.clear();
@@ -160,7 +182,6 @@ impl World {
             &mut Effects::new(),
         )
         .expect("Yjs is served");
-        self.open();
     }
 
     /// Connects a client, which asks for what it lacks and shows its presence.
@@ -406,7 +427,13 @@ impl World {
             Effect::Publish(_)
             | Effect::PublishPresence(_)
             | Effect::AskPresence
-            | Effect::Pull { .. } => panic!("a document that is alone tells nobody"),
+            | Effect::Pull { .. } => {
+                assert!(
+                    self.limits.shared,
+                    "a document that is alone has nobody to tell or ask"
+                );
+                self.abroad.push(effect);
+            }
             Effect::Retire => {
                 let is_closed = matches!(self.document.phase(), Phase::Closed(_));
                 assert!(
