@@ -128,6 +128,15 @@ impl Hub {
         Ok(deleted)
     }
 
+    /// Has a hot document stored, its connections closed, and opened anew by whoever comes back.
+    pub async fn reopen(&self, key: &DocumentKey) {
+        let mailbox = self.sessions().open.get(key).cloned();
+        if let Some(mailbox) = mailbox {
+            // A session that is being put away is opened anew anyway.
+            let _ = mailbox.send(Mail::Drain).await;
+        }
+    }
+
     /// Puts a session away, unless someone has just joined. Called by the session itself.
     pub(crate) fn retire(&self, key: &DocumentKey, mailbox: &mpsc::Receiver<Mail>) -> bool {
         let mut sessions = self.sessions();

@@ -360,3 +360,54 @@ fn the_version_is_told_both_ways() {
     let shell = Shell::new();
     assert_eq!(shell.prints(&["version"]), shell.prints(&["--version"]));
 }
+
+#[tokio::test]
+async fn what_is_quarantined_is_listed_shown_and_forgotten() {
+    let shell = Shell::with_documents().await;
+    let payload: Vec<u8> = (0..=255).cycle().take(300).collect();
+    let bad = common::quarantined("notes", &payload);
+    let shown_as = common::quarantined("show", b"x");
+    let folder = shell.0.path().join("quire-data");
+    let store = SqliteStore::open(&folder).await.unwrap();
+    store.quarantine(bad.clone()).await.unwrap();
+    store.quarantine(shown_as.clone()).await.unwrap();
+    Store::close(&store).await.unwrap();
+    let hash = bad.hash.to_string();
+    let quarantine = ["doc", "quarantine"];
+    let listed = |args: &[&str]| {
+        let args = [&quarantine[..], args, &["-o", "json"]].concat();
+        let items: Value = serde_json::from_str(&shell.prints(&args)).unwrap();
+        let items = items.as_array().unwrap().iter();
+        items
+            .map(|item| item["document"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(listed(&[]), ["show", "notes"]);
+    assert_eq!(listed(&["--limit", "1"]), ["show"]);
+    assert_eq!(listed(&["notes"]), ["notes"]);
+    assert_eq!(listed(&["-w", "default", "show"]), ["show"]);
+    assert_eq!(listed(&["nothing"]), [""; 0]);
+    assert!(shell.prints(&quarantine).contains(&hash[..16]));
+    let shown = shell.prints(&[
+        "doc",
+        "quarantine",
+        "show",
+        "notes",
+        &hash[..8],
+        "--payload",
+        "bad.yjs",
+    ]);
+    assert!(
+        shown.contains(&hash) && shown.contains("\n00000010  10 11 12 13"),
+        "{shown}"
+    );
+    assert_eq!(fs::read(shell.0.path().join("bad.yjs")).unwrap(), payload);
+    let (code, said) = shell.fails(&["doc", "quarantine", "show", "notes", "not-hex"]);
+    assert_eq!(code, 2, "{said}");
+    let (code, said) = shell.fails(&["doc", "quarantine", "forget", "stories/one two", &hash]);
+    assert_eq!(code, 3, "{said}");
+    let forget = ["doc", "quarantine", "forget", "notes", &hash];
+    assert!(shell.prints(&forget).contains("is forgotten"));
+    assert_eq!(listed(&["notes"]), [""; 0]);
+    assert_eq!(shell.fails(&forget).0, 3);
+}

@@ -111,6 +111,8 @@ pub enum DocCommand {
     Cat(CatArgs),
     /// Write the content of a document to a file, now or as of any time
     Export(ExportArgs),
+    /// Look at what is kept out of documents because it made a library fail
+    Quarantine(QuarantineArgs),
 }
 
 /// `quire doc list`
@@ -195,6 +197,76 @@ pub struct ExportArgs {
     /// File to write, which must not exist yet; standard output if not given
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+/// `quire doc quarantine`
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+#[command(after_help = "Example: quire doc quarantine notes\n\n\
+    A document named show, forget or help is listed with --workspace before its name.")]
+pub struct QuarantineArgs {
+    /// What to do; lists if not given.
+    #[command(subcommand)]
+    pub command: Option<QuarantineCommand>,
+    /// What to list.
+    #[command(flatten)]
+    pub list: QuarantineListArgs,
+}
+
+/// The commands under `quire doc quarantine`.
+#[derive(Debug, Subcommand)]
+pub enum QuarantineCommand {
+    /// Show one payload: what it did, who sent it, and its bytes
+    Show(QuarantineShowArgs),
+    /// Let a payload into its document again, from the next time that it is opened
+    Forget(QuarantineForgetArgs),
+}
+
+/// What of the quarantine to list.
+#[derive(Debug, Args)]
+pub struct QuarantineListArgs {
+    /// Only of the document of this name
+    pub name: Option<String>,
+    /// How many at most; all if not given
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Output,
+    /// Workspace that holds the document
+    #[arg(short, long, default_value = DEFAULT_WORKSPACE)]
+    pub workspace: String,
+    /// Where the data is.
+    #[command(flatten)]
+    pub data: DataArgs,
+}
+
+/// `quire doc quarantine show`
+#[derive(Debug, Args)]
+#[command(after_help = "Example: quire doc quarantine show notes 5e884898 --payload bad.yjs")]
+pub struct QuarantineShowArgs {
+    /// The document.
+    #[command(flatten)]
+    pub document: DocumentArgs,
+    /// SHA-256 of the payload, or its first digits
+    pub hash: String,
+    /// File to write the payload to, which must not exist yet
+    #[arg(long, value_name = "FILE")]
+    pub payload: Option<PathBuf>,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Output,
+}
+
+/// `quire doc quarantine forget`
+#[derive(Debug, Args)]
+#[command(after_help = "Example: quire doc quarantine forget notes 5e884898")]
+pub struct QuarantineForgetArgs {
+    /// The document.
+    #[command(flatten)]
+    pub document: DocumentArgs,
+    /// SHA-256 of the payload, or its first digits
+    pub hash: String,
 }
 
 /// A document and where it is.

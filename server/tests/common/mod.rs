@@ -2,7 +2,10 @@
 //! yjs `src/utils/UpdateEncoder.js`.
 
 use bytes::Bytes;
-use engine::{Change, ChangeKind, ConnectionId, DocumentKey, Dot, Hlc, Kind, VectorClock};
+use engine::{
+    Change, ChangeKind, ConnectionId, DocumentKey, Dot, Hlc, Kind, PayloadHash, Quarantined,
+    VectorClock,
+};
 use storage::Store;
 
 /// When the first change of [`write`] was made: 2026-11-20T09:30:00.000Z.
@@ -56,3 +59,18 @@ fn typing(text: &str, typed: u8) -> Bytes {
 const CLIENT: u8 = 1;
 const STRING: u8 = 4;
 const HAS_LEFT_ORIGIN: u8 = 0x80;
+
+/// What is kept of a payload that did harm.
+#[allow(dead_code, reason = "not every test has harm to tell of")]
+pub(crate) fn quarantined(name: &str, payload: &[u8]) -> Quarantined {
+    Quarantined {
+        document: DocumentKey::new("default", name).unwrap(),
+        hash: PayloadHash::of(payload),
+        payload: Bytes::copy_from_slice(payload),
+        author: None,
+        connection: Some(ConnectionId(3)),
+        dot: None,
+        reason: "it panicked".to_owned(),
+        wall_ms: FIRST_MS,
+    }
+}

@@ -51,13 +51,13 @@ async fn content(
     Ok(rendered.bytes)
 }
 
-fn write_file(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(super) fn write_file(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = File::create_new(path)?;
     file.write_all(content)?;
     file.sync_all()
 }
 
-fn not_written(path: &Path, error: &io::Error) -> Failure {
+pub(super) fn not_written(path: &Path, error: &io::Error) -> Failure {
     let path = path.display();
     match error.kind() {
         ErrorKind::AlreadyExists => Failure::failed(format!(

@@ -1,8 +1,9 @@
-//! `quire doc`: looks at documents and their history in the data folder, reading only.
+//! `quire doc`: looks at documents and their history in the data folder. Only forgetting what is quarantined writes.
 
 mod content;
 mod list;
 mod log;
+mod quarantine;
 mod show;
 
 use engine::DocumentKey;
@@ -25,6 +26,7 @@ pub(super) fn run(command: DocCommand) -> Result<(), Failure> {
             DocCommand::Log(args) => log::run(&args).await,
             DocCommand::Cat(args) => content::cat(args).await,
             DocCommand::Export(args) => content::export(args).await,
+            DocCommand::Quarantine(args) => quarantine::run(args).await,
         }
     })
 }

@@ -9,6 +9,7 @@ mod content;
 mod cursor;
 mod documents;
 pub mod model;
+mod quarantine;
 mod request;
 mod workspaces;
 
@@ -51,6 +52,9 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(documents::get, documents::delete))
         .routes(routes!(content::get))
         .routes(routes!(changes::list))
+        .routes(routes!(quarantine::list))
+        .routes(routes!(quarantine::list_all))
+        .routes(routes!(quarantine::forget))
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))

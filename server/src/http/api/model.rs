@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use engine::{Author, ChangeKind, StoredChange, VectorClock};
 use serde::{Deserialize, Serialize};
-use storage::{Description, WorkspaceSummary};
+use storage::{Description, QuarantineEntry, WorkspaceSummary};
 use utoipa::ToSchema;
 
 use crate::place::timestamp;
@@ -80,6 +80,41 @@ pub struct Change {
     pub bytes: usize,
 }
 
+/// A payload that is kept out of a document, because it made a content library fail.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Quarantined {
+    /// The SHA-256 of the payload.
+    pub hash: String,
+    /// The workspace of the document that it was meant for.
+    pub workspace: String,
+    /// That document's name.
+    pub document: String,
+    /// The replica of the change that carries it; null if it is not in the log.
+    pub replica: Option<u32>,
+    /// The counter of that change.
+    pub counter: Option<u64>,
+    /// Who sent it; null if anonymous or not known.
+    pub author: Option<String>,
+    /// The connection that it came through; null if not known.
+    pub connection: Option<u64>,
+    /// How many bytes it has.
+    pub bytes: u64,
+    /// What it did.
+    pub reason: String,
+    /// When that was seen.
+    #[schema(format = DateTime)]
+    pub seen_at: String,
+}
+
+/// A page of the quarantine.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct QuarantinePage {
+    /// The newest first.
+    pub items: Vec<Quarantined>,
+    /// What to give as `cursor` for the next page; null at the end.
+    pub next_cursor: Option<String>,
+}
+
 /// All workspaces.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct WorkspaceList {
@@ -129,6 +164,24 @@ impl From<Description> for Document {
             changes: description.clock.count(),
             clock: clock(&description.clock),
             deleted: description.deleted_ms.is_some(),
+        }
+    }
+}
+
+impl From<QuarantineEntry> for Quarantined {
+    fn from(entry: QuarantineEntry) -> Self {
+        let it = entry.quarantined;
+        Self {
+            hash: it.hash.to_string(),
+            workspace: it.document.workspace().to_owned(),
+            document: it.document.name().to_owned(),
+            replica: it.dot.map(|dot| dot.replica.0),
+            counter: it.dot.map(|dot| dot.counter),
+            author: it.author.as_ref().map(Author::as_str).map(str::to_owned),
+            connection: it.connection.map(|connection| connection.0),
+            bytes: entry.payload_bytes,
+            reason: it.reason,
+            seen_at: timestamp(it.wall_ms),
         }
     }
 }

@@ -1,0 +1,138 @@
+//! What is kept out of documents.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use engine::{DocumentKey, Order, PayloadHash};
+use serde::Deserialize;
+use storage::QuarantineQuery;
+
+use super::cursor::Side;
+use super::model::{QuarantinePage, Quarantined};
+use super::request::{DocumentName, Parameters, bad_cursor, limit};
+use crate::http::App;
+use crate::http::problem::Problem;
+
+/// Which part of the quarantine to list.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    /// How many at most; 50 if not said.
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 1000)]
+    limit: Option<String>,
+    /// Where to go on: the `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Lists what is kept out of all documents, the newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/quarantine",
+    operation_id = "listQuarantine",
+    params(ListQuery),
+    responses(
+        (status = 200, description = "A page of quarantined payloads", body = QuarantinePage),
+        (status = 400, description = "A parameter cannot be read"),
+        (status = 503, description = "The store does not work just now"),
+    )
+)]
+pub(super) async fn list_all(
+    State(app): State<Arc<App>>,
+    Parameters(query): Parameters<ListQuery>,
+) -> Result<Json<QuarantinePage>, Problem> {
+    page(&app, None, query).await.map(Json)
+}
+
+/// Lists what is kept out of a document, the newest first; of a deleted one too.
+#[utoipa::path(
+    get,
+    path = "/api/v1/workspaces/{workspace}/documents/{document}/quarantine",
+    operation_id = "listDocumentQuarantine",
+    params(
+        ("workspace" = String, Path, description = "The workspace's name"),
+        ("document" = String, Path, description = "The document's name, with every slash written %2F"),
+        ListQuery,
+    ),
+    responses(
+        (status = 200, description = "A page of quarantined payloads", body = QuarantinePage),
+        (status = 400, description = "A parameter cannot be read"),
+        (status = 404, description = "There never was such a document, and nothing was kept out of it"),
+        (status = 422, description = "The name is not allowed"),
+        (status = 503, description = "The store does not work just now"),
+    )
+)]
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    DocumentName(key): DocumentName,
+    Parameters(query): Parameters<ListQuery>,
+) -> Result<Json<QuarantinePage>, Problem> {
+    let page = page(&app, Some(key.clone()), query).await?;
+    if page.items.is_empty() && app.store.describe(key).await?.is_none() {
+        return Err(Problem::no_such_document());
+    }
+    Ok(Json(page))
+}
+
+/// Lets a payload into its document again. Whoever has the document open is closed, to come back to it opened anew.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/workspaces/{workspace}/documents/{document}/quarantine/{hash}",
+    operation_id = "forgetQuarantined",
+    params(
+        ("workspace" = String, Path, description = "The workspace's name"),
+        ("document" = String, Path, description = "The document's name, with every slash written %2F"),
+        ("hash" = String, Path, description = "The SHA-256 of the payload, 64 hexadecimal digits"),
+    ),
+    responses(
+        (status = 204, description = "It is forgotten"),
+        (status = 404, description = "Nothing with this hash is kept out of this document"),
+        (status = 422, description = "The name is not allowed"),
+        (status = 503, description = "The store does not work just now"),
+    )
+)]
+pub(super) async fn forget(
+    State(app): State<Arc<App>>,
+    Path((workspace, name, hash)): Path<(String, String, String)>,
+) -> Result<StatusCode, Problem> {
+    let key = DocumentKey::new(&workspace, &name)?;
+    let hash: PayloadHash = hash.parse().map_err(|_| not_quarantined())?;
+    if !app.store.forget_quarantined(key.clone(), hash).await? {
+        return Err(not_quarantined());
+    }
+    app.hub.reopen(&key).await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn page(
+    app: &App,
+    document: Option<DocumentKey>,
+    query: ListQuery,
+) -> Result<QuarantinePage, Problem> {
+    let limit = limit(query.limit.as_deref())?;
+    let before = query.cursor.map(|cursor| match Side::read(&cursor) {
+        Some(Side::Before(Order(number))) => Ok(number),
+        _ => Err(bad_cursor()),
+    });
+    // One more than asked for tells whether there is a next page.
+    let query = QuarantineQuery {
+        document,
+        before: before.transpose()?,
+        limit: limit + 1,
+    };
+    let mut found = app.store.quarantined(query).await?;
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let last = found.last().filter(|_| more);
+    let next_cursor = last.map(|entry| Side::Before(Order(entry.number)).cursor());
+    Ok(QuarantinePage {
+        items: found.into_iter().map(Quarantined::from).collect(),
+        next_cursor,
+    })
+}
+
+fn not_quarantined() -> Problem {
+    let detail = "nothing with this hash is kept out of this document; what is, is listed under its /quarantine";
+    Problem::new(StatusCode::NOT_FOUND, "not_quarantined", detail)
+}
