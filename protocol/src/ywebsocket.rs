@@ -86,7 +86,7 @@ pub fn decode(frame: &Bytes) -> Result<Vec<Intent>, FrameError> {
 pub fn check(intent: &Intent, bounds: &Bounds) -> Result<(), (CloseReason, FrameError)> {
     let (checked, reason) = match intent {
         Intent::Push { payload, .. } => (
-            preflight::check_update(payload, bounds),
+            preflight::check_update(payload, bounds).map(drop),
             CloseReason::BadUpdate,
         ),
         Intent::Pull { have } => (

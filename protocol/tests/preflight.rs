@@ -7,7 +7,7 @@ use bytes::Bytes;
 use engine::{PresenceEntry, PresenceId};
 use proptest::prelude::*;
 use protocol::FrameError;
-use protocol::preflight::{Bounds, check_presence, check_state_vector, check_update};
+use protocol::preflight::{Bounds, Weight, check_presence, check_state_vector, check_update};
 use yrs::types::Attrs;
 use yrs::updates::encoder::Encode;
 use yrs::{
@@ -16,7 +16,7 @@ use yrs::{
 };
 
 fn update(bytes: &[u8]) -> Result<(), FrameError> {
-    check_update(bytes, &Bounds::default())
+    check_update(bytes, &Bounds::default()).map(drop)
 }
 
 /// One item in the root `t` of client 7, holding one value; then no deletions.
@@ -144,6 +144,151 @@ fn each_client_has_one_section() {
         Err(FrameError::Repeated { .. })
     ));
     assert_eq!(update(&[0, 2, 7, 1, 0, 1, 8, 1, 3, 1]), Ok(()));
+}
+
+/// yrs 0.28.1 needs minutes for as many ranges in no order as it takes in milliseconds in order.
+#[test]
+fn deleted_ranges_lie_in_order_and_apart() {
+    assert_eq!(update(&[0, 1, 7, 2, 0, 2, 2, 1]), Ok(()), "they may touch");
+    for ranges in [[3, 1, 0, 1], [0, 3, 2, 2], [1, 1, 1, 1], [0, 1, 4, 0]] {
+        let bytes = [&[0, 1, 7, 2][..], &ranges].concat();
+        assert!(
+            matches!(update(&bytes), Err(FrameError::OutOfRange { .. })),
+            "{ranges:?}"
+        );
+    }
+}
+
+/// Nobody has seen what he has not made yet. yrs would keep such items waiting for ever.
+#[test]
+fn items_build_on_what_was_there_before_them() {
+    let inserted =
+        |at: [u8; 2], flag: u8| [&[1, 2, 7, 5, 4 | flag][..], &at, b"\x01a", &[0, 1, 0]].concat();
+    for flag in [0x80, 0x40] {
+        assert_eq!(update(&inserted([7, 4], flag)), Ok(()));
+        assert_eq!(update(&inserted([8, 9], flag)), Ok(()), "somebody else's");
+        for own in [5, 6, 90] {
+            let refused = update(&inserted([7, own], flag));
+            assert!(matches!(refused, Err(FrameError::OutOfRange { at: 5, .. })));
+        }
+    }
+    let within_itself = [1, 1, 7, 0, 0x27, 0, 7, 0, 1, b'k', 1, 0];
+    assert!(matches!(
+        update(&within_itself),
+        Err(FrameError::OutOfRange { .. })
+    ));
+}
+
+#[test]
+fn embeds_and_formats_are_json_that_clients_can_parse() {
+    let embed = |text: &str| {
+        let mut bytes = vec![1, 1, 7, 0, 5, 1, 1, b't', text.len() as u8];
+        bytes.extend(text.as_bytes());
+        bytes.push(0);
+        bytes
+    };
+    for text in ["1", "\"a\"", "null", "{\"image\":\"<b>\"}"] {
+        assert_eq!(update(&embed(text)), Ok(()), "{text}");
+    }
+    for text in ["", "undefined", "{a:1}", "[1,]", "1 2", "NaN"] {
+        assert!(
+            matches!(update(&embed(text)), Err(FrameError::NotJson { .. })),
+            "{text}"
+        );
+    }
+    let format = [1, 1, 7, 0, 6, 1, 1, b't', 1, b'b', 3, b't', b'r', b'u', 0];
+    assert!(matches!(update(&format), Err(FrameError::NotJson { .. })));
+}
+
+#[test]
+fn what_an_update_weighs_is_bounded() {
+    let bounds = Bounds::default();
+    let whole = [
+        2, 2, 7, 0, 7, 1, 1, b't', 1, 0x89, 7, 0, 1, b'g', 118, 1, 1, b'a', 126, 1, 9, 0, 0, 3, 1,
+        7, 2, 0, 1, 4, 2,
+    ];
+    let weight = check_update(&whole, &bounds).unwrap();
+    let counted = Weight {
+        bytes: whole.len() as u64,
+        structs: 3,
+        clients: 2,
+        ranges: 3,
+        types: 1,
+        documents: 1,
+        roots: 1,
+        keys: 0,
+        values: 2,
+        containers: 1,
+    };
+    assert_eq!(weight, counted);
+    let held = |bounds| check_update(&whole, &bounds).map(drop);
+    let too_many = |bounds, field| matches!(held(bounds), Err(FrameError::TooMany { field: found, .. }) if found == field);
+    let memory_max = weight.memory();
+    assert_eq!(
+        held(Bounds {
+            memory_max,
+            ..bounds
+        }),
+        Ok(())
+    );
+    let memory_max = memory_max - 1;
+    assert!(too_many(
+        Bounds {
+            memory_max,
+            ..bounds
+        },
+        "bytes of memory"
+    ));
+    assert!(too_many(
+        Bounds {
+            structs_max: 2,
+            ..bounds
+        },
+        "items"
+    ));
+    assert!(too_many(
+        Bounds {
+            clients_max: 1,
+            ..bounds
+        },
+        "clients"
+    ));
+}
+
+/// Ten thousand people have written in it, and somebody brings all of it at once.
+#[test]
+fn an_old_document_of_many_writers_is_let_through() {
+    let clients: u64 = 10_000;
+    let mut bytes = Vec::new();
+    number(&mut bytes, clients);
+    for client in 1..=clients {
+        bytes.push(1);
+        number(&mut bytes, client);
+        bytes.extend([0, 4, 1, 1, b't', 1, b'a']);
+    }
+    bytes.push(0);
+    assert_eq!(update(&bytes), Ok(()));
+}
+
+fn number(bytes: &mut Vec<u8>, mut number: u64) {
+    while number > 0x7f {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+#[test]
+fn a_state_vector_has_as_many_entries_as_an_update_items() {
+    let bounds = Bounds {
+        structs_max: 2,
+        ..Bounds::default()
+    };
+    assert_eq!(check_state_vector(&[2, 7, 1, 8, 1], &bounds), Ok(()));
+    assert!(matches!(
+        check_state_vector(&[3, 7, 1, 8, 1, 9, 1], &bounds),
+        Err(FrameError::TooMany { .. })
+    ));
 }
 
 #[test]

@@ -123,6 +123,8 @@ fn document_limits(config: &Config) -> Limits {
         idle_ms: millis(config.document.idle),
         presence: PresenceLimits {
             timeout_ms: millis(config.presence.timeout),
+            entries_per_connection_max: config.limits.presence_entries,
+            state_bytes_max: config.limits.presence_state_bytes,
             ..PresenceLimits::default()
         },
         ..Limits::default()
@@ -138,10 +140,21 @@ fn socket_limits(config: &Config) -> SocketLimits {
         message_bytes_max: config.limits.message_bytes,
         connection: ConnectionLimits {
             outbox,
-            bounds: Bounds::default(),
+            bounds: update_bounds(config),
             ping_interval: config.connection.ping_interval,
             silence_max: config.connection.silence_timeout,
         },
+    }
+}
+
+fn update_bounds(config: &Config) -> Bounds {
+    Bounds {
+        structs_max: config.limits.update_items,
+        clients_max: config.limits.update_clients,
+        memory_max: config.limits.update_memory,
+        depth_max: config.limits.value_depth,
+        advance_max: config.limits.client_advance,
+        ..Bounds::default()
     }
 }
 

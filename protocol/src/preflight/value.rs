@@ -1,17 +1,25 @@
 //! The walk over values: lib0's binary "any", and JSON texts. Neither recurses, so that nesting costs no stack.
 
-use super::Bounds;
+use serde::de::IgnoredAny;
+
 use super::scan::Scan;
+use super::{Bounds, Weight};
 use crate::FrameError;
 
 /// Walks over one value (`lib0/encoding.js`, `writeAny`).
-pub(super) fn any(scan: &mut Scan<'_>, bounds: &Bounds) -> Result<(), FrameError> {
+pub(super) fn any(
+    scan: &mut Scan<'_>,
+    bounds: &Bounds,
+    weight: &mut Weight,
+) -> Result<(), FrameError> {
     let mut open: Vec<Container> = Vec::new();
     loop {
+        weight.values += 1;
         if let Some(inner) = leaf_or_container(scan)? {
             if open.len() == bounds.depth_max {
                 return Err(too_deep("value", scan, bounds));
             }
+            weight.containers += 1;
             open.push(inner);
         }
         while open.last().is_some_and(|container| container.left == 0) {
@@ -24,31 +32,70 @@ pub(super) fn any(scan: &mut Scan<'_>, bounds: &Bounds) -> Result<(), FrameError
     }
 }
 
-/// Walks over a JSON text, looking at its nesting only: the library parses it, and is strict.
-pub(super) fn json(scan: &mut Scan<'_>, bounds: &Bounds) -> Result<(), FrameError> {
-    let text = scan.string("JSON text")?;
-    if is_too_deep(text.as_bytes(), bounds) {
-        return Err(too_deep("JSON text", scan, bounds));
+/// Walks over a JSON text. Real editors print it with `JSON.stringify`; the clients that are shown it parse it, and one
+/// whose parser fails on an update is stuck.
+pub(super) fn json(
+    scan: &mut Scan<'_>,
+    bounds: &Bounds,
+    weight: &mut Weight,
+) -> Result<(), FrameError> {
+    let field = "JSON text";
+    let text = scan.string(field)?.as_bytes();
+    let outline = Outline::of(text);
+    if outline.depth > bounds.depth_max {
+        return Err(too_deep(field, scan, bounds));
+    }
+    weight.values += outline.values;
+    weight.containers += outline.containers;
+    if !is_json(text) {
+        return Err(FrameError::NotJson { field });
     }
     Ok(())
 }
 
+/// Whether a text is JSON. What it says is not looked at.
+pub(super) fn is_json(text: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(text).is_ok()
+}
+
 /// Whether a JSON text is nested more deeply than is accepted. What is within its strings does not count.
 pub(super) fn is_too_deep(text: &[u8], bounds: &Bounds) -> bool {
-    let mut depth = 0usize;
-    let mut in_string = false;
-    let mut escaped = false;
-    text.iter().any(|byte| {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'[' | b'{' if !in_string => depth += 1,
-            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
+    Outline::of(text).depth > bounds.depth_max
+}
+
+/// What can be seen of a JSON text without parsing it.
+#[derive(Default)]
+struct Outline {
+    depth: usize,
+    values: u64,
+    containers: u64,
+}
+
+impl Outline {
+    fn of(text: &[u8]) -> Self {
+        let mut outline = Self {
+            values: 1,
+            ..Self::default()
+        };
+        let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
+        for byte in text {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' if in_string => escaped = true,
+                b'"' => in_string = !in_string,
+                b'[' | b'{' if !in_string => {
+                    depth += 1;
+                    outline.containers += 1;
+                    outline.values += 1;
+                    outline.depth = outline.depth.max(depth);
+                }
+                b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+                b',' if !in_string => outline.values += 1,
+                _ => {}
+            }
         }
-        depth > bounds.depth_max
-    })
+        outline
+    }
 }
 
 /// An object or an array that is being walked over.

@@ -37,6 +37,9 @@ pub(super) struct FrameSize(pub(super) usize);
 /// A number of things, at least one.
 pub(super) struct Count(pub(super) usize);
 
+/// How deep something may be nested that is read by functions that call themselves.
+pub(super) struct Depth(pub(super) usize);
+
 /// Filter directives that `tracing` understands.
 pub(super) struct Filter(pub(super) String);
 
@@ -131,6 +134,15 @@ impl Form for Count {
     }
 }
 
+impl Form for Depth {
+    const EXPECTED: &'static str = "a whole number from 1 to 128";
+
+    fn parse(text: &str) -> Option<Self> {
+        let depth = text.parse().ok()?;
+        (1..=128).contains(&depth).then_some(Self(depth))
+    }
+}
+
 fn parse_size(text: &str, allowed: RangeInclusive<u64>) -> Option<usize> {
     let ByteSize(bytes) = text.parse().ok()?;
     allowed.contains(&bytes).then_some(bytes)?.try_into().ok()
@@ -169,5 +181,6 @@ mod tests {
             assert!(Duration::parse(text).is_none(), "{text}");
         }
         assert!(FrameSize::parse("2GiB").is_none());
+        assert!(Depth::parse("129").is_none() && Depth::parse("0").is_none());
     }
 }

@@ -31,7 +31,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::telemetry::logs::LogFormat;
-use form::{Count, Filter, FrameSize, Size};
+use form::{Count, Depth, Filter, FrameSize, Size};
 use values::Values;
 
 /// Everything that can be set about a server.
@@ -73,6 +73,20 @@ pub struct LogConfig {
 pub struct LimitsConfig {
     /// The longest message taken from a socket, in bytes.
     pub message_bytes: usize,
+    /// Items in one update; also its deleted ranges.
+    pub update_items: u64,
+    /// Clients in one update.
+    pub update_clients: u64,
+    /// What taking one update in may need at its peak, in bytes.
+    pub update_memory: u64,
+    /// How far one update may advance the clock of one client.
+    pub client_advance: u64,
+    /// Nesting of a value.
+    pub value_depth: usize,
+    /// Presence entries that one connection may own.
+    pub presence_entries: usize,
+    /// The longest presence state, in bytes.
+    pub presence_state_bytes: usize,
     /// Edits of one document that may wait while the store is down, in bytes.
     pub unsaved_document_bytes: usize,
     /// Edits of all documents that may wait while the store is down, in bytes.
@@ -198,8 +212,16 @@ impl LimitsConfig {
         let size = |key| values.get(key).map(|Size(bytes)| bytes);
         let count = |key| values.get(key).map(|Count(count)| count);
         let FrameSize(message_bytes) = values.get("limits.message_bytes")?;
+        let Depth(value_depth) = values.get("limits.value_depth")?;
         Ok(Self {
             message_bytes,
+            update_items: count("limits.update_items")? as u64,
+            update_clients: count("limits.update_clients")? as u64,
+            update_memory: size("limits.update_memory")? as u64,
+            client_advance: count("limits.client_advance")? as u64,
+            value_depth,
+            presence_entries: count("limits.presence_entries")?,
+            presence_state_bytes: size("limits.presence_state_bytes")?,
             unsaved_document_bytes: size("limits.unsaved_document_bytes")?,
             unsaved_node_bytes: size("limits.unsaved_node_bytes")?,
             mailbox: count("limits.mailbox")?,

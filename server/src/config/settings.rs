@@ -12,7 +12,7 @@ pub struct Setting {
 }
 
 /// All settings, in the order in which they are shown.
-pub const SETTINGS: [Setting; 21] = [
+pub const SETTINGS: [Setting; 28] = [
     Setting::new("listen", "127.0.0.1:1234"),
     Setting::new("data_dir", "./quire-data"),
     Setting::new("store", "sqlite"),
@@ -20,6 +20,13 @@ pub const SETTINGS: [Setting; 21] = [
     Setting::new("log.format", "auto"),
     Setting::new("log.filter", "info"),
     Setting::new("limits.message_bytes", "64MiB"),
+    Setting::new("limits.update_items", "1000000"),
+    Setting::new("limits.update_clients", "50000"),
+    Setting::new("limits.update_memory", "512MiB"),
+    Setting::new("limits.client_advance", "67108864"),
+    Setting::new("limits.value_depth", "128"),
+    Setting::new("limits.presence_entries", "64"),
+    Setting::new("limits.presence_state_bytes", "64KiB"),
     Setting::new("limits.unsaved_document_bytes", "16MiB"),
     Setting::new("limits.unsaved_node_bytes", "256MiB"),
     Setting::new("limits.mailbox", "1024"),
