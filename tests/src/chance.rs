@@ -22,6 +22,16 @@ impl Chance {
         Self { state }
     }
 
+    /// A generator that always gives the same numbers for the same seed.
+    pub fn from_seed(seed: u64) -> Self {
+        Self { state: seed }
+    }
+
+    /// Whether one of so many equally likely things happens.
+    pub fn one_in(&mut self, of: u64) -> bool {
+        self.below(of) == 0
+    }
+
     /// A number below `bound`.
     pub fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound

@@ -22,6 +22,8 @@ impl Editor {
     pub fn new(client: u64) -> Self {
         let mut options = Options::with_guid_and_client_id("editor".into(), ClientID::new(client));
         options.offset_kind = OffsetKind::Utf16;
+        // As yjs: marks that nobody deleted stay.
+        options.cleanup_formatting = false;
         Self {
             doc: Doc::with_options(options),
         }
@@ -94,6 +96,14 @@ impl Editor {
         Ok(self.doc.transact().encode_state_as_update_v1(&have).into())
     }
 
+    /// Everything, as one update.
+    pub fn everything(&self) -> Bytes {
+        self.doc
+            .transact()
+            .encode_state_as_update_v1(&StateVector::default())
+            .into()
+    }
+
     /// The whole text.
     pub fn text(&self) -> String {
         let mut txn = self.doc.transact_mut();
@@ -119,7 +129,13 @@ impl Editor {
         self.doc.transact().has_missing_updates()
     }
 
-    fn edit(&self, edit: impl FnOnce(&mut TransactionMut<'_>)) -> Bytes {
+    /// Reads within one transaction.
+    pub fn read<T>(&self, read: impl FnOnce(&mut TransactionMut<'_>) -> T) -> T {
+        read(&mut self.doc.transact_mut())
+    }
+
+    /// Edits in one transaction, and returns the update.
+    pub fn edit(&self, edit: impl FnOnce(&mut TransactionMut<'_>)) -> Bytes {
         let mut txn = self.doc.transact_mut();
         edit(&mut txn);
         txn.commit();

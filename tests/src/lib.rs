@@ -1,7 +1,8 @@
 //! The harness of the black-box tests: a real server process, and real clients on real sockets.
 //!
 //! Nothing here shares code with what it tests. Frames are written by [`frames`], not by the server's own codec, so a fault
-//! in that cannot hide itself; requests go through [`http`], and the bytes on disk are the server's own affair.
+//! in that cannot hide itself; requests go through [`http`], and the bytes on disk are the server's own affair. Only
+//! [`simulation`] has what it tests within it: whole clusters of the pure core, in a world of fakes.
 //!
 //! Read in this order: [`server`] (the process: start, kill, stop, restart), [`client`] (an editor on a socket, as
 //! y-websocket is one), [`wait`] (how tests wait: for conditions, never for time), [`ledger`] (what was acknowledged, and
@@ -22,6 +23,8 @@ pub mod ledger;
 pub mod require;
 
 pub mod server;
+
+pub mod simulation;
 
 pub mod socket;
 

@@ -1,0 +1,154 @@
+//! A node: one server process and the sessions that it hosts, as `server` drives them, but without tasks.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use engine::{
+    Bug, ConnectionId, Document, DocumentKey, Effects, Input, Intent, Kind, Limits, Now,
+    PresenceLimits, ReplicaId,
+};
+use yrs::IdSet;
+
+use super::plan::{Sabotage, Setup};
+
+/// One server process, or the place where one will start again.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) replica: ReplicaId,
+    pub(super) life: Life,
+    pub(super) is_paused: bool,
+    pub(super) skew_ms: i64,
+    /// By the number of the document.
+    pub(super) sessions: BTreeMap<usize, Session>,
+    /// Set while the node is to die after so many more effects.
+    pub(super) fuse: Option<Fuse>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Life {
+    Up,
+    Stopping,
+    Down,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fuse {
+    pub(super) effects: usize,
+    pub(super) lands: bool,
+}
+
+/// The session of one hot document.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) id: u64,
+    pub(super) document: Document,
+    pub(super) mailbox: VecDeque<Mail>,
+    pub(super) answers: Vec<Input>,
+    pub(super) effects: Effects,
+    /// The edits that any of its clients has sent to it.
+    pub(super) brought: IdSet,
+    /// Edits that waited behind a hole. Who knows of them repeats them with all that it sends, and they are passed on.
+    pub(super) unattributed: IdSet,
+    /// What it certainly has: what was stored when it opened, and what it has acknowledged.
+    pub(super) must_have: IdSet,
+}
+
+/// What waits for a session.
+#[derive(Debug)]
+pub(super) enum Mail {
+    Join(ConnectionId),
+    Leave(ConnectionId),
+    Intents(ConnectionId, Vec<Intent>, Option<u64>),
+    Drained(ConnectionId, Option<u64>),
+    Input(Input),
+}
+
+impl Node {
+    pub(super) fn new(replica: ReplicaId, skew_ms: i64) -> Self {
+        Self {
+            replica,
+            life: Life::Up,
+            is_paused: false,
+            skew_ms,
+            sessions: BTreeMap::new(),
+            fuse: None,
+        }
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.life != Life::Down && !self.is_paused
+    }
+
+    /// What the node takes the time to be.
+    pub(super) fn now(&self, now_ms: u64) -> Now {
+        Now {
+            monotonic_ms: now_ms,
+            wall_ms: (EPOCH_MS + now_ms).saturating_add_signed(self.skew_ms),
+        }
+    }
+}
+
+impl Session {
+    pub(super) fn new(id: u64, document: usize, replica: ReplicaId, setup: &Setup) -> Self {
+        let mut effects = Effects::new();
+        let opened = Document::open(
+            key(document),
+            Kind::Yjs,
+            replica,
+            limits(setup),
+            &mut effects,
+        );
+        let mut opened = opened.expect("Yjs is served");
+        if let Some(bug) = setup.bug {
+            opened.sabotage(bug.into());
+        }
+        Self {
+            id,
+            document: opened,
+            mailbox: VecDeque::new(),
+            answers: Vec::new(),
+            effects,
+            brought: IdSet::new(),
+            unattributed: IdSet::new(),
+            must_have: IdSet::new(),
+        }
+    }
+}
+
+pub(super) fn key(document: usize) -> DocumentKey {
+    DocumentKey::new("default", &format!("notes-{document}")).expect("the name is good")
+}
+
+pub(super) fn limits(setup: &Setup) -> Limits {
+    Limits {
+        unsaved_bytes_max: setup.unsaved_bytes_max,
+        updates_per_change_max: setup.updates_per_change_max,
+        changes_per_append_max: setup.changes_per_append_max,
+        snapshot_changes: setup.snapshot_changes,
+        snapshot_bytes: 16 * 1024,
+        idle_ms: setup.idle_ms,
+        presence: PresenceLimits::default(),
+        shared: setup.nodes > 1,
+        ..Limits::default()
+    }
+}
+
+impl From<Sabotage> for Bug {
+    fn from(sabotage: Sabotage) -> Self {
+        match sabotage {
+            Sabotage::AckBeforeCommit => Self::AckBeforeCommit,
+            Sabotage::HoleInLane => Self::HoleInLane,
+            Sabotage::DotReuse => Self::DotReuse,
+            Sabotage::LostMerge => Self::LostMerge,
+            Sabotage::GhostPresence => Self::GhostPresence,
+            Sabotage::StaleStep1 => Self::StaleStep1,
+            Sabotage::ForgetOnUnload => Self::ForgetOnUnload,
+            Sabotage::EmptyAnswer => Self::EmptyAnswer,
+            Sabotage::BoastfulSnapshot => Self::BoastfulSnapshot,
+            Sabotage::NoBound => Self::NoBound,
+            Sabotage::FalseAlarm => Self::FalseAlarm,
+        }
+    }
+}
+
+/// Late 2023, so that clocks may jump back without becoming negative.
+const EPOCH_MS: u64 = 1_700_000_000_000;

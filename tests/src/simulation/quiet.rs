@@ -1,0 +1,242 @@
+//! Quiet: everything flows, everyone comes back, and when nothing moves any more all that must hold is looked at.
+
+use engine::history;
+use engine::{Content, Kind, Now};
+use yrs::IdSet;
+
+use super::canonical::Canonical;
+use super::checks::{Check, Found, Violation};
+use super::edits;
+use super::node::{Life, Session};
+use super::plan::Fate;
+use super::wire;
+use super::world::World;
+
+impl World {
+    /// Lets everything flow for some rounds, or until nothing moves.
+    pub(super) fn calm(&mut self, rounds: usize) -> Found<()> {
+        for _ in 0..rounds {
+            if !self.flow()? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves all that can move once. False if there was nothing.
+    fn flow(&mut self) -> Found<bool> {
+        let mut moved = false;
+        for client in 0..self.clients.len() {
+            moved |= self.upload(client, usize::MAX)?;
+        }
+        for node in 0..self.nodes.len() {
+            moved |= self.run(node, usize::MAX)?;
+        }
+        while self.serve(0, Fate::Done)? {
+            moved = true;
+        }
+        while let Some(message) = self.bus.take(0, false) {
+            self.hear(message);
+            moved = true;
+        }
+        for client in 0..self.clients.len() {
+            moved |= self.download(client, usize::MAX)?;
+        }
+        Ok(moved)
+    }
+
+    fn flow_until_quiet(&mut self) -> Found<()> {
+        for _ in 0..ROUNDS_MAX {
+            if !self.flow()? {
+                return Ok(());
+            }
+        }
+        Err(Check::Quiet.failed("something moves for ever"))
+    }
+
+    /// Ends all faults, has everyone come back, waits until all is quiet, and checks.
+    pub(super) fn quiesce(&mut self) -> Found<()> {
+        for node in 0..self.nodes.len() {
+            self.heal(node)?;
+        }
+        for _ in 0..RENEWALS {
+            self.come_back();
+            self.flow_until_quiet()?;
+            self.pass(RENEWAL_MS)?;
+            (0..self.nodes.len()).for_each(|node| self.poll(node));
+            self.flow_until_quiet()?;
+        }
+        for document in 0..self.setup.documents {
+            if !self.store.document(document).deleted {
+                self.check_document(document)?;
+            }
+        }
+        self.check_bus_and_requests()
+    }
+
+    fn heal(&mut self, node: usize) -> Found<()> {
+        self.nodes[node].fuse = None;
+        self.nodes[node].is_paused = false;
+        while self.nodes[node].life == Life::Stopping {
+            self.flow_until_quiet()?;
+            self.pass(RENEWAL_MS)?;
+        }
+        self.let_go(node)?;
+        self.start(node);
+        self.notice(node)
+    }
+
+    fn come_back(&mut self) {
+        for client in 0..self.clients.len() {
+            let node = client % self.setup.nodes;
+            self.join(client, node);
+        }
+    }
+
+    fn check_bus_and_requests(&self) -> Found<()> {
+        let quiet = self.bus.is_empty() && !self.store.is_asked();
+        Check::Quiet.that(quiet, || "something is still under way".to_owned())
+    }
+
+    fn check_document(&mut self, document: usize) -> Found<()> {
+        let replayed = self.check_replay(document)?;
+        for node in 0..self.nodes.len() {
+            self.check_replica(node, document, &replayed)?;
+        }
+        for client in &self.clients {
+            if client.document == document && !client.is_banished {
+                let who = format!("client {}", client.number());
+                check_same(&who, &client.canonical()?, &replayed)?;
+                Check::Agreement.that(!client.editor.waits(), || {
+                    format!("{who} waits for what it was never sent")
+                })?;
+            }
+        }
+        self.check_opening(document, &replayed)?;
+        self.check_presence(document)?;
+        self.check_newcomers(document, &replayed)
+    }
+
+    /// The log from zero: it has all that was ever acknowledged.
+    fn check_replay(&self, document: usize) -> Found<Canonical> {
+        let stored = self.store.document(document);
+        let lost = self.acked[document].diff(&stored.inserted);
+        Check::SaidIsStored.that(lost.is_empty(), || format!("{lost} is lost"))?;
+        let kept_out = &stored.quarantined;
+        let replayed = history::replay(Kind::Yjs, None, &stored.changes, kept_out);
+        let replayed = replayed.map_err(|error| Check::Alarms.failed(error.to_string()))?;
+        Check::Alarms.that(replayed.skipped == 0, || {
+            format!("{} changes can not be replayed", replayed.skipped)
+        })?;
+        let lost = self.acked[document].diff(&all_of(&replayed.content)?);
+        Check::SaidIsStored.that(lost.is_empty(), || {
+            format!("{lost} is not in a replay from zero")
+        })?;
+        of_content(&replayed.content)
+    }
+
+    fn check_replica(&self, node: usize, document: usize, replayed: &Canonical) -> Found<()> {
+        let Some(session) = self.nodes[node].sessions.get(&document) else {
+            return Ok(());
+        };
+        let who = format!("node {node}");
+        let held = &session.document;
+        Check::Quiet.that(held.is_durable(), || format!("{who} has not stored all"))?;
+        check_same(&who, &of_content(held.content())?, replayed)?;
+        let heads = self.store.document(document).heads();
+        Check::Lanes.that(held.clock() == heads, || {
+            format!("{who} is at {:?}, the store at {heads:?}", held.clock())
+        })?;
+        Check::Agreement.that(held.content().waiting().is_empty(), || {
+            format!("edits wait on {who} for what never comes")
+        })
+    }
+
+    /// A document that is opened now, from a snapshot if there is one, has the same content.
+    fn check_opening(&self, document: usize, replayed: &Canonical) -> Found<()> {
+        let past = self.store.document(document).load();
+        let mut session = Session::new(0, document, engine::ReplicaId(u32::MAX), &self.setup);
+        let now = Now::default();
+        session.tell(engine::Input::Opened(past), now);
+        session.replay(now);
+        session.document.settle(now, &mut session.effects);
+        let opened = of_content(session.document.content())?;
+        check_same("a document that is opened", &opened, replayed)
+    }
+
+    fn check_presence(&self, document: usize) -> Found<()> {
+        let here: Vec<_> = self
+            .clients
+            .iter()
+            .filter(|client| client.document == document && client.line.is_some())
+            .collect();
+        for client in &here {
+            let others = here.iter().map(|other| other.number());
+            let mut others: Vec<_> = others.filter(|other| *other != client.number()).collect();
+            others.sort_unstable();
+            let seen = client.awareness.others();
+            Check::Presence.that(seen == others, || {
+                format!(
+                    "client {} sees {seen:?}, here are {others:?}",
+                    client.number()
+                )
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Someone who comes now, to any node and with nothing, is shown all that there is.
+    fn check_newcomers(&mut self, document: usize, replayed: &Canonical) -> Found<()> {
+        for node in 0..self.nodes.len() {
+            let mut probe = self.new_client(document);
+            probe.is_probe = true;
+            self.clients.push(probe);
+            let at = self.clients.len() - 1;
+            self.join(at, node);
+            self.flow_until_quiet()?;
+            let shown = self.clients[at].canonical()?;
+            self.cut(at, usize::MAX);
+            self.notice(node)?;
+            self.flow_until_quiet()?;
+            self.clients.pop();
+            let who = format!("someone who comes to node {node}");
+            let equal = shown == *replayed;
+            Check::Sessions.that(equal, || format!("{who}: {}", shown.difference(replayed)))?;
+        }
+        Ok(())
+    }
+}
+
+fn check_same(who: &str, held: &Canonical, replayed: &Canonical) -> Found<()> {
+    let equal = held.to_bytes() == replayed.to_bytes();
+    Check::Agreement.that(equal, || {
+        format!(
+            "{who} and a replay from zero: {}",
+            held.difference(replayed)
+        )
+    })
+}
+
+fn all_of(content: &Content) -> Found<IdSet> {
+    let waiting = content.waiting().iter();
+    let units = waiting.map(|update| wire::inserted(update));
+    let whole = wire::inserted(&content.update().map_err(unreadable)?);
+    Ok(units.fold(whole, |all, some| all.merge(&some)))
+}
+
+fn of_content(content: &Content) -> Found<Canonical> {
+    let read = |root: &str| content.json(Some(root)).unwrap_or_default();
+    let update = content.update().map_err(unreadable)?;
+    Canonical::new(&update, &edits::view(read)).map_err(unreadable)
+}
+
+fn unreadable(error: impl std::fmt::Display) -> Violation {
+    Check::Agreement.failed(error.to_string())
+}
+
+/// Rounds of everything flowing, beyond which it is taken to never end.
+const ROUNDS_MAX: usize = 200;
+/// How often everyone renews its presence before it is looked at: long enough for whoever is silent to expire.
+const RENEWALS: usize = 8;
+/// How long a renewal takes to be due.
+const RENEWAL_MS: u64 = 16_000;

@@ -1,0 +1,443 @@
+//! Sessions at work: batches in, effects out, as `server` does it, and what is checked at every effect.
+
+use bytes::Bytes;
+use engine::{Audience, CloseReason, ConnectionId, Effect, Event, Input, Intent, Kind, Phase};
+use protocol::Dialect;
+use yrs::IdSet;
+
+use super::bus::{Message, News};
+use super::checks::{Check, Found};
+use super::node::{Life, Mail, Session};
+use super::store::{Ask, Request};
+use super::wire;
+use super::world::World;
+
+impl World {
+    /// Each session of a node takes one answer and some mails, as one batch.
+    pub(super) fn run(&mut self, node: usize, mails: usize) -> Found<bool> {
+        if !self.nodes[node].is_running() {
+            return Ok(false);
+        }
+        let documents: Vec<_> = self.nodes[node].sessions.keys().copied().collect();
+        let mut worked = false;
+        for document in documents {
+            worked |= self.run_session(node, document, mails)?;
+        }
+        Ok(worked)
+    }
+
+    fn run_session(&mut self, node: usize, document: usize, mails: usize) -> Found<bool> {
+        let now = self.nodes[node].now(self.now_ms);
+        let Some(session) = self.nodes[node].sessions.get_mut(&document) else {
+            return Ok(false);
+        };
+        let answered = !session.answers.is_empty();
+        if answered {
+            let answer = session.answers.remove(0);
+            session.tell(answer, now);
+        }
+        let opened = session.document.phase() != Phase::Opening;
+        let waiting = if opened { session.mailbox.len() } else { 0 };
+        for _ in 0..waiting.min(mails) {
+            if let Some(mail) = self.session(node, document).mailbox.pop_front() {
+                self.open_mail(node, document, mail);
+            }
+        }
+        let worked =
+            answered || waiting.min(mails) > 0 || !self.session(node, document).effects.is_empty();
+        if worked {
+            self.settle(node, document)?;
+        }
+        Ok(worked)
+    }
+
+    fn session(&mut self, node: usize, document: usize) -> &mut Session {
+        let sessions = &mut self.nodes[node].sessions;
+        sessions.get_mut(&document).expect("the session is there")
+    }
+
+    fn open_mail(&mut self, node: usize, document: usize, mail: Mail) {
+        let now = self.nodes[node].now(self.now_ms);
+        match mail {
+            Mail::Join(connection) => {
+                let joined = Input::Joined {
+                    connection,
+                    author: None,
+                    kind: Kind::Yjs,
+                };
+                self.session(node, document).tell(joined, now);
+            }
+            Mail::Leave(connection) => {
+                let left = Input::Left { connection };
+                self.session(node, document).tell(left, now);
+            }
+            Mail::Drained(connection, seen) => {
+                let drained = Input::Drained { connection, seen };
+                self.session(node, document).tell(drained, now);
+            }
+            Mail::Intents(connection, intents, seen) => {
+                self.tell(|| format!("  {connection} to node {node}: {intents:?}"));
+                for intent in intents {
+                    self.note_intent(node, document, connection, &intent);
+                    let input = Input::Intent {
+                        connection,
+                        intent,
+                        seen,
+                    };
+                    self.session(node, document).tell(input, now);
+                }
+            }
+            Mail::Input(input) => self.session(node, document).tell(input, now),
+        }
+    }
+
+    /// Notes what a client asks with, and which edits of its own it is the first to send.
+    fn note_intent(&mut self, node: usize, document: usize, from: ConnectionId, intent: &Intent) {
+        let mut line = self.lines.get_mut(&from);
+        match (intent, &mut line) {
+            (Intent::Pull { have }, Some(line)) => line.pulled = wire::claimed(have),
+            (Intent::Push { payload, .. }, _) => {
+                let edits = wire::inserted(payload);
+                let brought = &mut self.nodes[node]
+                    .sessions
+                    .get_mut(&document)
+                    .expect("it runs")
+                    .brought;
+                if let Some(line) = line {
+                    let number = line
+                        .client
+                        .map_or(0, |client| self.clients[client].number());
+                    let new = edits.diff(brought);
+                    line.sent.merge_with(wire::of_client(&new, number));
+                }
+                brought.merge_with(edits);
+            }
+            _ => {}
+        }
+    }
+
+    /// Ends a batch and performs what the document wants done, unless the node dies in the midst of it.
+    pub(super) fn settle(&mut self, node: usize, document: usize) -> Found<()> {
+        let now = self.nodes[node].now(self.now_ms);
+        let bound = self.setup.unsaved_bytes_max;
+        let session = self.session(node, document);
+        session.replay(now);
+        session.document.settle(now, &mut session.effects);
+        for update in session.document.content().waiting() {
+            session.unattributed.merge_with(wire::inserted(update));
+        }
+        let unsaved = session.document.unsaved_bytes();
+        Check::Bounds.that(unsaved <= bound, || {
+            format!("{unsaved} bytes wait for the store, {bound} may")
+        })?;
+        let id = session.id;
+        let effects = std::mem::take(&mut session.effects);
+        self.perform_all(node, document, id, effects)?;
+        self.check_answers(node, document)
+    }
+
+    fn perform_all(
+        &mut self,
+        node: usize,
+        document: usize,
+        id: u64,
+        effects: Vec<Effect>,
+    ) -> Found<()> {
+        for effect in effects {
+            if let Some(fuse) = &mut self.nodes[node].fuse {
+                if fuse.effects == 0 {
+                    let lands = fuse.lands;
+                    return self.crash(node, lands);
+                }
+                fuse.effects -= 1;
+            }
+            if !matches!(effect, Effect::Send { .. }) {
+                self.tell(|| format!("  node {node}: {effect:?}"));
+            }
+            self.perform(node, document, id, effect)?;
+        }
+        Ok(())
+    }
+
+    fn perform(&mut self, node: usize, document: usize, id: u64, effect: Effect) -> Found<()> {
+        match effect {
+            Effect::Load => self.ask(id, document, Ask::Load),
+            Effect::LoadLog => {
+                return Err(Check::Alarms.failed("a snapshot did not restore"));
+            }
+            Effect::Send { to, event, shows } => {
+                return self.send(node, document, &to, &event, shows);
+            }
+            Effect::Resume { connection } => {
+                if let Some(line) = self.lines.get_mut(&connection) {
+                    line.resume();
+                }
+            }
+            Effect::Close { connection, reason } => return self.closed(connection, reason),
+            Effect::Append(changes) => return self.append(id, document, changes),
+            Effect::StoreSnapshot(snapshot) => {
+                let stored = self.store.document(document).heads();
+                Check::SaidIsStored.that(stored.dominates(&snapshot.clock), || {
+                    "a snapshot covers more than is stored".to_owned()
+                })?;
+                self.ask(id, document, Ask::Keep(Box::new(snapshot)));
+            }
+            Effect::Skipped(dot) => {
+                return Err(Check::Alarms.failed(format!("{dot} was skipped")));
+            }
+            Effect::Quarantine(kept_out) => {
+                let stored = self.store.document_mut(document);
+                stored.quarantined.insert(kept_out.hash);
+                return Check::Alarms.that(self.poisoned[document], || kept_out.reason);
+            }
+            Effect::ReadOnly { reason } => return Err(Check::Alarms.failed(reason)),
+            Effect::Publish(changes) => {
+                self.check_published(document, &changes)?;
+                self.publish(node, document, &News::Changes(changes));
+            }
+            Effect::PublishPresence(notices) => {
+                let from = self.nodes[node].replica;
+                self.publish(node, document, &News::Presence(from, notices));
+            }
+            Effect::AskPresence => self.publish(node, document, &News::WhoIsHere),
+            Effect::Pull { replica, counters } => {
+                self.ask(id, document, Ask::Lane(replica, counters));
+            }
+            Effect::Retire => return self.retire(node, document),
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, session: u64, document: usize, ask: Ask) {
+        self.store.ask(Request {
+            session,
+            document,
+            ask,
+        });
+    }
+
+    fn append(&mut self, session: u64, document: usize, changes: Vec<engine::Change>) -> Found<()> {
+        let most = self.setup.changes_per_append_max;
+        let alone = !self
+            .store
+            .owes(session, |ask| matches!(ask, Ask::Append(_)));
+        let good = alone && !changes.is_empty() && changes.len() <= most;
+        Check::Bounds.that(good, || format!("an append of {} changes", changes.len()))?;
+        for change in &changes {
+            let updates = change.updates().unwrap_or_default().len();
+            let few = updates <= self.setup.updates_per_change_max;
+            Check::Bounds.that(few, || format!("a change of {updates} updates"))?;
+            self.events
+                .note(b'a', change.dot.counter, &change.checksum().to_le_bytes());
+        }
+        self.ask(session, document, Ask::Append(changes));
+        Ok(())
+    }
+
+    fn check_published(&self, document: usize, changes: &[engine::Change]) -> Found<()> {
+        let heads = self.store.document(document).heads();
+        let early = changes.iter().find(|change| !heads.contains(change.dot));
+        Check::SaidIsStored.that(early.is_none(), || {
+            format!("published before it is stored: {early:?}")
+        })
+    }
+
+    fn publish(&mut self, node: usize, document: usize, news: &News) {
+        self.events.note(b'p', document as u64, &[node as u8]);
+        self.bus.publish(node, self.setup.nodes, document, news);
+        self.bus.shed();
+    }
+
+    /// A node hears a message, if it hosts the document.
+    pub(super) fn hear(&mut self, message: Message) {
+        let node = &mut self.nodes[message.to];
+        let Some(session) = node.sessions.get_mut(&message.document) else {
+            return;
+        };
+        if node.life != Life::Down && session.mailbox.len() < self.setup.mailbox {
+            session.mailbox.push_back(Mail::Input(match message.news {
+                News::Changes(changes) => Input::Heard { changes },
+                News::Presence(from, notices) => Input::HeardPresence { from, notices },
+                News::WhoIsHere => Input::PresenceAsked,
+            }));
+        }
+    }
+
+    fn send(
+        &mut self,
+        node: usize,
+        document: usize,
+        to: &Audience,
+        event: &Event,
+        shows: Option<u64>,
+    ) -> Found<()> {
+        let frame = Dialect::YWebsocket.encode(event);
+        for connection in self.audience(node, document, to) {
+            self.check_event(node, document, connection, event)?;
+            if let Some(frame) = &frame {
+                self.events.note(b'f', connection.0, frame);
+                self.tell(|| format!("  node {node} to {connection}: {}", words(event)));
+                self.line(connection).push(frame.clone(), shows);
+            }
+        }
+        Ok(())
+    }
+
+    fn audience(&self, node: usize, document: usize, to: &Audience) -> Vec<ConnectionId> {
+        let here = self.lines.iter().filter(|(_, line)| {
+            line.node == node && line.document == document && !line.is_closing()
+        });
+        here.map(|(connection, _)| *connection)
+            .filter(|connection| match to {
+                Audience::One(one) => one == connection,
+                Audience::AllBut(few) => !few.contains(connection),
+                Audience::Among { members, but } => {
+                    Some(*connection) != *but && members.contains(connection)
+                }
+            })
+            .collect()
+    }
+
+    /// What must never be said: that something is stored which is not, in any of the ways that clients understand.
+    fn check_event(
+        &mut self,
+        node: usize,
+        document: usize,
+        to: ConnectionId,
+        event: &Event,
+    ) -> Found<()> {
+        match event {
+            Event::Ack { payload, .. } => self.check_ack(node, document, payload),
+            Event::Have { have } => {
+                let stored = self.store.document(document);
+                Check::SaidIsStored.that(stored.covers_vector(have), || {
+                    "step 1 claims what is not stored".to_owned()
+                })
+            }
+            Event::Change { payload } => {
+                let own = self.own_unsaved_edits(node, document, to, payload);
+                Check::SaidIsStored.that(own.is_empty(), || {
+                    format!("an author was shown its own edits {own} before they were stored")
+                })
+            }
+            Event::Missing { payload } => {
+                let answered = wire::inserted(payload);
+                let so_far = self.line(to).answered.get_or_insert_default();
+                so_far.merge_with(answered);
+                Ok(())
+            }
+            Event::Presence(_) => Ok(()),
+        }
+    }
+
+    fn check_ack(&mut self, node: usize, document: usize, payload: &Bytes) -> Found<()> {
+        let covers = self.store.document_mut(document).covers(payload);
+        Check::SaidIsStored.that(covers, || {
+            format!("acknowledged and not stored: {}", wire::inserted(payload))
+        })?;
+        let edits = wire::inserted(payload);
+        self.session(node, document)
+            .must_have
+            .merge_with(edits.clone());
+        self.acked[document].merge_with(edits);
+        Ok(())
+    }
+
+    /// The edits in an update that a client was the first to send, and that are not stored. A client that was sent nothing
+    /// over this connection so far has made them over an earlier one, and is being sent all that there is.
+    fn own_unsaved_edits(
+        &mut self,
+        node: usize,
+        document: usize,
+        to: ConnectionId,
+        payload: &[u8],
+    ) -> IdSet {
+        let line = &self.lines[&to];
+        if line.seen.is_none() {
+            return IdSet::new();
+        }
+        let mut own = wire::inserted(payload);
+        own.intersect_with(&line.sent);
+        own.diff_with(&self.session(node, document).unattributed);
+        own.diff_with(&self.store.document(document).inserted);
+        own
+    }
+
+    /// Whoever pulled was answered with all that the session certainly has.
+    fn check_answers(&mut self, node: usize, document: usize) -> Found<()> {
+        let Some(session) = self.nodes[node].sessions.get(&document) else {
+            return Ok(());
+        };
+        let here = self.lines.iter_mut().filter(|(_, line)| {
+            line.node == node && line.document == document && !line.is_closing()
+        });
+        for (_, line) in here {
+            let (Some(answered), Some(had)) = (line.answered.take(), line.pulled.take()) else {
+                continue;
+            };
+            let missing = session.must_have.diff(&answered).diff(&had);
+            Check::Sessions.that(missing.is_empty(), || {
+                format!("a client asked and was not told of {missing}")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Puts a session away, unless someone has just come.
+    fn retire(&mut self, node: usize, document: usize) -> Found<()> {
+        let session = self.session(node, document);
+        if !session.mailbox.is_empty() {
+            return Ok(());
+        }
+        let closed = matches!(session.document.phase(), Phase::Closed(_));
+        let durable = session.document.is_durable();
+        Check::SaidIsStored.that(closed || durable, || {
+            "a document is put away before all is stored".to_owned()
+        })?;
+        self.end_session(node, document, CloseReason::NotReady, true)
+    }
+
+    /// Ends a session with all that it holds in memory.
+    fn end_session(
+        &mut self,
+        node: usize,
+        document: usize,
+        reason: CloseReason,
+        lands: bool,
+    ) -> Found<()> {
+        if let Some(session) = self.nodes[node].sessions.remove(&document) {
+            self.orphan(&[session.id], lands)?;
+        }
+        for connection in self.audience(node, document, &Audience::AllBut([].into())) {
+            self.closed(connection, reason)?;
+        }
+        if self.nodes[node].life == Life::Stopping && self.nodes[node].sessions.is_empty() {
+            self.nodes[node].life = Life::Down;
+        }
+        Ok(())
+    }
+}
+
+/// An event in words.
+fn words(event: &Event) -> String {
+    match event {
+        Event::Ack { payload, .. } => format!("ack of {}", wire::inserted(payload)),
+        Event::Have { have } => format!("step 1, claims {:?}", wire::claimed(have)),
+        Event::Change { payload } => format!("change {}", wire::inserted(payload)),
+        Event::Missing { payload } => format!("step 2 {}", wire::inserted(payload)),
+        Event::Presence(entries) => format!("presence {entries:?}"),
+    }
+}
+
+impl Session {
+    pub(super) fn tell(&mut self, input: Input, now: engine::Now) {
+        self.document.handle(input, now, &mut self.effects);
+    }
+
+    /// Has the document replay its past, if it has one to replay.
+    pub(super) fn replay(&mut self, now: engine::Now) {
+        while self.document.next_replay().is_some() {
+            self.document.replay(now, &mut self.effects);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Simulated clusters: random plans from seeds, and plans that once failed.
+//!
+//! `QUIRE_SIM_SEEDS=n` plays as many seeds as wanted, `QUIRE_SIM_SEED=n` a single one, `QUIRE_SIM_STEPS=n` sets how long each
+//! plan is, and `QUIRE_SIM_PLAN=file` plays a saved plan and tells all that happens. `docs/testing.md` says more.
+
+use std::env;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use quire_tests::server::workspace;
+use quire_tests::simulation::{Plan, generate, narrate, play, play_seeds};
+
+const SEEDS: u64 = 1_000;
+const STEPS: u64 = 300;
+
+#[test]
+fn seeds_end_well() {
+    let seeds = match number("QUIRE_SIM_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("QUIRE_SIM_SEEDS").unwrap_or(SEEDS),
+    };
+    let steps = number("QUIRE_SIM_STEPS").unwrap_or(STEPS) as usize;
+    let played = play_seeds(seeds, steps).unwrap_or_else(|report| panic!("{report}"));
+    println!(
+        "{} seeds, {} steps in {:.1} s, {:.0} steps a second",
+        played.seeds,
+        played.steps,
+        played.seconds,
+        played.steps as f64 / played.seconds
+    );
+}
+
+#[test]
+fn a_seed_gives_the_same_events_each_time() {
+    // Every eighth seed has documents within documents, whose options yrs writes in any order.
+    for seed in (0..40).filter(|seed| seed % 8 != 7) {
+        let plan = generate(seed, 400);
+        assert_eq!(play(&plan), play(&plan), "seed {seed}");
+        assert_eq!(plan, generate(seed, 400), "seed {seed}");
+    }
+}
+
+#[test]
+fn plans_are_read_as_they_were_written() -> Result<()> {
+    for seed in 0..40 {
+        let plan = generate(seed, 200);
+        ensure!(Plan::from_lines(&plan.to_lines()?)? == plan, "seed {seed}");
+    }
+    ensure!(Plan::from_lines("").is_err() && Plan::from_lines("{}").is_err());
+    Ok(())
+}
+
+#[test]
+fn kept_plans_end_well() -> Result<()> {
+    let folder = workspace().join("tests/plans");
+    let mut kept = 0;
+    for entry in fs::read_dir(&folder).context("tests/plans")? {
+        let path = entry?.path();
+        let outcome = play(&Plan::load(&path)?);
+        ensure!(
+            outcome.violation.is_none(),
+            "{}: {:?}",
+            path.display(),
+            outcome.violation
+        );
+        kept += 1;
+    }
+    ensure!(kept > 0, "there are no plans in {}", folder.display());
+    Ok(())
+}
+
+#[test]
+fn a_saved_plan_ends_well() -> Result<()> {
+    let Some(path) = env::var_os("QUIRE_SIM_PLAN") else {
+        return Ok(());
+    };
+    let (outcome, told) = narrate(&Plan::load(Path::new(&path))?);
+    println!("{}", told.join("\n"));
+    ensure!(outcome.violation.is_none(), "{:?}", outcome.violation);
+    Ok(())
+}
+
+fn number(name: &str) -> Option<u64> {
+    let value = env::var(name).ok()?;
+    Some(
+        value
+            .parse()
+            .expect("a number of seeds or steps, or a seed"),
+    )
+}
