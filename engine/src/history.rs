@@ -32,7 +32,9 @@ pub fn replay(
     quarantined: &BTreeSet<PayloadHash>,
 ) -> Result<Replayed, ContentError> {
     let changes = changes.iter().map(|stored| stored.change.clone()).collect();
-    let rebuilt = Replay::new(kind, snapshot.cloned(), changes, quarantined.clone())?.run()?;
+    let snapshot = snapshot.cloned();
+    let replay = Replay::new(kind, snapshot, changes, Vec::new(), quarantined.clone())?;
+    let rebuilt = replay.run()?;
     let skipped = rebuilt.changes.iter().filter(|(_, whole)| !whole).count();
     Ok(Replayed {
         content: rebuilt.content,

@@ -20,7 +20,7 @@ mod clock;
 pub use clock::{ClockOrder, MalformedClock, VectorClock};
 
 mod content;
-pub use content::{Content, ContentError, YjsContent};
+pub use content::{Brings, Content, ContentError, YjsContent};
 
 mod document;
 pub use document::{

@@ -4,6 +4,7 @@
 //! the document is rebuilt without it, and the same bytes are never shown to the library again. The driver keeps what is
 //! quarantined, for people to look at and for the next opening.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -48,6 +49,11 @@ impl PayloadHash {
     /// The hash of a payload.
     pub fn of(payload: &[u8]) -> Self {
         Self(Sha256::digest(payload).into())
+    }
+
+    /// Whether a payload is one of these. There are nearly always none, and then it need not be hashed.
+    pub(crate) fn is_among(payload: &[u8], hashes: &BTreeSet<Self>) -> bool {
+        !hashes.is_empty() && hashes.contains(&Self::of(payload))
     }
 }
 

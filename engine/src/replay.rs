@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 
 use crate::change::Change;
-use crate::content::{Content, ContentError, alone};
+use crate::content::{Begins, Content, ContentError, alone};
 use crate::names::Kind;
 use crate::quarantine::PayloadHash;
 use crate::sabotage::{self, Trap};
@@ -30,6 +30,8 @@ pub(crate) struct Replay {
     kind: Kind,
     snapshot: Option<Snapshot>,
     changes: Vec<Change>,
+    /// How many of the changes are stored.
+    stored: usize,
     updates: Vec<Update>,
     next: usize,
     content: Content,
@@ -38,6 +40,8 @@ pub(crate) struct Replay {
     left_out: BTreeSet<usize>,
     /// Whether any was left out because it is quarantined.
     has_quarantined: bool,
+    /// Where the news of those changes begins that are not stored.
+    begins: Begins,
     restarts: usize,
 }
 
@@ -77,26 +81,32 @@ pub(crate) struct Rebuilt {
     pub(crate) changes: Vec<(Change, bool)>,
     pub(crate) quarantined: BTreeSet<PayloadHash>,
     pub(crate) has_quarantined: bool,
+    /// Where the news of those changes begins that are not stored.
+    pub(crate) begins: Begins,
 }
 
 impl Replay {
-    /// A replay of the changes that the snapshot does not cover, in timeline order.
+    /// A replay of the stored changes that the snapshot does not cover, in timeline order, and then of those that are not
+    /// stored.
     pub(crate) fn new(
         kind: Kind,
         snapshot: Option<Snapshot>,
-        changes: Vec<Change>,
+        stored: Vec<Change>,
+        unsaved: Vec<Change>,
         quarantined: BTreeSet<PayloadHash>,
     ) -> Result<Self, ContentError> {
         let mut replay = Self {
             kind,
             snapshot,
-            updates: Vec::with_capacity(changes.len()),
-            changes,
+            stored: stored.len(),
+            updates: Vec::with_capacity(stored.len() + unsaved.len()),
+            changes: stored.into_iter().chain(unsaved).collect(),
             next: 0,
             content: Content::new(kind)?,
             quarantined,
             left_out: BTreeSet::new(),
             has_quarantined: false,
+            begins: Begins::default(),
             restarts: 0,
         };
         replay.list_updates();
@@ -164,13 +174,14 @@ impl Replay {
                 .collect(),
             quarantined: self.quarantined,
             has_quarantined: self.has_quarantined,
+            begins: self.begins,
         }
     }
 
     fn restore(&mut self) -> Taken {
         self.next += 1;
         let state = self.snapshot.as_ref().map(|snapshot| &snapshot.state);
-        let state = state.filter(|state| !is_in(&self.quarantined, state));
+        let state = state.filter(|state| !PayloadHash::is_among(state, &self.quarantined));
         let failure = || ContentError::Undecodable("the snapshot is quarantined".to_owned());
         match state.map_or_else(|| Err(failure()), |state| self.content.restore(state)) {
             Ok(()) => Taken::Done,
@@ -184,20 +195,25 @@ impl Replay {
         };
         let (change, payload) = (*change, payload.clone());
         self.next += 1;
-        if is_in(&self.quarantined, &payload) {
+        if PayloadHash::is_among(&payload, &self.quarantined) {
             self.left_out.insert(change);
             self.has_quarantined = true;
             return Taken::Done;
         }
         let taken = alone(|| sabotage::spring(Trap::Replay, &payload))
-            .and_then(|()| self.content.integrate(&payload).map(drop));
+            .and_then(|()| self.content.integrate(&payload));
         match taken {
             Err(error) if error.breaks() => self.broke(payload, error),
             Err(_) => {
                 self.left_out.insert(change);
                 Taken::Done
             }
-            Ok(()) => Taken::Done,
+            Ok(integrated) => {
+                if change >= self.stored {
+                    self.begins.0.extend(integrated.begins.0);
+                }
+                Taken::Done
+            }
         }
     }
 
@@ -215,6 +231,7 @@ impl Replay {
         };
         self.content = empty;
         self.next = 0;
+        self.begins = Begins::default();
         self.quarantined.insert(PayloadHash::of(&payload));
         Taken::Poisoned(Poison {
             change,
@@ -222,11 +239,6 @@ impl Replay {
             reason: error.to_string(),
         })
     }
-}
-
-/// Nearly always nothing is quarantined, and then nothing need be hashed.
-fn is_in(quarantined: &BTreeSet<PayloadHash>, payload: &[u8]) -> bool {
-    !quarantined.is_empty() && quarantined.contains(&PayloadHash::of(payload))
 }
 
 /// How often one replay begins again. Each time the memory of broken content is given up; what was found until then is

@@ -76,6 +76,22 @@ pub struct Integrated {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Begins(pub(crate) Vec<(u64, u32)>);
 
+/// What an update would bring that is not here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Brings {
+    /// Whether anything is added.
+    pub additions: bool,
+    /// Whether anything is deleted.
+    pub deletions: bool,
+}
+
+impl Brings {
+    /// Whether all of it is here.
+    pub fn is_nothing(self) -> bool {
+        !self.additions && !self.deletions
+    }
+}
+
 impl Content {
     /// Empty content of a kind.
     ///
@@ -102,6 +118,16 @@ impl Content {
     pub fn integrate(&mut self, payload: &[u8]) -> Result<Integrated, ContentError> {
         match &mut self.0 {
             Engine::Yjs(content) => content.change(|content| content.integrate(payload)),
+        }
+    }
+
+    /// What a payload would bring, without taking it in.
+    ///
+    /// # Errors
+    /// It does not decode, or the library failed.
+    pub fn brings(&self, payload: &[u8]) -> Result<Brings, ContentError> {
+        match &self.0 {
+            Engine::Yjs(content) => content.read(|content| content.brings(payload)),
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::content::ContentError;
+use crate::content::{ContentError, Integrated};
 use crate::names::{Author, ConnectionId, Kind};
 use crate::presence::PresenceEntry;
 use crate::sabotage::Bug;
@@ -12,7 +12,7 @@ use crate::time::Now;
 
 use super::Document;
 use super::effect::{Audience, CloseReason, Effect, Effects, Event};
-use super::input::{Intent, PushTag};
+use super::input::{Input, Intent, PushTag};
 use super::peers::{Behind, Peer};
 use super::phase::Phase;
 use super::relay::Pushed;
@@ -56,7 +56,7 @@ impl Document {
         match self.phase {
             Phase::Open if kind == self.kind => None,
             Phase::Open => Some(CloseReason::WrongKind),
-            Phase::Opening => Some(CloseReason::NotReady),
+            Phase::Opening | Phase::Rebuilding => Some(CloseReason::NotReady),
             Phase::Draining(reason) | Phase::Closed(reason) => Some(reason),
         }
     }
@@ -101,29 +101,36 @@ impl Document {
         self.asked.entry(connection).or_default()
     }
 
+    /// If the content breaks on the way, the rest is answered when it is there again.
     pub(super) fn answer(&mut self, now: Now, effects: &mut Effects) {
-        for (connection, asked) in std::mem::take(&mut self.asked) {
+        while !self.phase.is_building()
+            && let Some((connection, asked)) = self.asked.pop_first()
+        {
             if !self.peers.contains_key(&connection) {
                 continue;
             }
-            if let Some(have) = asked.have {
-                self.pull(connection, &have, now, effects);
+            if let Some(have) = &asked.have {
+                self.pull(connection, have, now, effects);
             }
-            if asked.presence {
+            if self.phase == Phase::Rebuilding {
+                self.asked.insert(connection, asked);
+            } else if asked.presence {
                 self.show_everyone(connection, effects);
             }
         }
     }
 
-    fn pull(&mut self, connection: ConnectionId, have: &[u8], now: Now, effects: &mut Effects) {
+    fn pull(&mut self, connection: ConnectionId, have: &Bytes, now: Now, effects: &mut Effects) {
         let stored_only = self.sabotage.is(Bug::EmptyAnswer) && !self.is_durable();
         let own = stored_only.then(|| self.content.have(std::iter::empty()));
-        match self.content.missing_from(own.as_deref().unwrap_or(have)) {
+        match self.content.missing_from(own.as_ref().unwrap_or(have)) {
             Ok(payload) => {
                 self.peers.entry(connection).and_modify(Peer::base);
                 self.send_content(connection, Event::Missing { payload }, effects);
             }
-            Err(error) if error.breaks() => self.drain(CloseReason::NotReady),
+            Err(error) if error.breaks() => {
+                self.read_broke(Some(connection), have.clone(), now, effects);
+            }
             Err(_) => self.expel(connection, CloseReason::BadFrame, now, effects),
         }
     }
@@ -161,52 +168,70 @@ impl Document {
             self.expel(connection, CloseReason::StoreBehind, now, effects);
             return;
         }
-        match self.content.integrate(&payload) {
+        let integrated = match self.objection(&payload) {
+            Ok(None) => self.content.integrate(&payload),
+            Ok(Some(reason)) => return self.expel(connection, reason, now, effects),
+            Err(error) => Err(error),
+        };
+        match integrated {
             Ok(integrated) => {
-                let author = self
-                    .peers
-                    .get(&connection)
-                    .and_then(|peer| peer.author.clone());
-                let (news, begins) = (integrated.news, integrated.begins);
-                let shown = integrated.fresh.unwrap_or_else(|| payload.clone());
                 let (missing, let_go) = (integrated.missing, integrated.let_go);
-                let unstored = news || !self.is_durable();
-                self.durability.expect(&payload);
-                self.batch.push(Pushed {
-                    connection,
-                    author,
-                    payload,
-                    shown,
-                    tag,
-                    news,
-                    unstored,
-                    begins,
-                    seen,
-                });
+                let news = integrated.news;
+                let pushed = self.pushed(connection, payload, tag, seen, integrated);
+                self.durability.expect(&pushed.payload);
+                self.batch.push(pushed);
                 if let_go {
                     self.expel(connection, CloseReason::NotReady, now, effects);
                 } else if missing && news {
                     self.ask_for_missing(connection, effects);
                 }
             }
-            Err(error) => self.refuse_update(connection, &error, now, effects),
+            Err(error) if error.breaks() => {
+                let intent = Intent::Push { payload, tag };
+                let pushed = Input::Intent {
+                    connection,
+                    intent,
+                    seen,
+                };
+                self.push_broke(pushed, &error, now, effects);
+            }
+            Err(ContentError::TooMuchMissing) => {
+                self.expel(connection, CloseReason::NotReady, now, effects);
+            }
+            Err(_) => self.expel(connection, CloseReason::BadUpdate, now, effects),
         }
     }
 
-    fn refuse_update(
-        &mut self,
+    /// Why an edit is not taken, whatever it would do.
+    fn objection(&self, payload: &[u8]) -> Result<Option<CloseReason>, ContentError> {
+        if self.is_quarantined(payload) {
+            return Ok(Some(CloseReason::BadUpdate));
+        }
+        if self.read_only && !self.content.brings(payload)?.is_nothing() {
+            return Ok(Some(CloseReason::ReadOnly));
+        }
+        Ok(None)
+    }
+
+    fn pushed(
+        &self,
         connection: ConnectionId,
-        error: &ContentError,
-        now: Now,
-        effects: &mut Effects,
-    ) {
-        let reason = match error {
-            ContentError::TooMuchMissing => CloseReason::NotReady,
-            _ => CloseReason::BadUpdate,
-        };
-        self.expel(connection, reason, now, effects);
-        if error.breaks() {
-            self.drain(CloseReason::NotReady);
+        payload: Bytes,
+        tag: PushTag,
+        seen: Option<u64>,
+        integrated: Integrated,
+    ) -> Pushed {
+        let peer = self.peers.get(&connection);
+        Pushed {
+            connection,
+            author: peer.and_then(|peer| peer.author.clone()),
+            shown: integrated.fresh.unwrap_or_else(|| payload.clone()),
+            payload,
+            tag,
+            news: integrated.news,
+            unstored: integrated.news || !self.is_durable(),
+            begins: integrated.begins,
+            seen,
         }
     }
 
@@ -258,18 +283,30 @@ impl Document {
         &mut self,
         connection: ConnectionId,
         seen: Option<u64>,
+        now: Now,
         effects: &mut Effects,
     ) {
         if let Some(peer) = self.peers.get_mut(&connection) {
             peer.behind = Some(Behind { seen });
-            self.catch_up(connection, effects);
+            self.catch_up(connection, now, effects);
+        }
+    }
+
+    pub(super) fn catch_up_all(&mut self, now: Now, effects: &mut Effects) {
+        let behind = self.peers.iter().filter(|(_, peer)| peer.behind.is_some());
+        let behind: Vec<_> = behind.map(|(connection, _)| *connection).collect();
+        for connection in behind {
+            self.catch_up(connection, now, effects);
         }
     }
 
     /// Sends a client that is behind the difference, and asks for what it has (it may have been asked before, and never
     /// have got to read that), once none of its own edits wait for the store: some clients take the
     /// sight of their own edit as word that it is stored.
-    pub(super) fn catch_up(&mut self, connection: ConnectionId, effects: &mut Effects) {
+    fn catch_up(&mut self, connection: ConnectionId, now: Now, effects: &mut Effects) {
+        if self.phase.is_building() {
+            return;
+        }
         let unsaved = self.durability.owes(connection)
             || self
                 .batch
@@ -281,15 +318,18 @@ impl Document {
         let Some(behind) = peer.behind.take_if(|_| !unsaved) else {
             return;
         };
-        peer.base();
         let had = self
             .checkpoints
             .had_by(behind)
             .cloned()
             .unwrap_or_else(|| Bytes::from_static(&[0]));
         let Ok(payload) = self.content.missing_from(&had) else {
-            return;
+            self.peers
+                .entry(connection)
+                .and_modify(|peer| peer.behind = Some(behind));
+            return self.read_broke(Some(connection), had, now, effects);
         };
+        self.peers.entry(connection).and_modify(Peer::base);
         effects.push(Effect::Resume { connection });
         self.ask_for_missing(connection, effects);
         self.send_content(connection, Event::Change { payload }, effects);

@@ -105,6 +105,11 @@ impl Durability {
         self.waiting_bytes += weight(payload);
     }
 
+    /// Counts an edit no longer that will not be acknowledged.
+    pub(super) fn forget(&mut self, payload: &[u8]) {
+        self.waiting_bytes -= weight(payload);
+    }
+
     /// What the edits that wait take up, in bytes.
     pub(super) fn waiting_bytes(&self) -> usize {
         self.waiting_bytes
@@ -125,6 +130,11 @@ impl Durability {
         if let Some(last) = self.unsaved.back_mut() {
             last.begins.0.extend(begins.0);
         }
+    }
+
+    /// The changes that are not known to be stored, in the order of their counters.
+    pub(super) fn unsaved_changes(&self) -> impl Iterator<Item = &Change> {
+        self.unsaved.iter().map(|unsaved| &unsaved.change)
     }
 
     /// Where each unsaved edit begins.

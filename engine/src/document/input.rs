@@ -91,6 +91,25 @@ pub enum Input {
     Tick,
 }
 
+impl Input {
+    /// Whether it is taken only when there is content, in the order in which such inputs came.
+    pub(super) fn is_deferrable(&self) -> bool {
+        matches!(
+            self,
+            Self::Joined { .. }
+                | Self::Left { .. }
+                | Self::Intent { .. }
+                | Self::Drained { .. }
+                | Self::Heard { .. }
+                | Self::HeardPresence { .. }
+                | Self::PresenceAsked
+                | Self::Pulled(_)
+                | Self::PullFailed
+                | Self::Heads(_)
+        )
+    }
+}
+
 /// What a client asks of a document, in no dialect's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Intent {

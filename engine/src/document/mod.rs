@@ -15,6 +15,7 @@ mod opening;
 mod peers;
 mod phase;
 mod pulls;
+mod rebuilding;
 mod recording;
 mod relay;
 mod replication;
@@ -41,6 +42,7 @@ use crate::time::{HlcClock, Now};
 use clients::Asked;
 use durability::{Durability, Released};
 use peers::{Checkpoints, Peers};
+use rebuilding::Rebuilding;
 use relay::Pushed;
 use replication::Replication;
 use resting::{PRESENCE_SWEEP_MS, Tail};
@@ -74,6 +76,7 @@ pub struct Document {
     /// The payloads that are kept out; while the past is replayed, that has them.
     quarantined: BTreeSet<PayloadHash>,
     read_only: bool,
+    rebuilding: Rebuilding,
     sabotage: Sabotage,
 }
 
@@ -113,6 +116,7 @@ impl Document {
             past: None,
             quarantined: BTreeSet::new(),
             read_only: false,
+            rebuilding: Rebuilding::default(),
             sabotage: Sabotage::default(),
         })
     }
@@ -161,9 +165,12 @@ impl Document {
 
     /// Takes one input.
     pub fn handle(&mut self, input: Input, now: Now, effects: &mut Effects) {
+        if self.phase == Phase::Rebuilding && input.is_deferrable() {
+            return self.defer(input, effects);
+        }
         match input {
             Input::Opened(loaded) => self.opened(loaded, now, effects),
-            Input::OpenFailed => self.phase = Phase::Closed(CloseReason::NotReady),
+            Input::OpenFailed => self.load_failed(now, effects),
             Input::Joined {
                 connection,
                 author,
@@ -175,20 +182,20 @@ impl Document {
                 intent,
                 seen,
             } => self.intent(connection, intent, seen, now, effects),
-            Input::Drained { connection, seen } => self.drained(connection, seen, effects),
-            Input::Committed { through } => self.committed(through, effects),
+            Input::Drained { connection, seen } => self.drained(connection, seen, now, effects),
+            Input::Committed { through } => self.committed(through, now, effects),
             Input::CommitFailed => self.commit_failed(now),
             Input::AppendRefused => self.close_all(CloseReason::NotReady, effects),
             Input::SnapshotStored => self.tail.taking = false,
             Input::SnapshotFailed => self.snapshot_failed(),
-            Input::Heard { changes } => self.heard(changes, effects),
+            Input::Heard { changes } => self.heard(changes, now, effects),
             Input::HeardPresence { from, notices } => {
                 self.heard_presence(from, notices, now, effects);
             }
             Input::PresenceAsked => self.presence.announce_all(),
             Input::Pulled(changes) => self.pulled(changes, now, effects),
             Input::PullFailed => self.pull_failed(now),
-            Input::Heads(heads) => self.compare_heads(&heads, effects),
+            Input::Heads(heads) => self.compare_heads(&heads, now, effects),
             Input::Deleted => self.close_all(CloseReason::Deleted, effects),
             Input::Drain => self.drain(CloseReason::Stopping),
             Input::Tick => self.tick(now, effects),
@@ -201,7 +208,7 @@ impl Document {
         self.record_and_relay(now, effects);
         self.show_arrived(effects);
         self.note_checkpoint_if_due();
-        self.take_snapshot_if_due();
+        self.take_snapshot_if_due(now, effects);
         let released = if self.durability.is_settled() || self.sabotage.is(Bug::AckBeforeCommit) {
             self.durability.release(u64::MAX)
         } else {
@@ -225,7 +232,7 @@ impl Document {
             .then_some(self.presence_swept_ms + PRESENCE_SWEEP_MS);
         let idle = self.idle_since_ms.map(|since| since + self.limits.idle_ms);
         let retry = self.durability.retry_due_ms();
-        [sweep, idle, retry, self.pull_due_ms()]
+        [sweep, idle, retry, self.pull_due_ms(), self.load_due_ms()]
             .into_iter()
             .flatten()
             .min()

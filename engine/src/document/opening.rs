@@ -1,5 +1,7 @@
 //! Opening: from the stored past to content that can be served, piece by piece.
 
+use std::collections::BTreeSet;
+
 use crate::change::Change;
 use crate::quarantine::{PayloadHash, Quarantined};
 use crate::replay::{Piece, Poison, Rebuilt, Replay, Taken};
@@ -36,46 +38,59 @@ impl Document {
             return;
         };
         match past.step() {
-            Taken::Done => self.open_if_replayed(effects),
+            Taken::Done => self.open_if_replayed(now, effects),
             Taken::Poisoned(poison) => self.quarantine_stored(poison, now, effects),
             // A snapshot is only a cache that failed: the log has it all.
             Taken::SnapshotFailed(_) => {
                 self.past = None;
                 effects.push(Effect::LoadLog);
             }
-            Taken::Hopeless(_) => self.close_all(CloseReason::NotReady, effects),
+            Taken::Hopeless(_) => {
+                self.past = None;
+                self.drain(CloseReason::NotReady);
+            }
         }
     }
 
     pub(super) fn opened(&mut self, loaded: Loaded, now: Now, effects: &mut Effects) {
-        if self.phase != Phase::Opening || self.past.is_some() {
+        if !self.phase.is_building() || self.past.is_some() {
             return;
         }
-        self.idle_since_ms = Some(now.monotonic_ms);
+        if self.phase == Phase::Opening {
+            self.idle_since_ms = Some(now.monotonic_ms);
+        }
         match loaded.kind {
             _ if loaded.deleted => self.close_all(CloseReason::Deleted, effects),
             Some(kind) if kind != self.kind => self.close_all(CloseReason::WrongKind, effects),
-            _ => self.begin_replay(loaded, effects),
+            _ => self.begin_replay(loaded, now, effects),
         }
     }
 
-    fn begin_replay(&mut self, loaded: Loaded, effects: &mut Effects) {
+    fn begin_replay(&mut self, loaded: Loaded, now: Now, effects: &mut Effects) {
         self.clock.join(&loaded.heads);
         self.quarantined.extend(loaded.quarantined);
-        let snapshot_bytes = loaded
-            .snapshot
-            .as_ref()
-            .map(|snapshot| snapshot.state.len());
-        self.tail.snapshot_bytes = snapshot_bytes.unwrap_or_default() as u64;
-        let changes = loaded.changes.into_iter().map(|stored| stored.change);
-        let quarantined = std::mem::take(&mut self.quarantined);
-        match Replay::new(self.kind, loaded.snapshot, changes.collect(), quarantined) {
+        let snapshot = loaded.snapshot.as_ref();
+        self.tail
+            .begin_after(snapshot.map_or(0, |snapshot| snapshot.state.len() as u64));
+        let stored = loaded.changes.into_iter().map(|stored| stored.change);
+        let stored: Vec<_> = stored.collect();
+        let unsaved = self.unsaved_beyond(&stored);
+        let quarantined = self.quarantined.clone();
+        match Replay::new(self.kind, loaded.snapshot, stored, unsaved, quarantined) {
             Ok(past) => {
                 self.past = Some(past);
-                self.open_if_replayed(effects);
+                self.open_if_replayed(now, effects);
             }
             Err(_) => self.close_all(CloseReason::NotReady, effects),
         }
+    }
+
+    /// The changes that were not stored when the content broke, without those that are stored now.
+    fn unsaved_beyond(&self, stored: &[Change]) -> Vec<Change> {
+        let stored: BTreeSet<_> = stored.iter().map(|change| change.dot).collect();
+        let unsaved = self.unsaved_past().iter();
+        let unsaved = unsaved.filter(|change| !stored.contains(&change.dot));
+        unsaved.cloned().collect()
     }
 
     fn quarantine_stored(&self, poison: Poison, now: Now, effects: &mut Effects) {
@@ -91,16 +106,23 @@ impl Document {
         }));
     }
 
-    fn open_if_replayed(&mut self, effects: &mut Effects) {
+    fn open_if_replayed(&mut self, now: Now, effects: &mut Effects) {
         let Some(past) = self.past.take_if(|past| past.next().is_none()) else {
             return;
         };
+        let is_first = self.phase == Phase::Opening;
         let rebuilt = past.finish();
         self.take_note_of(&rebuilt, effects);
+        self.durability.withhold(rebuilt.begins);
         self.content = rebuilt.content;
         self.quarantined = rebuilt.quarantined;
         self.phase = Phase::Open;
-        self.meet_the_others(effects);
+        if is_first {
+            self.meet_the_others(now, effects);
+        } else {
+            self.show_loaded(now, effects);
+        }
+        self.take_deferred(now, effects);
     }
 
     fn take_note_of(&mut self, rebuilt: &Rebuilt, effects: &mut Effects) {

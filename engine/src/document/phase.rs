@@ -1,7 +1,11 @@
 //! The life of a document in memory, as an enum that can be seen.
 //!
 //! ```text
-//! Opening ──Opened──▶ Open ──Drain──▶ Draining ──all stored──▶ (retired)
+//! Opening ──all replayed──▶ Open ──Drain──▶ Draining ──all stored──▶ (retired)
+//!    │                      │  ▲
+//!    │        content breaks│  │all replayed
+//!    │                      ▼  │
+//!    │                    Rebuilding
 //!    └──failed, deleted, wrong kind──▶ Closed ◀──Deleted──┘
 //! ```
 
@@ -14,8 +18,17 @@ pub enum Phase {
     Opening,
     /// It serves clients.
     Open,
+    /// Its content broke and is built anew. Clients stay, and what they say is deferred.
+    Rebuilding,
     /// It takes no more edits, waits until all is stored, and then lets everyone go.
     Draining(CloseReason),
     /// It serves nobody; whoever comes is told why.
     Closed(CloseReason),
+}
+
+impl Phase {
+    /// Whether clients are best left where they wait, because nothing can be answered yet.
+    pub fn is_building(self) -> bool {
+        matches!(self, Self::Opening | Self::Rebuilding)
+    }
 }

@@ -115,20 +115,12 @@ impl Document {
         }
     }
 
-    pub(super) fn committed(&mut self, through: u64, effects: &mut Effects) {
+    pub(super) fn committed(&mut self, through: u64, now: Now, effects: &mut Effects) {
         let mut released = self.durability.committed(through);
         let stored = std::mem::take(&mut released.changes);
         self.say(released, effects);
         self.publish(stored, effects);
-        let behind: Vec<_> = self
-            .peers
-            .iter()
-            .filter(|(_, peer)| peer.behind.is_some())
-            .map(|(connection, _)| *connection)
-            .collect();
-        for connection in behind {
-            self.catch_up(connection, effects);
-        }
+        self.catch_up_all(now, effects);
     }
 
     /// Says what may be said now that it is stored.

@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use crate::change::{Change, StoredChange};
 use crate::clock::VectorClock;
-use crate::content::Begins;
+use crate::content::{Begins, ContentError};
 use crate::dot::{Dot, ReplicaId};
 use crate::presence::PresenceNotice;
 use crate::time::Now;
@@ -44,29 +44,29 @@ struct Arrived {
 
 impl Document {
     /// The document is open: what was heard meanwhile is taken in, and the others are asked who is with them.
-    pub(super) fn meet_the_others(&mut self, effects: &mut Effects) {
+    pub(super) fn meet_the_others(&mut self, now: Now, effects: &mut Effects) {
         self.steps.begin(self.replica, &self.clock);
         self.note_checkpoint_if_due();
         if self.limits.shared {
             effects.push(Effect::AskPresence);
-            self.take_in_held(effects);
+            self.take_in_held(now, effects);
         }
     }
 
-    pub(super) fn heard(&mut self, changes: Vec<Change>, effects: &mut Effects) {
+    pub(super) fn heard(&mut self, changes: Vec<Change>, now: Now, effects: &mut Effects) {
         if self.listens() {
             changes
                 .into_iter()
-                .for_each(|change| self.hear(change, effects));
-            self.take_in_held(effects);
+                .for_each(|change| self.hear(change, now, effects));
+            self.take_in_held(now, effects);
         }
     }
 
     /// The store has changes up to here: lanes that are behind, the tail of one included, will be pulled.
-    pub(super) fn compare_heads(&mut self, heads: &VectorClock, effects: &mut Effects) {
+    pub(super) fn compare_heads(&mut self, heads: &VectorClock, now: Now, effects: &mut Effects) {
         if self.listens() {
             self.replication.pulls.tell_stored(heads);
-            self.take_in_held(effects);
+            self.take_in_held(now, effects);
         }
     }
 
@@ -80,14 +80,14 @@ impl Document {
         let dots = changes.iter().map(|stored| stored.change.dot);
         self.replication.pulls.tell_stored(&dots.collect());
         let changes = changes.into_iter().map(|stored| stored.change);
-        self.heard(changes.collect(), effects);
+        self.heard(changes.collect(), now, effects);
         let first = gap.first();
         if self.clock.contains(first) || self.replication.held.contains(first) {
             self.replication.pulls.advanced(gap.replica, now);
         } else {
             self.replication.pulls.stalled(&self.limits, now);
             if !came {
-                self.give_up_if_vain(&gap, effects);
+                self.give_up_if_vain(&gap, now, effects);
             }
         }
     }
@@ -165,7 +165,7 @@ impl Document {
         self.limits.shared && matches!(self.phase, Phase::Opening | Phase::Open)
     }
 
-    fn hear(&mut self, change: Change, effects: &mut Effects) {
+    fn hear(&mut self, change: Change, now: Now, effects: &mut Effects) {
         if change.document != self.key {
             return;
         }
@@ -176,13 +176,13 @@ impl Document {
             return;
         }
         if self.phase == Phase::Open && is_ready(&change, &self.clock, &self.replication.pulls) {
-            self.take_in(&change, effects);
+            self.take_in(&change, now, effects);
         } else {
             self.replication.held.insert(change, &self.limits);
         }
     }
 
-    fn take_in_held(&mut self, effects: &mut Effects) {
+    pub(super) fn take_in_held(&mut self, now: Now, effects: &mut Effects) {
         if self.phase != Phase::Open {
             return;
         }
@@ -191,8 +191,10 @@ impl Document {
             // store can tell what is in it.
             return self.close_all(CloseReason::NotReady, effects);
         }
-        while let Some(change) = self.next_ready() {
-            self.take_in(&change, effects);
+        while self.phase == Phase::Open
+            && let Some(change) = self.next_ready()
+        {
+            self.take_in(&change, now, effects);
         }
     }
 
@@ -201,46 +203,57 @@ impl Document {
         held.take_ready(clock, |change| is_ready(change, clock, pulls))
     }
 
-    fn take_in(&mut self, change: &Change, effects: &mut Effects) {
+    fn take_in(&mut self, change: &Change, now: Now, effects: &mut Effects) {
         self.hlc.observe(change.hlc);
         self.tail.grow(change);
         self.count_in(change.dot);
-        if !self.integrate_all(change) {
+        if !self.integrate_all(change, now, effects) && self.phase == Phase::Open {
             effects.push(Effect::Skipped(change.dot));
         }
     }
 
-    /// Integrates all that can be of a change of another replica; false if that is not all of it.
-    fn integrate_all(&mut self, change: &Change) -> bool {
-        let updates = change.updates();
-        let readable = updates.is_ok();
-        let updates = updates.into_iter().flatten();
-        let refused = updates.filter(|update| !self.integrate_heard(update));
-        refused.count() == 0 && readable
-    }
-
-    /// Integrates an update of another replica; false if that is not all of it. One that breaks the content is stored: when
-    /// the document is opened again, it is found and kept out.
-    fn integrate_heard(&mut self, update: &Bytes) -> bool {
-        let waited = !self.content.waiting().is_empty();
-        match self.content.integrate(update) {
-            Ok(integrated) => {
-                if integrated.news {
-                    let shown = integrated.fresh.unwrap_or_else(|| update.clone());
-                    self.replication.arrived.shown.push(shown);
-                }
-                if waited {
-                    self.withhold(integrated.begins);
-                }
-                !integrated.let_go
+    /// Integrates all that can be of a change of another replica; false if that is not all of it, or if it broke the content.
+    fn integrate_all(&mut self, change: &Change, now: Now, effects: &mut Effects) -> bool {
+        let Ok(updates) = change.updates() else {
+            return false;
+        };
+        let mut whole = true;
+        for update in updates {
+            if self.is_quarantined(&update) {
+                self.become_read_only("a part of its log is kept out", effects);
+                whole = false;
+                continue;
             }
-            Err(error) => {
-                if error.breaks() {
-                    self.drain(CloseReason::NotReady);
+            match self.integrate_heard(&update) {
+                Ok(all) => whole &= all,
+                Err(error) if error.breaks() => {
+                    self.heard_broke(change, &update, &error, now, effects);
+                    return false;
                 }
-                false
+                Err(_) => whole = false,
             }
         }
+        whole
+    }
+
+    /// Integrates an update of another replica; says whether that is all of it.
+    fn integrate_heard(&mut self, update: &Bytes) -> Result<bool, ContentError> {
+        let waited = !self.content.waiting().is_empty();
+        let integrated = self.content.integrate(update)?;
+        if integrated.news {
+            let shown = integrated.fresh.unwrap_or_else(|| update.clone());
+            self.replication.arrived.shown.push(shown);
+        }
+        if waited {
+            self.withhold(integrated.begins);
+        }
+        Ok(!integrated.let_go)
+    }
+
+    /// So many changes of other replicas came with the past, and brought this.
+    pub(super) fn arrived(&mut self, changes: u64, payload: Bytes) {
+        self.replication.arrived.changes += changes;
+        self.replication.arrived.shown.push(payload);
     }
 
     /// What another replica brought may be what an unsaved edit of a client here waited for. What is news now is not claimed
@@ -253,7 +266,7 @@ impl Document {
     }
 
     /// The store lacks what it says it has, or what others said of was never there: nothing waits for it any more.
-    fn give_up_if_vain(&mut self, gap: &Gap, effects: &mut Effects) {
+    fn give_up_if_vain(&mut self, gap: &Gap, now: Now, effects: &mut Effects) {
         let Replication { held, pulls, .. } = &mut self.replication;
         if let Some(last) = pulls.asked_in_vain(gap, held) {
             for counter in *gap.counters.start()..=last {
@@ -262,7 +275,7 @@ impl Document {
                 effects.push(Effect::Skipped(dot));
             }
         }
-        self.take_in_held(effects);
+        self.take_in_held(now, effects);
     }
 
     fn count_in(&mut self, dot: Dot) {

@@ -19,13 +19,14 @@ use super::phase::Phase;
 pub(super) struct Tail {
     changes: u64,
     bytes: u64,
-    pub(super) snapshot_bytes: u64,
+    snapshot_bytes: u64,
     /// Whether a snapshot is on its way.
     pub(super) taking: bool,
 }
 
 impl Document {
     pub(super) fn tick(&mut self, now: Now, effects: &mut Effects) {
+        self.load_if_due(now, effects);
         if now.monotonic_ms >= self.presence_swept_ms + PRESENCE_SWEEP_MS {
             self.presence_swept_ms = now.monotonic_ms;
             let expired = self.presence.expire(now);
@@ -40,13 +41,13 @@ impl Document {
     }
 
     /// A snapshot of a read-only document would hide what was left out of it.
-    pub(super) fn take_snapshot_if_due(&mut self) {
+    pub(super) fn take_snapshot_if_due(&mut self, now: Now, effects: &mut Effects) {
         if self.phase == Phase::Open && !self.read_only && self.tail.is_due(&self.limits) {
-            self.take_snapshot();
+            self.take_snapshot(now, effects);
         }
     }
 
-    fn take_snapshot(&mut self) {
+    fn take_snapshot(&mut self, now: Now, effects: &mut Effects) {
         let boasts = self.sabotage.is(Bug::BoastfulSnapshot);
         let state = if boasts {
             Ok(UpdateList::join(&[Bytes::from_static(&[0, 0])]))
@@ -54,7 +55,7 @@ impl Document {
             self.content.state()
         };
         let Ok(state) = state else {
-            return self.drain(CloseReason::NotReady);
+            return self.read_broke(None, Bytes::new(), now, effects);
         };
         self.tail = Tail {
             snapshot_bytes: state.len() as u64,
@@ -80,14 +81,16 @@ impl Document {
         self.idle_since_ms = Some(now.monotonic_ms);
         let worth_it = self.tail.changes >= SNAPSHOT_AT_REST && !self.tail.taking;
         if self.phase == Phase::Open && !self.read_only && worth_it {
-            self.take_snapshot();
-        } else if self.is_durable() && !self.tail.taking || self.sabotage.is(Bug::ForgetOnUnload) {
+            self.take_snapshot(now, effects);
+        } else if self.phase != Phase::Rebuilding && self.is_durable() && !self.tail.taking
+            || self.sabotage.is(Bug::ForgetOnUnload)
+        {
             effects.push(Effect::Retire);
         }
     }
 
     pub(super) fn drain(&mut self, reason: CloseReason) {
-        if matches!(self.phase, Phase::Open | Phase::Opening) {
+        if matches!(self.phase, Phase::Open | Phase::Opening | Phase::Rebuilding) {
             self.phase = Phase::Draining(reason);
         }
     }
@@ -104,10 +107,20 @@ impl Document {
         self.phase = Phase::Closed(reason);
         let connections = std::mem::take(&mut self.peers).into_keys();
         effects.extend(connections.map(|connection| Effect::Close { connection, reason }));
+        self.close_deferred(reason, effects);
     }
 }
 
 impl Tail {
+    /// Counts from a snapshot of this size, or from none.
+    pub(super) fn begin_after(&mut self, snapshot_bytes: u64) {
+        *self = Self {
+            snapshot_bytes,
+            taking: self.taking,
+            ..Self::default()
+        };
+    }
+
     /// Takes note of a change.
     pub(super) fn grow(&mut self, change: &Change) {
         self.changes += 1;

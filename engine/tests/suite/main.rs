@@ -6,6 +6,7 @@
 //! on several nodes.
 
 mod clock;
+mod containment;
 mod edits;
 mod life;
 mod opening;

@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 
 use engine::{
     Change, CloseReason, ConnectionId, Document, DocumentKey, Effect, Effects, Input, Intent, Kind,
-    Loaded, Phase, Snapshot,
+    Loaded, Snapshot,
 };
 use storage::{Past, StoreError, load_log};
 use tokio::sync::mpsc;
@@ -109,7 +109,7 @@ impl Session {
             .document
             .next_deadline_ms()
             .map(|at_ms| self.world.clock.instant(at_ms));
-        let opened = self.document.phase() != Phase::Opening;
+        let opened = !self.document.phase().is_building();
         let event = tokio::select! {
             Some(answer) = self.answers.recv() => Some(answer),
             _ = self.mailbox.recv_many(mails, BATCH_MAX), if opened => None,

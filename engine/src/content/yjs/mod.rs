@@ -10,6 +10,7 @@ mod cut;
 mod view;
 mod waiting;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -23,7 +24,7 @@ use yrs::{
     diff_updates_v1, merge_updates_v1,
 };
 
-use super::{Begins, ContentError, Integrated};
+use super::{Begins, Brings, ContentError, Integrated};
 use crate::change::UpdateList;
 use crate::sabotage::{self, Trap};
 use waiting::Waiting;
@@ -72,6 +73,28 @@ impl YjsContent {
             let_go: taken.let_go,
             fresh,
             begins,
+        })
+    }
+
+    /// What an update would bring, without taking it in.
+    ///
+    /// # Errors
+    /// The bytes are not an update.
+    pub fn brings(&self, payload: &[u8]) -> Result<Brings, ContentError> {
+        let update = decode_update(payload)?;
+        let inserted = update.insertions(true);
+        let additions = inserted.iter().any(|(client, ranges)| {
+            let clock = self.clock(client.get());
+            ranges.iter().any(|range| range.end > clock)
+        });
+        let deleted = update.delete_set();
+        let deletions = !deleted.is_empty() && {
+            let known = self.doc.transact().snapshot().delete_set;
+            !deleted.diff(&known).is_empty()
+        };
+        Ok(Brings {
+            additions,
+            deletions,
         })
     }
 
@@ -212,12 +235,14 @@ impl YjsContent {
         begins: &mut Begins,
     ) -> Result<Taken, ContentError> {
         let whole = self.is_ready(inserted);
-        let update = if whole && !self.is_begun(inserted) {
-            update
+        let (part, update) = if whole && !self.is_begun(inserted) {
+            (Cow::Borrowed(payload), update)
         } else {
-            self.ready_part(payload)?
+            let part = self.ready_part(payload)?;
+            let update = decode_update(&part)?;
+            (Cow::Owned(part), update)
         };
-        sabotage::spring(Trap::Integrate, payload)?;
+        sabotage::spring(Trap::Integrate, &part)?;
         let mut txn = self.doc.transact_mut();
         let applied = txn.apply_update(update);
         let unfinished = unfinished(&mut txn, payload);
@@ -234,10 +259,8 @@ impl YjsContent {
     }
 
     /// The part of an update that follows what is here without a hole.
-    fn ready_part(&self, payload: &[u8]) -> Result<Update, ContentError> {
-        let part = cut::following(payload, |client| self.clock(client))
-            .map_err(|error| undecodable(&error))?;
-        decode_update(&part)
+    fn ready_part(&self, payload: &[u8]) -> Result<Vec<u8>, ContentError> {
+        cut::following(payload, |client| self.clock(client)).map_err(|error| undecodable(&error))
     }
 
     /// Keeps what could not be integrated of an update, if it may.

@@ -34,8 +34,10 @@ pub(crate) struct World {
     pub(crate) appending: Option<Vec<Change>>,
     /// The snapshot that is at the store.
     pub(crate) snapshotting: Option<Snapshot>,
-    /// How often the document asked to be put away.
+    /// Whether the document has asked for its past.
+    pub(crate) loading: bool,
     pub(crate) reload: bool,
+    /// How often the document asked to be put away.
     pub(crate) retired: usize,
     pub(crate) skipped: Vec<Dot>,
     /// What the document wanted kept out, in order.
@@ -100,6 +102,7 @@ pub(crate) fn unopened_as(
         appending: None,
         snapshotting: None,
         retired: 0,
+        loading: false,
         reload: false,
         skipped: Vec::new(),
         quarantined: Vec::new(),
@@ -147,12 +150,21 @@ impl World {
     }
 
     pub(crate) fn open(&mut self) {
-        let loaded = self.store.load();
+        self.loading = true;
+        while self.load() {}
+    }
+
+    /// Lets the store give the document's past, if it has asked for it.
+    pub(crate) fn load(&mut self) -> bool {
+        let loaded = if std::mem::take(&mut self.reload) {
+            self.store.load_log()
+        } else if std::mem::take(&mut self.loading) {
+            self.store.load()
+        } else {
+            return false;
+        };
         self.tell(Input::Opened(loaded));
-        if std::mem::take(&mut self.reload) {
-            let log = self.store.load_log();
-            self.tell(Input::Opened(log));
-        }
+        true
     }
 
     /// Loses the document with all that is not stored, cuts all lines, and opens it in another process.
@@ -166,6 +178,7 @@ impl World {
         self.replica = replica;
         self.appending = None;
         self.snapshotting = None;
+        self.loading = false;
         self.effects.clear();
         self.abroad.clear();
         for client in &mut self.clients {
@@ -340,6 +353,7 @@ impl World {
     /// Lets everyone read and answer until all is quiet. The store does not answer.
     pub(crate) fn run(&mut self) {
         self.settle();
+        while self.load() {}
         while self.clients.iter().any(|client| {
             client
                 .line
@@ -348,6 +362,7 @@ impl World {
         }) {
             (0..self.clients.len()).for_each(|who| self.read(who));
             self.settle();
+            while self.load() {}
         }
     }
 
@@ -408,7 +423,7 @@ impl World {
 
     fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::Load => panic!("a document is loaded once"),
+            Effect::Load => self.loading = true,
             Effect::LoadLog => self.reload = true,
             Effect::Send { to, event, shows } => self.send(&to, &event, shows),
             Effect::Resume { connection } => self.resume(connection),
@@ -422,7 +437,10 @@ impl World {
             }
             Effect::StoreSnapshot(snapshot) => self.take_snapshot(snapshot),
             Effect::Skipped(dot) => self.skipped.push(dot),
-            Effect::Quarantine(quarantined) => self.quarantined.push(quarantined),
+            Effect::Quarantine(quarantined) => {
+                self.store.quarantined.insert(quarantined.hash);
+                self.quarantined.push(quarantined);
+            }
             Effect::ReadOnly { reason } => self.alarms.push(reason),
             Effect::Publish(_)
             | Effect::PublishPresence(_)

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use engine::{Change, Content, Dot, Kind, Loaded, Order, Snapshot, StoredChange, VectorClock};
+use engine::{
+    Change, Content, Dot, Kind, Loaded, Order, PayloadHash, Snapshot, StoredChange, VectorClock,
+};
 use yrs::IdSet;
 
 use super::editor::edits;
@@ -24,6 +26,7 @@ pub(crate) struct FakeStore {
     pub(crate) kind: Option<Kind>,
     pub(crate) changes: Vec<StoredChange>,
     pub(crate) snapshots: Vec<Snapshot>,
+    pub(crate) quarantined: BTreeSet<PayloadHash>,
     /// What the stored changes amount to, replayed one by one as they came.
     pub(crate) replayed: Content,
     /// What the stored changes insert.
@@ -39,6 +42,7 @@ impl FakeStore {
             kind: None,
             changes: Vec::new(),
             snapshots: Vec::new(),
+            quarantined: BTreeSet::new(),
             replayed: Content::new(Kind::Yjs).expect("Yjs is served"),
             edits: IdSet::new(),
             tried: Vec::new(),
@@ -101,6 +105,7 @@ impl FakeStore {
             kind: self.kind,
             changes: self.changes.clone(),
             heads: self.heads(),
+            quarantined: self.quarantined.clone(),
             ..Loaded::default()
         }
     }
@@ -121,7 +126,7 @@ impl FakeStore {
             snapshot,
             changes: rest.cloned().collect(),
             heads: self.heads(),
-            ..Loaded::default()
+            quarantined: self.quarantined.clone(),
         }
     }
 
