@@ -1,13 +1,14 @@
 //! The engine from outside: everything here drives the public interface only, as a driver or a client would.
 //!
 //! [`world`] is a document with a fake store and fake clients around it, which checks at every step that nothing is said
-//! before it is true. [`clock`], [`presence`] and [`yjs`] try single parts, some against independent oracles; [`edits`],
+//! before it is true. [`clock`], [`joins`], [`presence`] and [`yjs`] try single parts, some against independent oracles; [`edits`],
 //! [`readers`], [`life`] and [`opening`] are scenes; [`random`] makes up scenes from a seed; [`replicas`] is one document
 //! on several nodes.
 
 mod clock;
 mod containment;
 mod edits;
+mod joins;
 mod life;
 mod opening;
 mod presence;

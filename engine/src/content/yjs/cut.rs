@@ -153,7 +153,7 @@ fn write_content_from(
 }
 
 /// Reads over one struct; gives its length in clock units, and whether it only stands for a hole.
-fn read_struct(cursor: &mut Cursor<'_>) -> Result<(u32, bool), Error> {
+pub(super) fn read_struct(cursor: &mut Cursor<'_>) -> Result<(u32, bool), Error> {
     let info = cursor.read_u8()?;
     match info {
         GC | SKIP => Ok((cursor.read_var()?, info == SKIP)),
@@ -177,7 +177,7 @@ fn read_place(cursor: &mut Cursor<'_>, info: u8) -> Result<(), Error> {
     Ok(())
 }
 
-fn read_parent(cursor: &mut Cursor<'_>, info: u8) -> Result<(), Error> {
+pub(super) fn read_parent(cursor: &mut Cursor<'_>, info: u8) -> Result<(), Error> {
     match cursor.read_var::<u32>()? {
         PARENT_IS_NAMED => drop(cursor.read_string()?),
         _ => read_id(cursor)?,
@@ -194,7 +194,7 @@ fn read_id(cursor: &mut Cursor<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-fn read_content(cursor: &mut Cursor<'_>, kind: u8) -> Result<u32, Error> {
+pub(super) fn read_content(cursor: &mut Cursor<'_>, kind: u8) -> Result<u32, Error> {
     match kind {
         DELETED => cursor.read_var(),
         JSON | ANY => {
@@ -241,23 +241,23 @@ fn read_single(cursor: &mut Cursor<'_>, kind: u8) -> Result<(), Error> {
 }
 
 // The first byte of a struct: flags, and below them the kind of content.
-const HAS_ORIGIN: u8 = 0x80;
-const HAS_RIGHT_ORIGIN: u8 = 0x40;
+pub(super) const HAS_ORIGIN: u8 = 0x80;
+pub(super) const HAS_RIGHT_ORIGIN: u8 = 0x40;
 const HAS_KEY: u8 = 0x20;
-const CONTENT_MASK: u8 = 0x1f;
+pub(super) const CONTENT_MASK: u8 = 0x1f;
 const PARENT_IS_NAMED: u32 = 1;
 
-const GC: u8 = 0;
+pub(super) const GC: u8 = 0;
 const DELETED: u8 = 1;
 const JSON: u8 = 2;
 const BINARY: u8 = 3;
-const STRING: u8 = 4;
+pub(super) const STRING: u8 = 4;
 const EMBED: u8 = 5;
 const FORMAT: u8 = 6;
 const TYPE: u8 = 7;
-const ANY: u8 = 8;
+pub(super) const ANY: u8 = 8;
 const DOCUMENT: u8 = 9;
-const SKIP: u8 = 10;
+pub(super) const SKIP: u8 = 10;
 
 const TYPE_XML_ELEMENT: u32 = 3;
 const TYPE_XML_HOOK: u32 = 5;

@@ -2,11 +2,12 @@
 //!
 //! The yrs document is a cache of the raw log, and is set up to add nothing of its own: offsets count UTF-16 units as in
 //! JavaScript, the client id is fixed because the server never writes through it, and formatting marks are not cleaned
-//! up. It is only ever shown what follows without a hole ([`cut`]); the rest waits as raw bytes ([`waiting`]). Facts about
+//! up. It is only ever shown what follows without a hole ([`cut`]), in as few items as it can be ([`join`]); the rest waits as raw bytes ([`waiting`]). Facts about
 //! updates and state vectors are those of Yjs 13 (`yjs/src/utils/encoding.js`, `StructStore.js`); where yrs and yjs
 //! differ is written in `docs/decisions/0002-yrs-and-yjs.md`.
 
 mod cut;
+mod join;
 mod view;
 mod waiting;
 
@@ -340,6 +341,8 @@ impl fmt::Debug for YjsContent {
 
 /// Decodes an update that fills its bytes exactly; yjs itself would ignore what follows, and so would hide damage.
 fn decode_update(payload: &[u8]) -> Result<Update, ContentError> {
+    let joined = join::joined(payload);
+    let payload = joined.as_deref().unwrap_or(payload);
     let mut decoder = DecoderV1::new(Cursor::new(payload));
     let update = Update::decode(&mut decoder).map_err(|error| undecodable(&error))?;
     match decoder.read_u8() {
