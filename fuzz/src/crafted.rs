@@ -15,17 +15,24 @@ use crate::writer;
 /// A promise was broken.
 pub fn check(input: &[u8]) {
     let mut script = Script::new(input);
-    let content = match script.flag() {
-        true => writer::document(),
-        false => writer::empty(),
+    let content = if script.flag() {
+        writer::document()
+    } else {
+        writer::empty()
     };
+    let updates = updates(&mut script);
+    let updates: Vec<_> = updates.iter().map(Vec::as_slice).collect();
+    update::all(content, &updates);
+}
+
+/// All updates that are crafted of the rest of the bytes.
+pub fn updates(script: &mut Script<'_>) -> Vec<Vec<u8>> {
     let mut clocks = Clocks::default();
     let mut updates = Vec::new();
     while !script.is_done() && updates.len() < UPDATES_MAX {
-        updates.push(craft(&mut script, &mut clocks));
+        updates.push(craft(script, &mut clocks));
     }
-    let updates: Vec<_> = updates.iter().map(Vec::as_slice).collect();
-    update::all(content, &updates);
+    updates
 }
 
 /// Where the next struct of each client goes, if it is to follow those that were crafted before.
@@ -34,17 +41,16 @@ pub type Clocks = BTreeMap<u64, u64>;
 /// One update.
 pub fn craft(script: &mut Script<'_>, clocks: &mut Clocks) -> Vec<u8> {
     let mut out = Vec::new();
-    let sections = script.below(CLIENTS as u8);
-    out.write_var(sections);
-    for _ in 0..sections {
-        section(&mut out, script, clocks);
+    let clients = clients(script);
+    out.write_var(clients.len());
+    for client in clients {
+        section(&mut out, client, script, clocks);
     }
     deletions(&mut out, script);
     out
 }
 
-fn section(out: &mut Vec<u8>, script: &mut Script<'_>, clocks: &mut Clocks) {
-    let client = client(script);
+fn section(out: &mut Vec<u8>, client: u64, script: &mut Script<'_>, clocks: &mut Clocks) {
     let next = clocks.entry(client).or_default();
     let mut clock = if script.below(4) == 0 {
         script.number()
@@ -185,18 +191,34 @@ fn any(out: &mut Vec<u8>, script: &mut Script<'_>) {
     }
 }
 
+/// Deletions; the ranges of a client follow one another, unless one begins where it will.
 fn deletions(out: &mut Vec<u8>, script: &mut Script<'_>) {
-    let clients = script.below(CLIENTS as u8);
-    out.write_var(clients);
-    for _ in 0..clients {
-        out.write_var(client(script));
+    let clients = clients(script);
+    out.write_var(clients.len());
+    for client in clients {
+        out.write_var(client);
         let ranges = script.below(4);
         out.write_var(ranges);
+        let mut clock = 0_u64;
         for _ in 0..ranges {
-            out.write_var(script.number());
-            out.write_var(script.number());
+            let (begin, length) = (script.number(), script.number());
+            clock = if script.below(8) == 7 {
+                begin
+            } else {
+                clock + begin
+            };
+            out.write_var(clock);
+            out.write_var(length);
+            clock += length;
         }
     }
+}
+
+/// Some of the clients, each once, beginning anywhere.
+fn clients(script: &mut Script<'_>) -> Vec<u64> {
+    let decision = u64::from(script.byte());
+    let (first, count) = (decision / CLIENTS, decision % CLIENTS);
+    (first..first + count).map(|at| 1 + at % CLIENTS).collect()
 }
 
 /// One of a few clients: those that wrote what is there, and one more.
