@@ -17,6 +17,7 @@ use yrs::{
     XmlTextPrelim,
 };
 
+use crate::findings;
 use crate::script::Script;
 
 /// The ids of the writers of [`document`].
@@ -92,12 +93,16 @@ pub fn empty() -> Content {
 /// # Panics
 /// Good updates are not taken in.
 pub fn document() -> Content {
+    static STATE: OnceLock<Bytes> = OnceLock::new();
+    let state = STATE.get_or_init(|| {
+        let mut content = empty();
+        for update in history() {
+            findings::expect(content.integrate(update));
+        }
+        findings::expect(content.state())
+    });
     let mut content = empty();
-    for update in history() {
-        content
-            .integrate(update)
-            .expect("good updates are taken in");
-    }
+    findings::expect(content.restore(state));
     content
 }
 

@@ -27,11 +27,13 @@ pub(super) fn step(world: &mut World, script: &mut Script<'_>) {
         LEAVE => world.leave(seat(script)),
         FRAME => {
             let (seat, frame) = (seat(script), script.chunk());
+            world.honest = false;
             world.frame(seat, frame);
         }
         CRAFTED => {
             let seat = seat(script);
             let update = crafted::craft(script, &mut world.clocks);
+            world.honest = false;
             world.push(seat, update.into());
         }
         EDIT => {
@@ -43,6 +45,7 @@ pub(super) fn step(world: &mut World, script: &mut Script<'_>) {
             let seat = seat(script);
             let update = world.seats[seat].writer.edit(script);
             let mutant = mutant(&update, script);
+            world.honest = false;
             world.push(seat, mutant);
         }
         AGAIN => again(world, script),
