@@ -157,13 +157,13 @@ impl Pulls {
         held: &Held,
         limits: &Limits,
     ) -> Option<Gap> {
-        let first = clock.get(replica) + 1;
+        let first = clock.get(replica).checked_add(1)?;
         let told_by = if self.given_up.contains(Dot::new(replica, first)) {
             &self.stored
         } else {
             &self.told
         };
-        let most = first.saturating_add(limits.changes_per_pull_max - 1);
+        let most = first.saturating_add(limits.changes_per_pull_max.saturating_sub(1));
         let before_held = held.first_of(replica).map_or(u64::MAX, |held| held - 1);
         let last = told_by.get(replica).min(most).min(before_held);
         (first <= last).then_some(Gap {

@@ -288,5 +288,6 @@ impl Document {
 fn is_ready(change: &Change, clock: &VectorClock, pulls: &Pulls) -> bool {
     let lane = change.dot.replica;
     let mut seen = change.context.heads().filter(|dot| dot.replica != lane);
-    change.dot.counter == clock.get(lane) + 1 && seen.all(|dot| pulls.is_settled(dot, clock))
+    clock.get(lane).checked_add(1) == Some(change.dot.counter)
+        && seen.all(|dot| pulls.is_settled(dot, clock))
 }

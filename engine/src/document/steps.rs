@@ -49,13 +49,16 @@ impl Steps {
 
     /// What a client had seen that was shown this step; nothing is known of one that is too far behind.
     pub(super) fn clock_at(&self, step: u64, replica: ReplicaId) -> VectorClock {
+        let step = step.min(self.last);
         let after = self.moments.partition_point(|moment| moment.step <= step);
         let Some(moment) = after.checked_sub(1).map(|at| &self.moments[at]) else {
             return VectorClock::default();
         };
         let mut clock = moment.clock.clone();
         let own = clock.get(replica) + (step - moment.step);
-        clock.observe(Dot::new(replica, own));
+        let next = self.moments.get(after);
+        let own_max = next.map_or(own, |next| next.clock.get(replica));
+        clock.observe(Dot::new(replica, own.min(own_max)));
         clock
     }
 
@@ -103,6 +106,8 @@ mod tests {
         ];
         assert_eq!(seen, clocks);
         assert_eq!(steps.clock_at(4, HERE), VectorClock::default());
+        assert_eq!(steps.clock_at(8, HERE), clock(7, 3), "between two steps");
+        assert_eq!(steps.clock_at(u64::MAX, HERE), clock(8, 5));
     }
 
     #[test]

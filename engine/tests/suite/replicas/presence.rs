@@ -133,6 +133,21 @@ fn a_client_that_moves_need_not_have_changed() {
 }
 
 #[test]
+fn a_client_that_moves_may_speak_after_it_was_said_to_be_gone() {
+    let mut nodes = pair();
+    let connection = nodes.at(0).clients[0].connection();
+    nodes.roam(0, 0, 1);
+    nodes.at(1).connect(0, engine::Kind::Yjs);
+    nodes.at(1).settle();
+    nodes.at(0).tell(Input::Left { connection });
+    nodes.run();
+    nodes.at(1).clients[0].presence_version -= 1;
+    nodes.at(1).show_presence(0);
+    nodes.run();
+    assert_eq!(sees(&mut nodes, 1, 1), [1]);
+}
+
+#[test]
 fn nobody_takes_a_client_of_another_node_away() {
     let mut nodes = pair();
     let spoof = |version, state: Option<&'static [u8]>| {

@@ -135,7 +135,22 @@ impl Nodes {
             News::Question => Input::PresenceAsked,
         };
         self.at(parcel.to).tell(input);
+        self.check_causes(parcel.to);
         self.collect();
+    }
+
+    /// A node has no change without all that its author had seen.
+    fn check_causes(&mut self, node: usize) {
+        let world = self.at(node);
+        let clock = world.document.clock();
+        let here = world.store.changes.iter().map(|stored| &stored.change);
+        for change in here.filter(|change| clock.contains(change.dot)) {
+            assert!(
+                clock.dominates(&change.context),
+                "{} is here without its causes",
+                change.dot
+            );
+        }
     }
 
     /// Delivers all that is under way, in order.
@@ -208,7 +223,8 @@ impl Nodes {
             self.run();
             (0..self.len()).for_each(|node| self.compare(node));
             self.pass(2_000);
-            while self.answer_pull() {
+            let pulled = self.pulled;
+            while self.answer_pull() && self.pulled < pulled + 100 {
                 self.pass(2_000);
             }
             let heads = self.store().heads();
