@@ -1,6 +1,7 @@
 //! One document on several nodes: what each tells the others, and what becomes of it when the bus loses, repeats and
 //! reorders it.
 
+mod containment;
 mod presence;
 mod random;
 
