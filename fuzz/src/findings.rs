@@ -47,15 +47,18 @@ pub fn expect<T>(answer: Result<T, ContentError>) -> T {
     answer.unwrap_or_else(|error| panic!("content fails to answer: {error}"))
 }
 
-/// Takes note of how content refused something.
+/// Takes note of how content refused something that pre-flight has let through.
 ///
 /// # Panics
-/// It did so because a library panicked, and that is not known.
+/// It did so because a library panicked, and that is not known; or because it does not decode, for pre-flight is to read
+/// what the library reads.
 pub fn judge(error: &ContentError) {
     assert!(
         !matches!(
             error,
-            ContentError::Panicked(_) | ContentError::KindNotServed(_)
+            ContentError::Panicked(_)
+                | ContentError::Undecodable(_)
+                | ContentError::KindNotServed(_)
         ),
         "{error}"
     );

@@ -26,6 +26,34 @@ fn kind_2_is_refused_because_yrs_reads_it_differently() {
     assert!(Update::decode_v1(&two_items).is_err());
 }
 
+/// yjs writes the name of an XML hook, and yrs takes it for what follows; here, for deletions.
+#[test]
+fn xml_hooks_are_refused_because_yrs_does_not_read_their_name() {
+    let hook = [
+        1, 1, 4, 0, 7, 1, 1, b'a', 5, 1, b'p', // a hook of the name "p"
+        1, 3, 0,
+    ];
+    let refused = Err(FrameError::Unknown {
+        field: "shared type",
+        at: 8,
+        value: 5,
+    });
+    assert_eq!(check(&hook), refused);
+    let read = Update::decode_v1(&hook).unwrap();
+    assert!(!read.delete_set().is_empty(), "there are none in it");
+}
+
+/// A number may be padded, but yrs takes only a byte here.
+#[test]
+fn what_a_type_is_is_one_byte() {
+    let array = |kind: &[u8]| [&[1, 1, 4, 0, 7, 1, 1, b'a'], kind, &[0]].concat();
+    assert!(check(&array(&[0])).is_ok());
+    assert!(matches!(
+        check(&array(&[0x80, 0])),
+        Err(FrameError::Unknown { value: 0x80, .. })
+    ));
+}
+
 /// 2^32 + 1 is 1 where numbers are cut to 32 bits, and so a name follows there and an id elsewhere.
 #[test]
 fn what_a_parent_is_has_one_meaning() {

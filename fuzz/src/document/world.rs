@@ -33,7 +33,8 @@ pub(super) struct World {
     replica: ReplicaId,
     connections: u64,
     effects: Effects,
-    load_log: bool,
+    /// What the document has asked for, if it has asked for its past.
+    loading: Option<Past>,
     /// Whether all that was pushed so far was made by writers.
     pub(super) honest: bool,
 }
@@ -42,6 +43,13 @@ pub(super) struct World {
 pub(super) struct Seat {
     pub(super) writer: Writer,
     line: Option<Line>,
+}
+
+/// Which past is asked for: from the latest snapshot, or the whole log.
+#[derive(Clone, Copy)]
+enum Past {
+    Latest,
+    Log,
 }
 
 struct Line {
@@ -71,7 +79,7 @@ impl World {
             replica,
             connections: 0,
             effects: Effects::new(),
-            load_log: false,
+            loading: Some(Past::Latest),
             honest: true,
         };
         world.load();
@@ -225,24 +233,23 @@ impl World {
             seat.line = None;
         }
         self.document = open(self.replica, self.limits);
+        self.loading = Some(Past::Latest);
         self.load();
     }
 
+    /// The store gives the document's past as long as it asks for it, and the document replays it.
     fn load(&mut self) {
-        let past = self.store.load(self.store.snapshot.as_ref());
-        self.tell(Input::Opened(past));
-        self.replay();
-        if std::mem::take(&mut self.load_log) {
-            self.tell(Input::Opened(self.store.load(None)));
-            self.replay();
+        while let Some(past) = self.loading.take() {
+            let snapshot = match past {
+                Past::Latest => self.store.snapshot.as_ref(),
+                Past::Log => None,
+            };
+            self.hand(Input::Opened(self.store.load(snapshot)));
+            while self.document.next_replay().is_some() {
+                self.document.replay(self.now(), &mut self.effects);
+            }
+            self.end_batch();
         }
-    }
-
-    fn replay(&mut self) {
-        while self.document.next_replay().is_some() {
-            self.document.replay(self.now(), &mut self.effects);
-        }
-        self.settle();
     }
 
     pub(super) fn tell(&mut self, input: Input) {
@@ -256,6 +263,14 @@ impl World {
 
     /// Ends the batch. A document that has closed is put away, and opened again when someone asks for it.
     pub(super) fn settle(&mut self) {
+        self.end_batch();
+        self.load();
+        if matches!(self.document.phase(), Phase::Closed(_)) {
+            self.reopen();
+        }
+    }
+
+    fn end_batch(&mut self) {
         self.document.settle(self.now(), &mut self.effects);
         for effect in std::mem::take(&mut self.effects) {
             self.perform(effect);
@@ -264,9 +279,6 @@ impl World {
             self.document.unsaved_bytes() <= self.limits.unsaved_bytes_max,
             "what waits for the store is bounded"
         );
-        if matches!(self.document.phase(), Phase::Closed(_)) {
-            self.reopen();
-        }
     }
 
     /// The store works, all is stored; the document is what its log gives, and every question is answered.
@@ -311,7 +323,8 @@ impl World {
 
     fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::LoadLog => self.load_log = true,
+            Effect::Load => self.loading = Some(Past::Latest),
+            Effect::LoadLog => self.loading = Some(Past::Log),
             Effect::Send { to, event, shows } => self.send(&to, &event, shows),
             Effect::Resume { connection } => self.resume(connection),
             Effect::Close { connection, reason } => self.close(connection, reason),
@@ -336,7 +349,10 @@ impl World {
                     "a document is put away only when all is stored"
                 );
             }
-            Effect::ReadOnly { reason } => panic!("what is stored can not be used: {reason}"),
+            Effect::ReadOnly { reason } => assert!(
+                reason == "its content broke too often",
+                "what is stored can not be used: {reason}"
+            ),
             Effect::Quarantine(quarantined) => {
                 assert!(
                     !quarantined.reason.starts_with("content library failed"),
@@ -345,7 +361,6 @@ impl World {
                 );
                 self.store.quarantined.insert(quarantined.hash);
             }
-            Effect::Load => {}
             Effect::Publish(_)
             | Effect::PublishPresence(_)
             | Effect::AskPresence

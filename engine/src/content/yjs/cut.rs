@@ -227,7 +227,7 @@ fn read_single(cursor: &mut Cursor<'_>, kind: u8) -> Result<(), Error> {
             cursor.read_string()?;
         }
         TYPE => {
-            if matches!(cursor.read_var::<u32>()?, TYPE_XML_ELEMENT | TYPE_XML_HOOK) {
+            if cursor.read_u8()? == TYPE_XML_ELEMENT {
                 cursor.read_string()?;
             }
         }
@@ -259,5 +259,4 @@ pub(super) const ANY: u8 = 8;
 const DOCUMENT: u8 = 9;
 pub(super) const SKIP: u8 = 10;
 
-const TYPE_XML_ELEMENT: u32 = 3;
-const TYPE_XML_HOOK: u32 = 5;
+const TYPE_XML_ELEMENT: u8 = 3;
