@@ -36,6 +36,16 @@ pub enum Bug {
     NoBound,
     /// Skips a good change when it replays.
     FalseAlarm,
+    /// Takes note of what another replica publishes, but not of what it says.
+    LostHeard,
+    /// Publishes changes when it asks for them to be stored.
+    EarlyPublish,
+    /// Never looks at what the store has of other lanes.
+    DeafToHeads,
+    /// Never repeats an append that failed.
+    NoRetry,
+    /// Panics now and then, outside of any library.
+    Panics,
 }
 
 /// The bug that a document was given, if any.

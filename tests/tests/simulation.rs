@@ -6,10 +6,11 @@
 use std::env;
 use std::fs;
 use std::path::Path;
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use quire_tests::server::workspace;
-use quire_tests::simulation::{Plan, generate, narrate, play, play_seeds};
+use quire_tests::simulation::{Check, Plan, Sabotage, generate, narrate, play, play_seeds, shrink};
 
 const SEEDS: u64 = 1_000;
 const STEPS: u64 = 300;
@@ -80,6 +81,66 @@ fn a_saved_plan_ends_well() -> Result<()> {
     ensure!(outcome.violation.is_none(), "{:?}", outcome.violation);
     Ok(())
 }
+
+/// Every check is shown to bite: a document that is broken on purpose is found out, and the plan that does it is short.
+#[test]
+fn deliberate_bugs_are_found() {
+    for (bug, checks) in BUGS {
+        let began = Instant::now();
+        let mut steps = 0;
+        let broken = (0..BUG_SEEDS).find_map(|seed| {
+            let mut plan = generate(seed, STEPS as usize);
+            plan.setup.bug = Some(bug);
+            let outcome = play(&plan);
+            steps += outcome.steps;
+            Some((plan, outcome.violation?))
+        });
+        let (plan, violation) = broken.unwrap_or_else(|| panic!("{bug:?} is not found"));
+        let found_s = began.elapsed().as_secs_f64();
+        let small = shrink(&plan, violation.check, SHRINK_TRIES);
+        println!(
+            "{bug:?} found as {:?} by seed {} after {steps} steps, {found_s:.3} s; shrunk to {} steps in {:.1} s",
+            violation.check,
+            plan.setup.seed,
+            small.steps.len(),
+            began.elapsed().as_secs_f64() - found_s
+        );
+        assert!(checks.contains(&violation.check), "{bug:?}: {violation}");
+        assert!(
+            small.steps.len() <= SHRUNK_MAX,
+            "{bug:?}: {:?}",
+            small.steps
+        );
+    }
+}
+
+/// What each bug may be found as: by the check that is meant for it, or by one that sees what follows from it.
+const BUGS: [(Sabotage, &[Check]); 16] = [
+    (Sabotage::AckBeforeCommit, &[Check::SaidIsStored]),
+    (Sabotage::HoleInLane, &[Check::Lanes]),
+    (Sabotage::DotReuse, &[Check::Lanes]),
+    (Sabotage::LostMerge, &[Check::Agreement]),
+    (Sabotage::LostHeard, &[Check::Agreement]),
+    (Sabotage::DeafToHeads, &[Check::Agreement, Check::Lanes]),
+    (
+        Sabotage::BoastfulSnapshot,
+        &[Check::Agreement, Check::Sessions],
+    ),
+    (Sabotage::GhostPresence, &[Check::Presence]),
+    (Sabotage::StaleStep1, &[Check::SaidIsStored]),
+    (Sabotage::EarlyPublish, &[Check::SaidIsStored]),
+    (Sabotage::ForgetOnUnload, &[Check::SaidIsStored]),
+    (Sabotage::EmptyAnswer, &[Check::Sessions]),
+    (Sabotage::NoBound, &[Check::Bounds]),
+    (Sabotage::FalseAlarm, &[Check::Alarms]),
+    (Sabotage::NoRetry, &[Check::Quiet]),
+    (Sabotage::Panics, &[Check::Panic]),
+];
+/// Seeds within which a deliberate bug has to be found.
+const BUG_SEEDS: u64 = 200;
+const SHRINK_TRIES: usize = 4_000;
+/// Steps that a shrunk plan may have.
+const SHRUNK_MAX: usize = 30;
 
 fn number(name: &str) -> Option<u64> {
     let value = env::var(name).ok()?;

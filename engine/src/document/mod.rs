@@ -220,6 +220,9 @@ impl Document {
         if matches!(self.phase, Phase::Closed(_)) {
             effects.push(Effect::Retire);
         } else if let Some(changes) = self.durability.next_append(&self.limits, now) {
+            if self.sabotage.is(Bug::EarlyPublish) {
+                self.publish(changes.clone(), effects);
+            }
             effects.push(Effect::Append(changes));
         }
     }

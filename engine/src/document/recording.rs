@@ -103,12 +103,19 @@ impl Document {
 
     fn next_counter(&self) -> u64 {
         let next = self.last_counter() + 1;
+        assert!(
+            !self.sabotage.is(Bug::Panics) || next < 7,
+            "panics on purpose"
+        );
         let hole = self.sabotage.is(Bug::HoleInLane) && next.is_multiple_of(5);
         next + u64::from(hole)
     }
 
     /// The last append failed, or nobody knows whether it did.
     pub(super) fn commit_failed(&mut self, now: Now) {
+        if self.sabotage.is(Bug::NoRetry) {
+            return;
+        }
         self.durability.failed(&self.limits, now);
         if self.sabotage.is(Bug::DotReuse) {
             self.durability.alter_first();

@@ -15,6 +15,7 @@ use crate::clock::VectorClock;
 use crate::content::{Begins, ContentError};
 use crate::dot::{Dot, ReplicaId};
 use crate::presence::PresenceNotice;
+use crate::sabotage::Bug;
 use crate::time::Now;
 
 use super::Document;
@@ -64,7 +65,7 @@ impl Document {
 
     /// The store has changes up to here: lanes that are behind, the tail of one included, will be pulled.
     pub(super) fn compare_heads(&mut self, heads: &VectorClock, now: Now, effects: &mut Effects) {
-        if self.listens() {
+        if self.listens() && !self.sabotage.is(Bug::DeafToHeads) {
             self.replication.pulls.tell_stored(heads);
             self.take_in_held(now, effects);
         }
@@ -207,6 +208,9 @@ impl Document {
         self.hlc.observe(change.hlc);
         self.tail.grow(change);
         self.count_in(change.dot);
+        if self.sabotage.is(Bug::LostHeard) && change.dot.counter.is_multiple_of(4) {
+            return;
+        }
         if !self.integrate_all(change, now, effects) && self.phase == Phase::Open {
             effects.push(Effect::Skipped(change.dot));
         }

@@ -146,6 +146,11 @@ impl From<Sabotage> for Bug {
             Sabotage::BoastfulSnapshot => Self::BoastfulSnapshot,
             Sabotage::NoBound => Self::NoBound,
             Sabotage::FalseAlarm => Self::FalseAlarm,
+            Sabotage::LostHeard => Self::LostHeard,
+            Sabotage::EarlyPublish => Self::EarlyPublish,
+            Sabotage::DeafToHeads => Self::DeafToHeads,
+            Sabotage::NoRetry => Self::NoRetry,
+            Sabotage::Panics => Self::Panics,
         }
     }
 }

@@ -192,6 +192,11 @@ pub enum Sabotage {
     BoastfulSnapshot,
     NoBound,
     FalseAlarm,
+    LostHeard,
+    EarlyPublish,
+    DeafToHeads,
+    NoRetry,
+    Panics,
 }
 
 /// All that happens in one run.

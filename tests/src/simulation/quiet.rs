@@ -114,7 +114,8 @@ impl World {
         }
         self.check_opening(document, &replayed)?;
         self.check_presence(document)?;
-        self.check_newcomers(document, &replayed)
+        self.check_newcomers(document, &replayed)?;
+        self.check_departure(document)
     }
 
     /// The log from zero: it has all that was ever acknowledged.
@@ -183,6 +184,22 @@ impl World {
             })?;
         }
         Ok(())
+    }
+
+    /// When all works, who leaves is gone at once, on every node.
+    fn check_departure(&mut self, document: usize) -> Found<()> {
+        let mut clients = self.clients.iter();
+        let Some(leaver) =
+            clients.position(|client| client.document == document && client.line.is_some())
+        else {
+            return Ok(());
+        };
+        self.cut(leaver, usize::MAX);
+        (0..self.nodes.len()).try_for_each(|node| self.notice(node))?;
+        self.flow_until_quiet()?;
+        self.check_presence(document)?;
+        self.join(leaver, leaver % self.setup.nodes);
+        self.flow_until_quiet()
     }
 
     /// Someone who comes now, to any node and with nothing, is shown all that there is.
