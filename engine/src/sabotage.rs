@@ -79,7 +79,7 @@ impl Sabotage {
 ///
 /// The marks are text, to be typed into a document: `[[panic]]`, `[[abort]]` and `[[contradict]]` when the edit is taken in;
 /// `[[replay-panic]]` and `[[replay-abort]]` when it is taken in from the log; `[[read-panic]]` and `[[read-abort]]` when
-/// what holds it is written out.
+/// what holds it is written out. Taking in `[[spin]]` never ends, and `[[slow]]` takes a second or so.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(
     not(feature = "sabotage"),
@@ -109,10 +109,22 @@ pub(crate) fn spring(trap: Trap, bytes: &[u8]) -> Result<(), ContentError> {
     if holds(panic) {
         panic!("a trap has sprung");
     }
+    if matches!(trap, Trap::Integrate) {
+        dawdle(holds("[[spin]]"), holds("[[slow]]"));
+    }
     if matches!(trap, Trap::Integrate) && holds("[[contradict]]") {
         return Err(ContentError::Contradiction("a trap has sprung".to_owned()));
     }
     Ok(())
+}
+
+/// Takes for ever, or its time.
+#[cfg(feature = "sabotage")]
+fn dawdle(spins: bool, is_slow: bool) {
+    let mut left: u64 = if is_slow { 20_000_000 } else { 0 };
+    while spins || left > 0 {
+        left = std::hint::black_box(left).wrapping_sub(1);
+    }
 }
 
 /// Does nothing.

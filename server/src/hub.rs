@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use engine::{ConnectionId, DocumentKey, Kind};
 use storage::StoreError;
@@ -18,12 +18,23 @@ use crate::mail::{Joining, Mail, Mailbox};
 use crate::telemetry::metrics;
 use crate::world::World;
 
-/// Starts the session of a document, which reads this mailbox until it puts itself away.
-pub type StartSession = fn(&Hub, DocumentKey, Kind, mpsc::Receiver<Mail>);
+/// Starts the session of a document, which reads its mailbox until it puts itself away.
+pub type StartSession = fn(&Hub, DocumentKey, Kind, Mailbox, mpsc::Receiver<Mail>);
 
 /// Knows every hot document. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Hub(Arc<Inner>);
+
+/// A hub that does not live on for this.
+#[derive(Clone, Debug)]
+pub(crate) struct WeakHub(Weak<Inner>);
+
+impl WeakHub {
+    /// The hub, if it still is.
+    pub(crate) fn upgrade(&self) -> Option<Hub> {
+        self.0.upgrade().map(Hub)
+    }
+}
 
 /// The bounds of a hub.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +83,11 @@ impl Hub {
         }))
     }
 
+    /// The hub for somebody who must not keep it alive.
+    pub(crate) fn downgrade(&self) -> WeakHub {
+        WeakHub(Arc::downgrade(&self.0))
+    }
+
     /// What every session shares.
     pub fn world(&self) -> Arc<World> {
         self.0.world.clone()
@@ -110,7 +126,7 @@ impl Hub {
                 }
             };
             // The mailbox was full. Waiting for room does not take it: by then the session may have been put away.
-            let _ = mailbox.reserve().await;
+            mailbox.room().await;
         }
     }
 
@@ -151,7 +167,16 @@ impl Hub {
     /// Forgets a session that has ended, however it ended.
     pub(crate) fn forget(&self, key: &DocumentKey) {
         let mut sessions = self.sessions();
-        if sessions.open.get(key).is_some_and(Mailbox::is_closed) {
+        if sessions.open.get(key).is_some_and(Mailbox::is_gone) {
+            sessions.open.remove(key);
+            metrics::documents_open(sessions.open.len());
+        }
+    }
+
+    /// Forgets a session that is given up, so that the document is opened anew by whoever comes.
+    pub(crate) fn abandon(&self, key: &DocumentKey, mailbox: &Mailbox) {
+        let mut sessions = self.sessions();
+        if sessions.open.get(key).is_some_and(|it| it.is_same(mailbox)) {
             sessions.open.remove(key);
             metrics::documents_open(sessions.open.len());
         }
@@ -194,10 +219,8 @@ impl Hub {
         let mailbox = self.find_or_open(&mut sessions, key, &joining)?;
         Ok(match mailbox.try_send(Mail::Join(joining)) {
             Ok(()) => Ok(mailbox),
-            Err(refused) => match refused.into_inner() {
-                Mail::Join(joining) => Err((mailbox, joining)),
-                _ => unreachable!("the mail that was sent comes back"),
-            },
+            Err(Mail::Join(joining)) => Err((mailbox, joining)),
+            Err(_) => unreachable!("the mail that was sent comes back"),
         })
     }
 
@@ -209,14 +232,15 @@ impl Hub {
     ) -> Result<Mailbox, JoinError> {
         let hot = sessions.open.len();
         match sessions.open.entry(key.clone()) {
-            Entry::Occupied(entry) if !entry.get().is_closed() => Ok(entry.get().clone()),
+            Entry::Occupied(entry) if !entry.get().is_gone() => Ok(entry.get().clone()),
             Entry::Vacant(_) if hot >= self.0.limits.documents_max => Err(JoinError::Full),
             entry => {
-                let (sender, receiver) = mpsc::channel(self.0.limits.mailbox_max);
-                (self.0.start_session)(self, key.clone(), joining.dialect.kind(), receiver);
-                entry.insert_entry(sender.clone());
+                let (mailbox, receiver) = Mailbox::new(self.0.limits.mailbox_max);
+                let kind = joining.dialect.kind();
+                (self.0.start_session)(self, key.clone(), kind, mailbox.clone(), receiver);
+                entry.insert_entry(mailbox.clone());
                 metrics::documents_open(hot + 1);
-                Ok(sender)
+                Ok(mailbox)
             }
         }
     }

@@ -20,4 +20,5 @@ pub mod serve;
 mod session;
 mod socket;
 pub mod telemetry;
+pub mod watchdog;
 pub mod world;

@@ -13,6 +13,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use protocol::preflight::Bounds;
 use storage::{MemoryStore, SqliteStore, Store};
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
@@ -28,6 +29,7 @@ use crate::hub::{Hub, HubLimits};
 use crate::outbox::OutboxLimits;
 use crate::session;
 use crate::telemetry::metrics;
+use crate::watchdog::{self, Watchdog, WatchdogLimits};
 use crate::world::World;
 
 /// Serves until SIGTERM or SIGINT. A second signal stops at once.
@@ -44,6 +46,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         StoreChoice::Memory => Crumbs::none(),
         StoreChoice::Sqlite => breadcrumb::examine(&*store, &config.data_dir).await?,
     };
+    tokio::spawn(upkeep(metrics.clone()));
     let app = assemble(&config, store.clone(), Some(metrics), crumbs).await?;
     banner(&config, listener.local_addr()?);
     let stop = Arc::new(Notify::new());
@@ -98,15 +101,22 @@ async fn assemble(
         unsaved_bytes: AtomicUsize::new(0),
         append_failed_ms: AtomicU64::new(0),
         crumbs,
+        watchdog: Arc::new(Watchdog::new(WatchdogLimits {
+            step_warn: config.limits.step_warn,
+            step_max: config.limits.step_max,
+        })),
+        message_cpu_max: config.limits.message_cpu,
         clock: Clock::start(),
     };
     let hub = HubLimits {
         mailbox_max: config.limits.mailbox,
         documents_max: config.limits.documents_open,
     };
+    let hub = Hub::new(world, hub, session::start);
+    watchdog::start(&hub, Handle::current()).context("the watchdog cannot be started")?;
     Ok(Arc::new(App {
         store,
-        hub: Hub::new(world, hub, session::start),
+        hub,
         health: Health::default(),
         sockets: socket_limits(config),
         connections: Arc::new(Semaphore::new(config.limits.connections)),
@@ -155,6 +165,14 @@ fn update_bounds(config: &Config) -> Bounds {
         depth_max: config.limits.value_depth,
         advance_max: config.limits.client_advance,
         ..Bounds::default()
+    }
+}
+
+/// Sums up what was measured since, so that it does not pile up where nobody reads the metrics.
+async fn upkeep(metrics: PrometheusHandle) {
+    loop {
+        tokio::time::sleep(UPKEEP_INTERVAL).await;
+        metrics.run_upkeep();
     }
 }
 
@@ -246,6 +264,7 @@ fn banner(config: &Config, address: SocketAddr) {
     println!("  access       anonymous: everyone who can reach this address reads and writes");
 }
 
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// The file whose lock says that a server uses the folder.
 const LOCK_FILE: &str = "quire.lock";
 /// How many requests may rebuild content from the log at once; further ones wait. Each may take a processor and as much

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use engine::{Limits, ReplicaId};
 use storage::{Store, StoreError};
 
 use crate::breadcrumb::Crumbs;
 use crate::clock::Clock;
+use crate::watchdog::Watchdog;
 
 /// What every session shares.
 #[derive(Debug)]
@@ -26,6 +28,10 @@ pub struct World {
     pub append_failed_ms: AtomicU64,
     /// Where each session notes what it is about to do.
     pub crumbs: Crumbs,
+    /// Sees which sessions are stuck.
+    pub watchdog: Arc<Watchdog>,
+    /// How long the engine may be at one edit; the author of a longer one is closed.
+    pub message_cpu_max: Duration,
     /// The time.
     pub(crate) clock: Clock,
 }

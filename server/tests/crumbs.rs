@@ -148,6 +148,39 @@ async fn what_cannot_be_tried_is_kept_out() {
     assert_eq!(killer.connection.map(|id| id.0), Some(7));
 }
 
+/// The crumb may tell of something else: whatever ends the trial is found, with its place in the log.
+#[tokio::test]
+async fn what_ends_the_trial_is_guilty() {
+    for what in [1, 2, 5] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(folder.path()).await.unwrap();
+        let notes = write(&store, "notes", &["x", "[[replay-abort]]", "y"]).await;
+        let changes = store.load(notes.clone()).await.unwrap().changes;
+        store.close().await.unwrap();
+        fs::create_dir(folder.path().join("crumbs")).unwrap();
+        leave(folder.path(), &[slot(what, &notes, 2, None, 0)]);
+        start_and_stop(folder.path());
+        let culprit = &changes[1].change;
+        let hash = PayloadHash::of(&culprit.payload);
+        assert_eq!(
+            quarantined(folder.path()).await,
+            [(hash, Some(culprit.dot.to_string()))]
+        );
+    }
+}
+
+/// An edit that is in no log ends the trial: it is kept out with its bytes and its connection.
+#[tokio::test]
+async fn an_edit_that_ends_the_trial_is_guilty() {
+    let (folder, _) = folder().await;
+    let killer = common::edit(9, "[[abort]]");
+    let never = DocumentKey::new("default", "never").unwrap();
+    leave(folder.path(), &[slot(1, &never, 0, Some(&killer), 0)]);
+    start_and_stop(folder.path());
+    let hash = PayloadHash::of(&killer);
+    assert_eq!(quarantined(folder.path()).await, [(hash, None)]);
+}
+
 #[tokio::test]
 async fn garbage_in_the_place_of_crumbs_is_no_error() {
     for garbage in [vec![], vec![1; 1000], vec![0xa5; 200_000]] {

@@ -101,6 +101,12 @@ pub struct LimitsConfig {
     pub connections: usize,
     /// Documents in memory at once.
     pub documents_open: usize,
+    /// How long a document may be at one step before it is warned of.
+    pub step_warn: Duration,
+    /// How long a document may be at one step before it is given up.
+    pub step_max: Duration,
+    /// How long an edit may take before its sender is closed.
+    pub message_cpu: Duration,
 }
 
 /// `[document]`
@@ -229,6 +235,9 @@ impl LimitsConfig {
             outbox_frames: count("limits.outbox_frames")?,
             connections: count("limits.connections")?,
             documents_open: count("limits.documents_open")?,
+            step_warn: values.get("limits.step_warn")?,
+            step_max: values.get("limits.step_max")?,
+            message_cpu: values.get("limits.message_cpu")?,
         })
     }
 }

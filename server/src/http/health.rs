@@ -122,6 +122,9 @@ pub(super) async fn readyz(State(app): State<Arc<App>>, RawQuery(query): RawQuer
     if app.hub.world().appends_fail() {
         check.failure = check.failure.or(Some(APPENDS_FAIL));
     }
+    if app.hub.world().watchdog.is_exhausted() {
+        check.failure = check.failure.or(Some(THREADS_LOST));
+    }
     let stopping = app.health.stopping.load(Ordering::Relaxed);
     let status = match (stopping, check.failure) {
         (true, _) => "stopping",
@@ -188,5 +191,8 @@ pub(super) async fn version() -> Json<Version> {
 
 /// A small write may still fit on a disk that has no room for edits.
 const APPENDS_FAIL: &str = "store refuses edits: they are kept in memory and not acknowledged";
+/// What is lost comes back only with a new process.
+const THREADS_LOST: &str =
+    "threads are lost to documents that do not come back: restart this server";
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 const CHECK_TIMEOUT: Duration = Duration::from_secs(3);

@@ -1,6 +1,7 @@
 //! The connections of a session: where each event goes, encoded once for each dialect.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use engine::{Audience, Author, CloseReason, ConnectionId, Event};
@@ -9,9 +10,20 @@ use protocol::Dialect;
 use crate::outbox::Outbox;
 use crate::telemetry::metrics;
 
+/// The members of a document, within the watchdog's reach.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SharedMembers(Arc<Mutex<Members>>);
+
+impl SharedMembers {
+    /// The members. A panic elsewhere can not leave them half changed, so a poisoned lock is as good as any.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Members> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The outboxes of a document's connections.
 #[derive(Debug, Default)]
-pub(super) struct Members {
+pub(crate) struct Members {
     members: HashMap<ConnectionId, Member>,
 }
 
@@ -39,8 +51,8 @@ impl Members {
     }
 
     /// Who is behind a connection; none if anonymous.
-    pub(super) fn author(&self, connection: ConnectionId) -> Option<&Author> {
-        self.members.get(&connection)?.author.as_ref()
+    pub(super) fn author(&self, connection: ConnectionId) -> Option<Author> {
+        self.members.get(&connection)?.author.clone()
     }
 
     pub(super) fn remove(&mut self, connection: ConnectionId) {
@@ -55,7 +67,7 @@ impl Members {
     }
 
     /// Closes every connection.
-    pub(super) fn close_all(&mut self, reason: CloseReason) {
+    pub(crate) fn close_all(&mut self, reason: CloseReason) {
         self.members
             .drain()
             .for_each(|(_, member)| member.outbox.close(reason));

@@ -5,10 +5,13 @@
 //! While the past is being loaded the mailbox is left alone, so a flood waits in its own socket.
 
 mod members;
+pub(crate) use members::SharedMembers;
+
 mod work;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use engine::{
     Change, CloseReason, ConnectionId, Document, DocumentKey, Effect, Effects, Input, Intent, Kind,
@@ -20,25 +23,30 @@ use tracing::{error, info, warn};
 
 use crate::breadcrumb::Step;
 use crate::hub::Hub;
-use crate::mail::{Joining, Mail};
+use crate::mail::{Joining, Mail, Mailbox};
 use crate::quarantine::{self, Cause};
 use crate::telemetry::metrics;
 use crate::world::World;
-use members::Members;
-use work::Work;
+use work::{Work, apart};
 
 /// Starts the session of a document.
-pub(crate) fn start(hub: &Hub, key: DocumentKey, kind: Kind, mailbox: mpsc::Receiver<Mail>) {
-    hub.spawn(run(hub.clone(), key, kind, mailbox));
+pub(crate) fn start(
+    hub: &Hub,
+    key: DocumentKey,
+    kind: Kind,
+    way: Mailbox,
+    mailbox: mpsc::Receiver<Mail>,
+) {
+    hub.spawn(run(hub.clone(), key, kind, way, mailbox));
 }
 
 /// Serves one document until it is put away.
-async fn run(hub: Hub, key: DocumentKey, kind: Kind, mailbox: mpsc::Receiver<Mail>) {
+async fn run(hub: Hub, key: DocumentKey, kind: Kind, way: Mailbox, mailbox: mpsc::Receiver<Mail>) {
     let mut effects = Effects::new();
     let world = hub.world();
     match Document::open(key.clone(), kind, world.replica, world.limits, &mut effects) {
         Ok(document) => {
-            Session::new(hub, key, kind, document, mailbox)
+            Session::new(hub, key, kind, document, way, mailbox)
                 .serve(effects)
                 .await;
         }
@@ -55,7 +63,7 @@ struct Session {
     key: DocumentKey,
     kind: Kind,
     document: Document,
-    members: Members,
+    members: SharedMembers,
     work: Work,
     mailbox: mpsc::Receiver<Mail>,
     /// Answers from the store.
@@ -71,12 +79,14 @@ impl Session {
         key: DocumentKey,
         kind: Kind,
         document: Document,
+        way: Mailbox,
         mailbox: mpsc::Receiver<Mail>,
     ) -> Self {
         let world = hub.world();
         let (answer_to, answers) = mpsc::channel(STORE_REQUESTS_MAX);
-        let members = Members::default();
-        let work = Work::new(world.clone(), key.clone(), kind);
+        let members = SharedMembers::default();
+        let watch = world.watchdog.watch(key.clone(), way, members.clone());
+        let work = Work::new(world.clone(), key.clone(), kind, watch);
         Self {
             hub,
             world,
@@ -94,29 +104,38 @@ impl Session {
 
     async fn serve(mut self, mut effects: Effects) {
         let mut mails = Vec::with_capacity(BATCH_MAX);
-        while !self.perform(&mut effects) {
-            self.next_batch(&mut mails, &mut effects).await;
+        while !self.work.is_abandoned() && !self.perform(&mut effects) {
+            // Whoever was just woken may be waiting for this very thread, and would wait for the next batch too.
+            tokio::task::yield_now().await;
+            let answer = self.wait(&mut mails).await;
+            let is_heavy = self.work.is_heavy(bytes_of(&mails));
+            self.work.begin();
+            apart(is_heavy, || self.take_in(answer, &mut mails, &mut effects));
             self.replay(&mut effects).await;
-            self.document.settle(self.world.clock.now(), &mut effects);
+            let now = self.world.clock.now();
+            apart(is_heavy, || self.document.settle(now, &mut effects));
             self.work.end();
             self.account_unsaved();
         }
     }
 
-    /// Waits for something to happen, and tells the document of it and of all else that waits.
-    async fn next_batch(&mut self, mails: &mut Vec<Mail>, effects: &mut Effects) {
+    /// Waits for something to happen: mail, an answer of the store, or that a time has come.
+    async fn wait(&mut self, mails: &mut Vec<Mail>) -> Option<Input> {
         let deadline = self
             .document
             .next_deadline_ms()
             .map(|at_ms| self.world.clock.instant(at_ms));
         let opened = !self.document.phase().is_building();
-        let event = tokio::select! {
+        tokio::select! {
             Some(answer) = self.answers.recv() => Some(answer),
             _ = self.mailbox.recv_many(mails, BATCH_MAX), if opened => None,
             () = sleep_until(deadline) => Some(Input::Tick),
-        };
-        self.work.begin(&Step::Read);
-        if let Some(input) = event {
+        }
+    }
+
+    /// Tells the document of all that has happened.
+    fn take_in(&mut self, answer: Option<Input>, mails: &mut Vec<Mail>, effects: &mut Effects) {
+        if let Some(input) = answer {
             self.document.handle(input, self.world.clock.now(), effects);
         }
         for mail in mails.drain(..) {
@@ -126,19 +145,22 @@ impl Session {
 
     /// Has the document replay its past, if it has one to replay, and lets others run now and then.
     async fn replay(&mut self, effects: &mut Effects) {
+        while self.document.next_replay().is_some() && !self.work.is_abandoned() {
+            apart(true, || self.replay_some(effects));
+            self.work.end();
+            tokio::task::yield_now().await;
+            self.work.begin();
+        }
+    }
+
+    fn replay_some(&mut self, effects: &mut Effects) {
         let mut bytes = 0;
-        while let Some(piece) = self.document.next_replay() {
+        while let Some(piece) = self.document.next_replay()
+            && bytes <= REPLAY_BYTES_AT_ONCE
+        {
             bytes += piece.payload.len() + PIECE_OVERHEAD_BYTES;
-            let step = piece
-                .change
-                .map_or(Step::Snapshot, |change| Step::Replay(change.dot));
-            self.work.begin(&step);
+            self.work.replay(piece);
             self.document.replay(self.world.clock.now(), effects);
-            if bytes > REPLAY_BYTES_AT_ONCE {
-                bytes = 0;
-                self.work.end();
-                tokio::task::yield_now().await;
-            }
         }
     }
 
@@ -147,7 +169,7 @@ impl Session {
         let input = match mail {
             Mail::Join(joining) => self.admit(joining),
             Mail::Leave(connection) => {
-                self.members.remove(connection);
+                self.members.lock().remove(connection);
                 Input::Left { connection }
             }
             Mail::Intents {
@@ -172,6 +194,7 @@ impl Session {
             outbox,
         } = joining;
         self.members
+            .lock()
             .add(connection, author.clone(), dialect, outbox);
         Input::Joined {
             connection,
@@ -187,31 +210,45 @@ impl Session {
         seen: Option<u64>,
         effects: &mut Effects,
     ) {
-        let now = self.world.clock.now();
         for intent in intents {
-            if matches!(intent, Intent::Push { .. }) && self.node_is_behind() {
-                self.members.close(connection, CloseReason::StoreBehind);
-                return self
-                    .document
-                    .handle(Input::Left { connection }, now, effects);
+            let is_push = matches!(intent, Intent::Push { .. });
+            if is_push && self.node_is_behind() {
+                return self.expel(connection, CloseReason::StoreBehind, effects);
             }
-            if let Intent::Push { payload, .. } = &intent {
-                self.work.begin(&Step::Push {
-                    payload,
-                    author: self.members.author(connection),
-                    connection,
-                });
+            let began = Instant::now();
+            self.ask_engine(connection, intent, seen, effects);
+            if is_push && began.elapsed() > self.world.message_cpu_max {
+                warn!(document = %self.key, %connection, "an edit took too long; it is taken in, and its sender is closed");
+                metrics::message_over_budget();
+                return self.expel(connection, CloseReason::BadUpdate, effects);
             }
-            self.document.handle(
-                Input::Intent {
-                    connection,
-                    intent,
-                    seen,
-                },
-                now,
-                effects,
-            );
         }
+    }
+
+    fn ask_engine(
+        &mut self,
+        connection: ConnectionId,
+        intent: Intent,
+        seen: Option<u64>,
+        effects: &mut Effects,
+    ) {
+        if let Intent::Push { payload, .. } = &intent {
+            let author = self.members.lock().author(connection);
+            self.work.push(payload, author, connection);
+        }
+        let input = Input::Intent {
+            connection,
+            intent,
+            seen,
+        };
+        self.document.handle(input, self.world.clock.now(), effects);
+    }
+
+    /// Closes a connection for a reason that the document does not know of.
+    fn expel(&mut self, connection: ConnectionId, reason: CloseReason, effects: &mut Effects) {
+        self.members.lock().close(connection, reason);
+        let left = Input::Left { connection };
+        self.document.handle(left, self.world.clock.now(), effects);
     }
 
     /// Performs effects in their order. Returns true when the document was put away.
@@ -221,9 +258,11 @@ impl Session {
             match effect {
                 Effect::Load => self.load(),
                 Effect::LoadLog => self.load_log(),
-                Effect::Send { to, event, shows } => self.members.send(&to, &event, shows),
-                Effect::Resume { connection } => self.members.resume(connection),
-                Effect::Close { connection, reason } => self.members.close(connection, reason),
+                Effect::Send { to, event, shows } => self.members.lock().send(&to, &event, shows),
+                Effect::Resume { connection } => self.members.lock().resume(connection),
+                Effect::Close { connection, reason } => {
+                    self.members.lock().close(connection, reason);
+                }
                 Effect::Append(changes) => self.append(changes),
                 Effect::StoreSnapshot(snapshot) => self.store_snapshot(snapshot),
                 Effect::Skipped(dot) => {
@@ -329,7 +368,7 @@ impl Drop for Session {
             .unsaved_bytes
             .fetch_sub(self.unsaved_bytes, Ordering::Relaxed);
         self.mailbox.close();
-        self.members.close_all(CloseReason::NotReady);
+        self.members.lock().close_all(CloseReason::NotReady);
         self.hub.forget(&self.key);
     }
 }
@@ -358,6 +397,19 @@ fn loaded(key: &DocumentKey, past: Past) -> Loaded {
         heads: past.heads,
         quarantined: past.quarantined,
     }
+}
+
+/// Bytes of edits in what has come.
+fn bytes_of(mails: &[Mail]) -> usize {
+    let intents = mails.iter().flat_map(|mail| match mail {
+        Mail::Intents { intents, .. } => &intents[..],
+        _ => &[],
+    });
+    let bytes = |intent: &Intent| match intent {
+        Intent::Push { payload, .. } => payload.len(),
+        _ => 0,
+    };
+    intents.map(bytes).sum()
 }
 
 async fn verify_and_store(world: Arc<World>, snapshot: Snapshot) -> anyhow::Result<()> {

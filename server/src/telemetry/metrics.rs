@@ -1,6 +1,6 @@
 //! Metrics: every one is named and described here, and set through a function of its own.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use engine::CloseReason;
@@ -24,11 +24,20 @@ const SLOW_READERS: &str = "quire_slow_readers_total";
 const QUARANTINED: &str = "quire_quarantined_total";
 const PANICS: &str = "quire_panics_total";
 const SESSION_PANICS: &str = "quire_session_panics_total";
+const STEP_SECONDS: &str = "quire_step_seconds";
+const STUCK: &str = "quire_documents_stuck";
+const ABANDONED: &str = "quire_threads_abandoned";
+const OVER_BUDGET: &str = "quire_messages_over_budget_total";
 const DAMAGED_ROWS: &str = "quire_damaged_rows_total";
 
 /// Bounds of the histogram of store delays, in seconds.
 const APPEND_BUCKETS: [f64; 12] = [
     0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
+];
+
+/// Bounds of the histogram of batches, in seconds.
+const STEP_BUCKETS: [f64; 12] = [
+    0.00001, 0.0001, 0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 10.0,
 ];
 
 /// Starts to collect, and gives the page that Prometheus reads.
@@ -37,8 +46,10 @@ const APPEND_BUCKETS: [f64; 12] = [
 /// Another recorder is installed.
 pub fn init() -> anyhow::Result<PrometheusHandle> {
     let append = Matcher::Full(APPEND_SECONDS.to_owned());
+    let step = Matcher::Full(STEP_SECONDS.to_owned());
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(append, &APPEND_BUCKETS)?
+        .set_buckets_for_metric(step, &STEP_BUCKETS)?
         .install_recorder()?;
     describe();
     Ok(handle)
@@ -67,6 +78,16 @@ fn describe() {
         QUARANTINED,
         "Payloads that are kept out of documents, by cause; any is worth a look"
     );
+    describe_histogram!(
+        STEP_SECONDS,
+        "Seconds that a document takes over one batch of messages"
+    );
+    describe_gauge!(STUCK, "Documents that are stuck in one step");
+    describe_gauge!(ABANDONED, "Threads lost to documents that were given up");
+    describe_counter!(
+        OVER_BUDGET,
+        "Edits that took longer than limits.message_cpu and whose senders were closed"
+    );
     describe_counter!(PANICS, "Panics, most of them caught in a content library");
     describe_counter!(
         SESSION_PANICS,
@@ -93,7 +114,9 @@ fn describe() {
         counter!(QUARANTINED, "cause" => cause.as_str()).absolute(0);
     }
     counter!(SLOW_READERS).absolute(0);
-    for alarm in [DAMAGED_ROWS, PANICS, SESSION_PANICS] {
+    gauge!(STUCK).set(0.0);
+    gauge!(ABANDONED).set(0.0);
+    for alarm in [DAMAGED_ROWS, PANICS, SESSION_PANICS, OVER_BUDGET] {
         counter!(alarm).absolute(0);
     }
 }
@@ -163,6 +186,34 @@ pub(crate) fn panicked() {
 /// The session of a document panicked outside of every guard.
 pub(crate) fn session_panicked() {
     counter!(SESSION_PANICS).increment(1);
+}
+
+/// A document has worked off a batch.
+pub(crate) fn step_took(took: Duration) {
+    histogram!(STEP_SECONDS).record(took.as_secs_f64());
+}
+
+/// So many documents are stuck now.
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "a gauge of documents is exact far beyond any machine"
+)]
+pub(crate) fn documents_stuck(count: usize) {
+    gauge!(STUCK).set(count as f64);
+}
+
+/// So many threads are lost now.
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "a gauge of threads is exact far beyond any machine"
+)]
+pub(crate) fn threads_abandoned(count: usize) {
+    gauge!(ABANDONED).set(count as f64);
+}
+
+/// An edit took too long.
+pub(crate) fn message_over_budget() {
+    counter!(OVER_BUDGET).increment(1);
 }
 
 /// Stored rows were damaged.

@@ -1,6 +1,8 @@
 //! Documents for tests: changes whose payloads are Yjs updates, written out by hand after the format's description in
 //! yjs `src/utils/UpdateEncoder.js`.
 
+#![allow(dead_code, reason = "no test needs all of it")]
+
 use bytes::Bytes;
 use engine::{
     Change, ChangeKind, ConnectionId, DocumentKey, Dot, Hlc, Kind, PayloadHash, Quarantined,
@@ -60,8 +62,17 @@ const CLIENT: u8 = 1;
 const STRING: u8 = 4;
 const HAS_LEFT_ORIGIN: u8 = 0x80;
 
+/// An update in which a client types ASCII text into the empty root text `text`, as its first edit.
+pub(crate) fn edit(client: u8, text: &str) -> Bytes {
+    let mut update = vec![1, 1, client, 0, STRING, 1, 4];
+    update.extend(b"text");
+    update.push(u8::try_from(text.len()).unwrap());
+    update.extend(text.as_bytes());
+    update.push(0);
+    update.into()
+}
+
 /// What is kept of a payload that did harm.
-#[allow(dead_code, reason = "not every test has harm to tell of")]
 pub(crate) fn quarantined(name: &str, payload: &[u8]) -> Quarantined {
     Quarantined {
         document: DocumentKey::new("default", name).unwrap(),
