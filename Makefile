@@ -7,7 +7,7 @@ NPM_CI := npm ci --no-audit --no-fund --loglevel=error
 run: ## serve on 127.0.0.1:1234
 	cargo run --release
 
-test: setup lint unit web black-box clients browser ## everything
+test: setup lint unit fuzz-smoke web black-box clients browser ## everything
 	@echo "all tests passed"
 
 setup: ## install what is missing: Debian packages, cargo-fuzz, npm packages by lock file
