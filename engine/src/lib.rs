@@ -20,12 +20,12 @@ mod clock;
 pub use clock::{ClockOrder, MalformedClock, VectorClock};
 
 mod content;
-pub use content::{Brings, Content, ContentError, YjsContent};
+pub use content::{Brings, Content, ContentError, GoingOn, Writer, YjsContent};
 
 mod document;
 pub use document::{
     Audience, CloseReason, Document, Effect, Effects, Event, Input, Intent, Limits, Loaded, Phase,
-    PushTag,
+    PushTag, WriterPolicy,
 };
 
 mod dot;

@@ -214,6 +214,16 @@ impl Presence {
         entries
     }
 
+    /// The connection that announced an entry as itself and has renewed it of late.
+    pub fn speaks_for_itself(&self, id: PresenceId, now: Now) -> Option<ConnectionId> {
+        let claim = &self.live.get(&id)?.claim;
+        let is_there = !elapsed(claim.renewed_ms, self.limits.takeover_ms, now);
+        match claim.owner {
+            Owner::Connection(connection) if claim.is_self && is_there => Some(connection),
+            _ => None,
+        }
+    }
+
     /// How many are here.
     pub fn len(&self) -> usize {
         self.live.len()

@@ -17,6 +17,7 @@
 //! | `ReadOnly` | 4423 | "locked", as in HTTP's 423: the edit would be refused until someone repairs the document |
 //! | `StoreBehind` | 1013 | "try again later": the store will catch up |
 //! | `NotReady` | 1013 | "try again later": 1011 would be true as well, but says nothing about coming back |
+//! | `ForeignWriter` | 1013 | "try again later": once the other has sent his edit himself, the same one is only a repetition |
 //! | `Stopping` | 1012 | "service restart" |
 //! | `Silent` | 1001 | "going away": 4408 would be for ever, and a client that is alive after all has to come back |
 //!
@@ -66,7 +67,7 @@ fn ywebsocket_code(reason: CloseReason) -> u16 {
         CloseReason::DocumentFull => 4419,
         CloseReason::BadUpdate => 4422,
         CloseReason::ReadOnly => 4423,
-        CloseReason::StoreBehind | CloseReason::NotReady => 1013,
+        CloseReason::StoreBehind | CloseReason::NotReady | CloseReason::ForeignWriter => 1013,
         CloseReason::Stopping => 1012,
         CloseReason::Silent => 1001,
     }
@@ -84,6 +85,9 @@ fn text(reason: CloseReason) -> &'static str {
         CloseReason::BadUpdate => "The update cannot be read or contradicts the document.",
         CloseReason::StoreBehind => "The server is behind with storing edits; try again later.",
         CloseReason::NotReady => "The document is not ready; try again later.",
+        CloseReason::ForeignWriter => {
+            "The update writes for somebody else who is connected; try again later."
+        }
         CloseReason::Stopping => "The server is stopping; connect again.",
         CloseReason::Silent => "Nothing was heard from the client for too long; connect again.",
     }
@@ -104,7 +108,8 @@ mod tests {
         CloseReason::ReadOnly,
     ];
 
-    const FOR_NOW: [CloseReason; 4] = [
+    const FOR_NOW: [CloseReason; 5] = [
+        CloseReason::ForeignWriter,
         CloseReason::StoreBehind,
         CloseReason::NotReady,
         CloseReason::Stopping,

@@ -131,6 +131,7 @@ fn document_limits(config: &Config) -> Limits {
         snapshot_changes: config.document.snapshot_changes,
         snapshot_bytes: config.document.snapshot_bytes,
         idle_ms: millis(config.document.idle),
+        writers: config.limits.client_ids,
         presence: PresenceLimits {
             timeout_ms: millis(config.presence.timeout),
             entries_per_connection_max: config.limits.presence_entries,

@@ -76,6 +76,29 @@ pub struct Integrated {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Begins(pub(crate) Vec<(u64, u32)>);
 
+impl Begins {
+    /// The writer of the news, if there is but one.
+    pub(crate) fn only_writer(&self) -> Option<Writer> {
+        match self.0[..] {
+            [(writer, _)] => Some(Writer(writer)),
+            _ => None,
+        }
+    }
+}
+
+/// The number under which a client counts what it writes. It chose that itself, and shows its presence under it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Writer(pub u64);
+
+/// That an edit goes on where a writer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GoingOn {
+    /// One of the writers.
+    pub writer: Writer,
+    /// Whether it uses up numbers for nothing that could be read: for what was deleted or collected already, or left out.
+    pub is_hollow: bool,
+}
+
 /// What an update would bring that is not here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Brings {
@@ -118,6 +141,14 @@ impl Content {
     pub fn integrate(&mut self, payload: &[u8]) -> Result<Integrated, ContentError> {
         match &mut self.0 {
             Engine::Yjs(content) => content.change(|content| content.integrate(payload)),
+        }
+    }
+
+    /// What a payload brings of the writers that `is_foreign` names, if anything. It costs little, and says nothing of
+    /// payloads that do not decode.
+    pub fn going_on(&self, payload: &[u8], is_foreign: &dyn Fn(Writer) -> bool) -> Option<GoingOn> {
+        match &self.0 {
+            Engine::Yjs(content) => content.plain().going_on(payload, is_foreign),
         }
     }
 

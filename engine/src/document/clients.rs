@@ -65,6 +65,7 @@ impl Document {
         if self.peers.remove(&connection).is_none() {
             return;
         }
+        self.writers.release(connection);
         if self.sabotage.is(Bug::GhostPresence) {
             return;
         }
@@ -168,6 +169,9 @@ impl Document {
             self.expel(connection, CloseReason::StoreBehind, now, effects);
             return;
         }
+        if let Some(reason) = self.foreign(connection, &payload, now, effects) {
+            return self.expel(connection, reason, now, effects);
+        }
         let integrated = match self.objection(&payload) {
             Ok(None) => self.content.integrate(&payload),
             Ok(Some(reason)) => return self.expel(connection, reason, now, effects),
@@ -177,6 +181,7 @@ impl Document {
             Ok(integrated) => {
                 let (missing, let_go) = (integrated.missing, integrated.let_go);
                 let news = integrated.news;
+                self.writers.claim(connection, &integrated.begins);
                 let pushed = self.pushed(connection, payload, tag, seen, integrated);
                 self.durability.expect(&pushed.payload);
                 self.batch.push(pushed);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::change::Change;
+use crate::content::Writer;
 use crate::dot::{Dot, ReplicaId};
 use crate::names::ConnectionId;
 use crate::presence::{PresenceEntry, PresenceNotice};
@@ -54,6 +55,17 @@ pub enum Effect {
     /// Keep a payload that made the content library fail, for people to look at, and give its hash with
     /// [`Loaded::quarantined`](super::Loaded::quarantined) from now on. It may come again for the same payload.
     Quarantine(Quarantined),
+    /// An edit goes on where a writer is who is connected as somebody else (`WriterPolicy`). For people to look at.
+    ForeignEdit {
+        /// Who sent it.
+        connection: ConnectionId,
+        /// Where it goes on.
+        writer: Writer,
+        /// Whether it was refused.
+        refused: bool,
+        /// Whether it is the first such edit of the connection.
+        first: bool,
+    },
     /// The document takes no more edits: part of its log cannot be used, or it failed too often. For people to look at.
     ReadOnly {
         /// What happened, in a few words.
@@ -159,6 +171,8 @@ pub enum CloseReason {
     NotReady,
     /// The server is stopping.
     Stopping,
+    /// The client sent an edit under the number of somebody else who is connected.
+    ForeignWriter,
     /// The client has been silent for too long.
     Silent,
 }

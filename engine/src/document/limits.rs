@@ -2,6 +2,8 @@
 
 use crate::presence::PresenceLimits;
 
+use super::writers::WriterPolicy;
+
 /// Bounds and delays of one document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -31,6 +33,8 @@ pub struct Limits {
     pub changes_per_pull_max: u64,
     /// How long a missing change may be on its way before it is pulled, in milliseconds.
     pub pull_delay_ms: u64,
+    /// What becomes of edits under the number of a writer who is connected.
+    pub writers: WriterPolicy,
     /// Bounds of the presence table.
     pub presence: PresenceLimits,
 }
@@ -51,6 +55,7 @@ impl Default for Limits {
             held_bytes_max: 8 * 1024 * 1024,
             changes_per_pull_max: 256,
             pull_delay_ms: 30,
+            writers: WriterPolicy::default(),
             presence: PresenceLimits::default(),
         }
     }

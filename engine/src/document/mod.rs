@@ -21,11 +21,13 @@ mod relay;
 mod replication;
 mod resting;
 mod steps;
+mod writers;
 
 pub use effect::{Audience, CloseReason, Effect, Effects, Event};
 pub use input::{Input, Intent, Loaded, PushTag};
 pub use limits::Limits;
 pub use phase::Phase;
+pub use writers::WriterPolicy;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,6 +49,7 @@ use relay::Pushed;
 use replication::Replication;
 use resting::{PRESENCE_SWEEP_MS, Tail};
 use steps::Steps;
+use writers::Writers;
 
 /// One document in memory.
 #[derive(Debug)]
@@ -61,6 +64,7 @@ pub struct Document {
     clock: VectorClock,
     hlc: HlcClock,
     peers: Peers,
+    writers: Writers,
     presence: Presence,
     presence_swept_ms: u64,
     batch: Vec<Pushed>,
@@ -103,6 +107,7 @@ impl Document {
             clock: VectorClock::default(),
             hlc: HlcClock::default(),
             peers: Peers::new(),
+            writers: Writers::default(),
             presence: Presence::new(limits.presence),
             presence_swept_ms: 0,
             batch: Vec::new(),

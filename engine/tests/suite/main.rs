@@ -2,7 +2,8 @@
 //!
 //! [`world`] is a document with a fake store and fake clients around it, which checks at every step that nothing is said
 //! before it is true. [`clock`], [`joins`], [`presence`] and [`yjs`] try single parts, some against independent oracles; [`edits`],
-//! [`readers`], [`life`] and [`opening`] are scenes; [`random`] makes up scenes from a seed; [`replicas`] is one document
+//! [`readers`], [`life`] and [`opening`] are scenes; [`random`] makes up scenes from a seed; [`writers`] is about those who use
+//! another's number; [`replicas`] is one document
 //! on several nodes.
 
 mod clock;
@@ -16,4 +17,5 @@ mod random;
 mod readers;
 mod replicas;
 mod world;
+mod writers;
 mod yjs;

@@ -349,6 +349,7 @@ impl World {
                     "a document is put away only when all is stored"
                 );
             }
+            Effect::ForeignEdit { .. } => panic!("the policy is off"),
             Effect::ReadOnly { reason } => assert!(
                 reason == "its content broke too often",
                 "what is stored can not be used: {reason}"

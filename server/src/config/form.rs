@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use engine::WriterPolicy;
 use tracing_subscriber::EnvFilter;
 
 use crate::telemetry::logs::LogFormat;
@@ -74,6 +75,19 @@ impl Form for StoreChoice {
         match text {
             "sqlite" => Some(Self::Sqlite),
             "memory" => Some(Self::Memory),
+            _ => None,
+        }
+    }
+}
+
+impl Form for WriterPolicy {
+    const EXPECTED: &'static str = "off, warn or strict";
+
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "off" => Some(Self::Off),
+            "warn" => Some(Self::Warn),
+            "strict" => Some(Self::Strict),
             _ => None,
         }
     }

@@ -30,6 +30,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use engine::WriterPolicy;
+
 use crate::telemetry::logs::LogFormat;
 use form::{Count, Depth, Filter, FrameSize, Size};
 use values::Values;
@@ -83,6 +85,8 @@ pub struct LimitsConfig {
     pub client_advance: u64,
     /// Nesting of a value.
     pub value_depth: usize,
+    /// What becomes of edits under the client id of somebody else who is connected.
+    pub client_ids: WriterPolicy,
     /// Presence entries that one connection may own.
     pub presence_entries: usize,
     /// The longest presence state, in bytes.
@@ -226,6 +230,7 @@ impl LimitsConfig {
             update_memory: size("limits.update_memory")? as u64,
             client_advance: count("limits.client_advance")? as u64,
             value_depth,
+            client_ids: values.get("limits.client_ids")?,
             presence_entries: count("limits.presence_entries")?,
             presence_state_bytes: size("limits.presence_state_bytes")?,
             unsaved_document_bytes: size("limits.unsaved_document_bytes")?,

@@ -273,6 +273,17 @@ impl Session {
                     let cause = quarantined.dot.map_or(Cause::Edit, |_| Cause::Stored);
                     quarantine::keep(&self.hub, quarantined, cause);
                 }
+                Effect::ForeignEdit {
+                    connection,
+                    writer,
+                    refused,
+                    first,
+                } => {
+                    metrics::foreign_edit(refused);
+                    if first {
+                        warn!(document = %self.key, %connection, writer = writer.0, refused, "an edit is under the number of somebody else who is connected");
+                    }
+                }
                 Effect::ReadOnly { reason } => {
                     error!(document = %self.key, "document takes no more edits: {reason}");
                 }

@@ -28,6 +28,7 @@ const STEP_SECONDS: &str = "quire_step_seconds";
 const STUCK: &str = "quire_documents_stuck";
 const ABANDONED: &str = "quire_threads_abandoned";
 const OVER_BUDGET: &str = "quire_messages_over_budget_total";
+const FOREIGN_EDITS: &str = "quire_foreign_edits_total";
 const DAMAGED_ROWS: &str = "quire_damaged_rows_total";
 
 /// Bounds of the histogram of store delays, in seconds.
@@ -92,6 +93,10 @@ fn describe() {
     describe_counter!(
         SESSION_PANICS,
         "Documents whose clients were closed because the session panicked; any is an alarm"
+    );
+    describe_counter!(
+        FOREIGN_EDITS,
+        "Edits under the number of a writer who is connected as somebody else, by whether they were refused"
     );
     describe_counter!(
         DAMAGED_ROWS,
@@ -216,6 +221,12 @@ pub(crate) fn message_over_budget() {
     counter!(OVER_BUDGET).increment(1);
 }
 
+/// An edit goes on where somebody else writes.
+pub(crate) fn foreign_edit(refused: bool) {
+    let refused = if refused { "true" } else { "false" };
+    counter!(FOREIGN_EDITS, "refused" => refused).increment(1);
+}
+
 /// Stored rows were damaged.
 pub(crate) fn damaged_rows(rows: u64) {
     counter!(DAMAGED_ROWS).increment(rows);
@@ -262,5 +273,6 @@ fn reason_label(reason: CloseReason) -> &'static str {
         CloseReason::NotReady => "not_ready",
         CloseReason::Stopping => "stopping",
         CloseReason::Silent => "silent",
+        CloseReason::ForeignWriter => "foreign_writer",
     }
 }

@@ -190,6 +190,9 @@ impl World {
                 stored.quarantined.insert(kept_out.hash);
                 return Check::Alarms.that(self.poisoned[document], || kept_out.reason);
             }
+            Effect::ForeignEdit { .. } => {
+                return Err(Check::Alarms.failed("the policy is off".to_owned()));
+            }
             Effect::ReadOnly { reason } => return Err(Check::Alarms.failed(reason)),
             Effect::Publish(changes) => {
                 self.check_published(document, &changes)?;

@@ -248,7 +248,7 @@ pub(super) const CONTENT_MASK: u8 = 0x1f;
 const PARENT_IS_NAMED: u32 = 1;
 
 pub(super) const GC: u8 = 0;
-const DELETED: u8 = 1;
+pub(super) const DELETED: u8 = 1;
 const JSON: u8 = 2;
 const BINARY: u8 = 3;
 pub(super) const STRING: u8 = 4;

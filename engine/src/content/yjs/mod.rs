@@ -10,6 +10,7 @@ mod cut;
 mod join;
 mod view;
 mod waiting;
+mod writers;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -25,7 +26,7 @@ use yrs::{
     diff_updates_v1, merge_updates_v1,
 };
 
-use super::{Begins, Brings, ContentError, Integrated};
+use super::{Begins, Brings, ContentError, GoingOn, Integrated, Writer};
 use crate::change::UpdateList;
 use crate::sabotage::{self, Trap};
 use waiting::Waiting;
@@ -97,6 +98,11 @@ impl YjsContent {
             additions,
             deletions,
         })
+    }
+
+    /// What an update brings of the clients that `is_foreign` names, told from its bytes alone.
+    pub fn going_on(&self, payload: &[u8], is_foreign: &dyn Fn(Writer) -> bool) -> Option<GoingOn> {
+        writers::going_on(payload, |client| self.clock(client), is_foreign)
     }
 
     /// Takes in what [`Self::state`] gave.

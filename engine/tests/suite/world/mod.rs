@@ -442,6 +442,7 @@ impl World {
                 self.quarantined.push(quarantined);
             }
             Effect::ReadOnly { reason } => self.alarms.push(reason),
+            Effect::ForeignEdit { .. } => panic!("the policy is off"),
             Effect::Publish(_)
             | Effect::PublishPresence(_)
             | Effect::AskPresence
