@@ -1,9 +1,10 @@
 //! Documents: what may happen to one, in any order, with anything that its clients may send.
 //!
-//! The bytes are read as a plan ([`plan`]): who joins, pushes, pulls, lags and leaves, what the store does, when the
-//! process dies. The plan is played in a small world ([`world`]), which checks every effect; and when it is over, all is
+//! The bytes are read as a plan ([`plan`]): who joins, pushes, pulls, lags and leaves, what the store and
+//! another replica do, when the process dies. The plan is played in a small world ([`world`]), which checks every effect; and when it is over, all is
 //! stored, and the document must be what its log replayed from zero gives.
 
+mod other;
 pub mod plan;
 mod store;
 mod world;

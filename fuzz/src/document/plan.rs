@@ -12,6 +12,7 @@ use crate::script::{Script, write_chunk};
 /// The bounds under which the plan is played.
 pub(super) fn limits(script: &mut Script<'_>) -> Limits {
     Limits {
+        shared: script.flag(),
         unsaved_bytes_max: script.one_of(&[1 << 20, 2_000]),
         updates_per_change_max: 1 + usize::from(script.below(4)),
         changes_per_append_max: 1 + usize::from(script.below(6)),
@@ -64,7 +65,14 @@ pub(super) fn step(world: &mut World, script: &mut Script<'_>) {
         DRAINED => world.drained(seat(script)),
         PASS => world.pass(script.one_of(&[0, 50, 500, 5_000, 31_000, 91_000])),
         CRASH => world.crash(),
-        _ => world.tell(script.one_of(&[Ending::Drain, Ending::Refuse]).input()),
+        OTHER_EDITS => world.other_edits(script),
+        HEARD => world.hears(script),
+        PULLED => world.pulled(script.below(4) != 0),
+        HEADS => world.heads(),
+        HEARD_PRESENCE => world.hears_presence(script),
+        PRESENCE_ASKED => world.presence_asked(),
+        ENDING => world.tell(script.one_of(&[Ending::Drain, Ending::Refuse]).input()),
+        _ => world.settle(),
     }
 }
 
@@ -137,7 +145,7 @@ fn presence(world: &mut World, script: &mut Script<'_>) {
 
 /// A plan in which two clients come, one of them sends frames, and all is stored: what each frame is a seed of.
 pub fn of_frames(frames: &[&[u8]]) -> Vec<u8> {
-    let mut plan = vec![0; 4];
+    let mut plan = vec![0; 5];
     plan.extend_from_slice(&[JOIN, 0, JOIN, 1, SETTLE]);
     for frame in frames {
         plan.extend_from_slice(&[FRAME, 0]);
@@ -178,5 +186,12 @@ const LAG: u8 = 15;
 const DRAINED: u8 = 16;
 const PASS: u8 = 17;
 const CRASH: u8 = 18;
-/// How many there are; a byte stands for the step that is left when it is divided by this.
+const OTHER_EDITS: u8 = 19;
+const HEARD: u8 = 20;
+const PULLED: u8 = 21;
+const HEADS: u8 = 22;
+const HEARD_PRESENCE: u8 = 23;
+const PRESENCE_ASKED: u8 = 24;
+const ENDING: u8 = 31;
+/// How many there may be; a byte stands for the step that is left when it is divided by this.
 const STEPS: u8 = 32;

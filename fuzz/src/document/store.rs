@@ -1,9 +1,11 @@
 //! A store that fails when told to, and refuses what a real one must never be asked.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use engine::{
-    Change, Content, Kind, Loaded, Order, PayloadHash, Snapshot, StoredChange, VectorClock, history,
+    Change, Content, Dot, Kind, Loaded, Order, PayloadHash, ReplicaId, Snapshot, StoredChange,
+    VectorClock, history,
 };
 
 use crate::{findings, writer};
@@ -24,13 +26,19 @@ pub(super) struct Store {
     changes: Vec<StoredChange>,
     pub(super) snapshot: Option<Snapshot>,
     pub(super) quarantined: BTreeSet<PayloadHash>,
+    /// Whether edits of several replicas may be stored in another order than they were taken in.
+    pub(super) is_shared: bool,
+    /// Whether that has made one contradict what is stored before it. No writer's do.
+    pub(super) is_contradictory: bool,
     /// What the changes amount to, replayed one by one as they came.
     replayed: Content,
 }
 
 impl Store {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(is_shared: bool) -> Self {
         Self {
+            is_shared,
+            is_contradictory: false,
             changes: Vec::new(),
             snapshot: None,
             quarantined: BTreeSet::new(),
@@ -58,15 +66,49 @@ impl Store {
             "a change builds only on what is stored before it"
         );
         for update in change.updates().expect("payloads are well formed") {
-            if let Err(error) = self.replayed.integrate(&update) {
-                findings::judge(&error);
-                panic!("only what can be replayed is stored: {error}");
-            }
+            self.replay_on(&update);
         }
         self.changes.push(StoredChange {
             order: Order(self.changes.len() as u64 + 1),
             change: change.clone(),
         });
+    }
+
+    fn replay_on(&mut self, update: &[u8]) {
+        if self.is_contradictory {
+            return;
+        }
+        if let Err(error) = self.replayed.integrate(update) {
+            findings::judge(&error);
+            assert!(
+                self.is_shared,
+                "only what can be replayed is stored: {error}"
+            );
+            self.is_contradictory = true;
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.changes.len()
+    }
+
+    /// The changes behind the first few.
+    pub(super) fn changes_from(&self, first: usize) -> impl Iterator<Item = &Change> {
+        self.changes[first..].iter().map(|stored| &stored.change)
+    }
+
+    /// Some changes of one lane.
+    pub(super) fn lane(
+        &self,
+        replica: ReplicaId,
+        counters: &RangeInclusive<u64>,
+    ) -> Vec<StoredChange> {
+        let asked = |dot: Dot| dot.replica == replica && counters.contains(&dot.counter);
+        let changes = self.changes.iter();
+        changes
+            .filter(|stored| asked(stored.change.dot))
+            .cloned()
+            .collect()
     }
 
     pub(super) fn heads(&self) -> VectorClock {
@@ -99,7 +141,9 @@ impl Store {
             let updates = stored.change.updates().unwrap_or_default();
             updates.iter().any(|stored| stored == update)
         });
-        verbatim || matches!(self.replayed.integrate(update), Ok(integrated) if !integrated.news)
+        verbatim
+            || self.is_contradictory
+            || matches!(self.replayed.integrate(update), Ok(integrated) if !integrated.news)
     }
 
     /// The content as it is rebuilt from the log alone.

@@ -10,9 +10,11 @@ use engine::{
 use protocol::preflight::Bounds;
 use protocol::ywebsocket;
 
+use super::other::Other;
 use super::store::{Fault, Store};
 use crate::crafted::Clocks;
 use crate::findings;
+use crate::script::Script;
 use crate::update;
 use crate::writer::Writer;
 
@@ -22,6 +24,7 @@ pub(super) const SEATS: usize = 3;
 pub(super) struct World {
     document: Document,
     store: Store,
+    other: Other,
     limits: Limits,
     pub(super) seats: [Seat; SEATS],
     /// All updates that were pushed.
@@ -68,7 +71,8 @@ impl World {
         };
         let mut world = Self {
             document: open(replica, limits),
-            store: Store::new(),
+            store: Store::new(limits.shared),
+            other: Other::new(),
             limits,
             seats: [seat(1), seat(2), seat(3)],
             pushed: Vec::new(),
@@ -200,6 +204,36 @@ impl World {
         });
     }
 
+    pub(super) fn other_edits(&mut self, script: &mut Script<'_>) {
+        if self.limits.shared {
+            self.other.edit(&mut self.store, script);
+        }
+    }
+
+    pub(super) fn hears(&mut self, script: &mut Script<'_>) {
+        let input = self.other.said(script);
+        self.hand(input);
+    }
+
+    pub(super) fn hears_presence(&mut self, script: &mut Script<'_>) {
+        let input = self.other.shown(script);
+        self.hand(input);
+    }
+
+    pub(super) fn presence_asked(&mut self) {
+        self.hand(Input::PresenceAsked);
+    }
+
+    pub(super) fn heads(&mut self) {
+        self.tell(Input::Heads(self.store.heads()));
+    }
+
+    pub(super) fn pulled(&mut self, can: bool) {
+        if let Some(input) = self.other.answer(&self.store, can) {
+            self.tell(input);
+        }
+    }
+
     /// Lets time pass, with a tick at each deadline.
     pub(super) fn pass(&mut self, ms: u64) {
         let until_ms = self.now_ms + ms;
@@ -228,6 +262,7 @@ impl World {
     fn reopen(&mut self) {
         self.appending = None;
         self.snapshotting = None;
+        self.other.pulling = None;
         self.effects.clear();
         for seat in &mut self.seats {
             seat.line = None;
@@ -287,22 +322,33 @@ impl World {
         for _ in 0..APPENDS_MAX {
             self.keep_snapshot(true);
             self.commit(Fault::None);
+            self.heads();
+            self.pulled(true);
             self.pass(self.limits.retry_max_ms);
-            if self.document.is_durable() {
+            if self.document.is_durable() && self.has_all() {
                 break;
             }
         }
         assert!(self.document.is_durable(), "all is stored in the end");
+        assert!(
+            self.has_all() || self.document.is_read_only(),
+            "all that is stored is here in the end"
+        );
         self.check();
         self.crash();
         self.check();
     }
 
-    /// What no writer makes may stand elsewhere once it was restored from a snapshot ([`update::question`]).
+    fn has_all(&self) -> bool {
+        self.document.clock().dominates(&self.store.heads())
+    }
+
+    /// What no writer makes may stand elsewhere once it was taken in another order ([`update::question`]).
     fn check(&self) {
         let content = self.document.content();
         update::question(content);
-        if !self.honest && self.store.snapshot.is_some() {
+        let reordered = self.limits.shared || self.store.snapshot.is_some();
+        if !self.honest && reordered {
             return;
         }
         let replayed = self.store.replay();
@@ -341,7 +387,10 @@ impl World {
                 assert!(self.snapshotting.is_none(), "there is one at a time");
                 self.snapshotting = Some(snapshot);
             }
-            Effect::Skipped(dot) => panic!("{dot:?} was stored and can not be replayed"),
+            Effect::Skipped(dot) => assert!(
+                self.may_contradict(),
+                "{dot:?} was stored and can not be replayed"
+            ),
             Effect::Retire => {
                 let closed = matches!(self.document.phase(), Phase::Closed(_));
                 assert!(
@@ -351,7 +400,7 @@ impl World {
             }
             Effect::ForeignEdit { .. } => panic!("the policy is off"),
             Effect::ReadOnly { reason } => assert!(
-                reason == "its content broke too often",
+                reason == "its content broke too often" || self.may_contradict(),
                 "what is stored can not be used: {reason}"
             ),
             Effect::Quarantine(quarantined) => {
@@ -362,11 +411,24 @@ impl World {
                 );
                 self.store.quarantined.insert(quarantined.hash);
             }
-            Effect::Publish(_)
-            | Effect::PublishPresence(_)
-            | Effect::AskPresence
-            | Effect::Pull { .. } => panic!("there is no other replica"),
+            Effect::Publish(changes) => {
+                let heads = self.store.heads();
+                let stored = changes.iter().all(|change| heads.contains(change.dot));
+                assert!(self.limits.shared && stored, "published is stored");
+            }
+            Effect::PublishPresence(_) | Effect::AskPresence => {
+                assert!(self.limits.shared, "there is no other replica");
+            }
+            Effect::Pull { replica, counters } => {
+                let pull = self.other.pulling.replace((replica, counters));
+                assert!(pull.is_none(), "there is one pull at a time");
+            }
         }
+    }
+
+    /// Whether edits may contradict each other that did not when they were taken in: hostile ones in another order.
+    fn may_contradict(&self) -> bool {
+        self.limits.shared && !self.honest
     }
 
     fn send(&mut self, to: &Audience, event: &Event, shows: Option<u64>) {
@@ -420,9 +482,12 @@ impl Seat {
 }
 
 fn open(replica: ReplicaId, limits: Limits) -> Document {
-    let key = DocumentKey::new("default", "fuzz").expect("the name is good");
-    Document::open(key, Kind::Yjs, replica, limits, &mut Effects::new())
+    Document::open(key(), Kind::Yjs, replica, limits, &mut Effects::new())
         .expect("documents of this kind are served")
+}
+
+pub(super) fn key() -> DocumentKey {
+    DocumentKey::new("default", "fuzz").expect("the name is good")
 }
 
 fn is_for(to: &Audience, connection: ConnectionId) -> bool {
