@@ -33,6 +33,7 @@ pub(crate) struct Replay {
     /// How many of the changes are stored.
     stored: usize,
     updates: Vec<Update>,
+    payload_bytes: usize,
     next: usize,
     content: Content,
     quarantined: BTreeSet<PayloadHash>,
@@ -101,6 +102,7 @@ impl Replay {
             stored: stored.len(),
             updates: Vec::with_capacity(stored.len() + unsaved.len()),
             changes: stored.into_iter().chain(unsaved).collect(),
+            payload_bytes: 0,
             next: 0,
             content: Content::new(kind)?,
             quarantined,
@@ -115,6 +117,7 @@ impl Replay {
 
     fn list_updates(&mut self) {
         for (change, stored) in self.changes.iter().enumerate() {
+            self.payload_bytes += stored.payload.len();
             match stored.updates() {
                 Ok(updates) => self.updates.extend(
                     updates
@@ -143,6 +146,14 @@ impl Replay {
     fn next_update(&self) -> Option<&Update> {
         let before = usize::from(self.snapshot.is_some());
         self.updates.get(self.next.checked_sub(before)?)
+    }
+
+    /// The estimated memory of the content so far and of all that is stored, in bytes.
+    pub(crate) fn weight(&self) -> usize {
+        let snapshot = self.snapshot.as_ref();
+        self.content.weight()
+            + self.payload_bytes
+            + snapshot.map_or(0, |snapshot| snapshot.state.len())
     }
 
     /// Takes the next piece in.

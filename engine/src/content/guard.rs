@@ -59,6 +59,12 @@ impl<T> Guarded<T> {
             .expect("it is given up only when dropped")
     }
 
+    pub(super) fn plain_mut(&mut self) -> &mut T {
+        self.inner
+            .as_mut()
+            .expect("it is given up only when dropped")
+    }
+
     pub(super) fn is_broken(&self) -> bool {
         self.broken.load(Ordering::Relaxed)
     }

@@ -41,6 +41,9 @@ pub enum ContentError {
     /// The payload builds on something that is missing, and too much of that kind waits already.
     #[error("too much waits for missing parts")]
     TooMuchMissing,
+    /// The bytes decode, but the document cannot take them; the content is unchanged.
+    #[error("update does not fit the document: {0}")]
+    Refused(String),
     /// The bytes decoded but contradict the document. The content is broken.
     #[error("update contradicts the document: {0}")]
     Contradiction(String),
@@ -106,6 +109,8 @@ pub struct Brings {
     pub additions: bool,
     /// Whether anything is deleted.
     pub deletions: bool,
+    /// The estimated memory that the whole update comes to, in bytes.
+    pub weight: usize,
 }
 
 impl Brings {
@@ -148,7 +153,9 @@ impl Content {
     /// payloads that do not decode.
     pub fn going_on(&self, payload: &[u8], is_foreign: &dyn Fn(Writer) -> bool) -> Option<GoingOn> {
         match &self.0 {
-            Engine::Yjs(content) => content.plain().going_on(payload, is_foreign),
+            Engine::Yjs(content) => {
+                alone(|| Ok(content.plain().going_on(payload, is_foreign))).unwrap_or(None)
+            }
         }
     }
 
@@ -159,6 +166,30 @@ impl Content {
     pub fn brings(&self, payload: &[u8]) -> Result<Brings, ContentError> {
         match &self.0 {
             Engine::Yjs(content) => content.read(|content| content.brings(payload)),
+        }
+    }
+
+    /// The estimated memory that the content takes up, in bytes.
+    pub fn weight(&self) -> usize {
+        match &self.0 {
+            Engine::Yjs(content) => content.plain().weight(),
+        }
+    }
+
+    /// Estimates that memory anew from a state, as [`Self::state`] gave it.
+    ///
+    /// # Errors
+    /// The bytes are not a state, or the library failed.
+    pub(crate) fn reweigh(&mut self, state: &Bytes) -> Result<(), ContentError> {
+        match &mut self.0 {
+            Engine::Yjs(content) => content.change(|content| content.reweigh(state)),
+        }
+    }
+
+    /// Bounds how deep shared types may be nested by what comes from now on.
+    pub(crate) fn set_nesting_max(&mut self, nesting_max: u16) {
+        match &mut self.0 {
+            Engine::Yjs(content) => content.plain_mut().set_nesting_max(nesting_max),
         }
     }
 

@@ -215,7 +215,22 @@ impl Document {
         if self.read_only && !self.content.brings(payload)?.is_nothing() {
             return Ok(Some(CloseReason::ReadOnly));
         }
-        Ok(None)
+        Ok(self
+            .is_too_much(payload)?
+            .then_some(CloseReason::DocumentFull))
+    }
+
+    /// Whether an edit adds to the document more than it may hold. One that only deletes is always taken.
+    fn is_too_much(&self, payload: &[u8]) -> Result<bool, ContentError> {
+        let room = self
+            .limits
+            .document_weight_max
+            .saturating_sub(self.content.weight());
+        if payload.len().saturating_mul(WEIGHT_PER_BYTE_MAX) <= room {
+            return Ok(false);
+        }
+        let brings = self.content.brings(payload)?;
+        Ok(brings.additions && brings.weight > room)
     }
 
     fn pushed(
@@ -370,3 +385,6 @@ fn show_presence_to(connection: ConnectionId, entries: Vec<PresenceEntry>, effec
         });
     }
 }
+
+/// No byte of an edit comes to more memory than this: the shortest struct has two.
+const WEIGHT_PER_BYTE_MAX: usize = 256;

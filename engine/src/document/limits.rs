@@ -21,6 +21,10 @@ pub struct Limits {
     pub snapshot_changes: u64,
     /// Bytes of changes since the last snapshot that call for another, if the last snapshot is no larger.
     pub snapshot_bytes: u64,
+    /// Estimated memory of the content, in bytes; the author of an edit that adds beyond it is closed.
+    pub document_weight_max: usize,
+    /// How deep shared types may be nested; the author of an edit that nests deeper is closed.
+    pub nesting_max: u16,
     /// How long a document without clients stays in memory, in milliseconds.
     pub idle_ms: u64,
     /// Whether other replicas share the store: whether there is anyone to publish to and to pull from.
@@ -49,6 +53,8 @@ impl Default for Limits {
             retry_max_ms: 2_000,
             snapshot_changes: 2_000,
             snapshot_bytes: 256 * 1024,
+            document_weight_max: 1024 * 1024 * 1024,
+            nesting_max: 512,
             idle_ms: 30_000,
             shared: false,
             held_changes_max: 1_024,

@@ -163,6 +163,12 @@ impl Document {
         self.read_only
     }
 
+    /// The estimated memory that the content takes up, in bytes.
+    pub fn weight(&self) -> usize {
+        let past = self.past.as_ref().map_or(0, Replay::weight);
+        self.content.weight() + past
+    }
+
     /// How many clients there are.
     pub fn peers(&self) -> usize {
         self.peers.len()

@@ -57,6 +57,10 @@ impl Document {
         let Ok(state) = state else {
             return self.read_broke(None, Bytes::new(), now, effects);
         };
+        if self.content.weight() > self.limits.document_weight_max / 4 {
+            // A state that does not weigh anew weighs what it did.
+            let _ = self.content.reweigh(&state);
+        }
         self.tail = Tail {
             snapshot_bytes: state.len() as u64,
             taking: true,

@@ -609,7 +609,7 @@ fn an_edit_that_contradicts_the_document_is_not_kept() {
         world.store.fault = Fault::None;
         world.pass(1_000);
         world.quiesce();
-        assert!(world.clients[0].line.is_some(), "rebuilt in place");
+        assert!(world.clients[0].line.is_some() && world.quarantined.is_empty());
         assert_eq!(world.store.changes.len(), 1);
         let kept = &world.store.snapshots[snapshots..];
         assert!(

@@ -6,6 +6,7 @@
 //! another's number; [`replicas`] is one document
 //! on several nodes.
 
+mod bounds;
 mod clock;
 mod containment;
 mod edits;

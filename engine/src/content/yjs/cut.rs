@@ -5,14 +5,17 @@
 //! a struct that begins in what is here by its own parent, which a client that uses an id twice can make another than that
 //! of what is here; so what is here is cut off, and the rest of such a struct is written as the continuation that it is
 //! (both in `docs/decisions/0002-yrs-and-yjs.md`). An update must not wait as a whole for a hole: two updates with a hole
-//! each, in two clients, would wait for each other for ever. The format is that of `yjs/src/utils/encoding.js` and
-//! `src/structs/`.
+//! each, in two clients, would wait for each other for ever. The format is that of [`structs`](super::structs).
 
 use std::ops::Range;
 
-use yrs::Any;
 use yrs::encoding::read::{Cursor, Error, Read};
 use yrs::encoding::write::Write;
+
+use super::structs::{
+    ANY, CONTENT_MASK, DELETED, GC, HAS_ORIGIN, HAS_RIGHT_ORIGIN, Id, Is, JSON, Parent, STRING,
+    Struct, read_one,
+};
 
 /// The part of `update` that continues the clocks in `clock_of` without a hole, and its whole delete set.
 pub(super) fn following(update: &[u8], clock_of: impl Fn(u64) -> u32) -> Result<Vec<u8>, Error> {
@@ -44,7 +47,8 @@ impl Section {
         let mut whole = clock <= here;
         for _ in 0..count {
             let start = cursor.next;
-            let (length, skip) = read_struct(cursor)?;
+            let Struct { length, is, .. } = Struct::read(cursor)?;
+            let skip = is == Is::Hole;
             let end = clock.checked_add(length).ok_or(Error::UnexpectedValue)?;
             whole &= !skip || end <= here;
             if whole && end > here {
@@ -113,15 +117,15 @@ fn continuation(whole: &[u8], client: u64, clock: u32, known: u32) -> Result<Vec
     rest.write_var(client);
     rest.write_var(clock - 1);
     if info & HAS_ORIGIN != 0 {
-        read_id(&mut cursor)?;
+        Id::read(&mut cursor)?;
     }
     let right = cursor.next;
     if info & HAS_RIGHT_ORIGIN != 0 {
-        read_id(&mut cursor)?;
+        Id::read(&mut cursor)?;
         rest.extend_from_slice(&whole[right..cursor.next]);
     }
     if info & (HAS_ORIGIN | HAS_RIGHT_ORIGIN) == 0 {
-        read_parent(&mut cursor, info)?;
+        Parent::read(&mut cursor, info)?;
     }
     write_content_from(&mut rest, &mut cursor, info & CONTENT_MASK, known)?;
     Ok(rest)
@@ -151,112 +155,3 @@ fn write_content_from(
     }
     Ok(())
 }
-
-/// Reads over one struct; gives its length in clock units, and whether it only stands for a hole.
-pub(super) fn read_struct(cursor: &mut Cursor<'_>) -> Result<(u32, bool), Error> {
-    let info = cursor.read_u8()?;
-    match info {
-        GC | SKIP => Ok((cursor.read_var()?, info == SKIP)),
-        _ => {
-            read_place(cursor, info)?;
-            Ok((read_content(cursor, info & CONTENT_MASK)?, false))
-        }
-    }
-}
-
-/// The neighbours of an item or, where it has none to take them from, its parent and key.
-fn read_place(cursor: &mut Cursor<'_>, info: u8) -> Result<(), Error> {
-    for flag in [HAS_ORIGIN, HAS_RIGHT_ORIGIN] {
-        if info & flag != 0 {
-            read_id(cursor)?;
-        }
-    }
-    if info & (HAS_ORIGIN | HAS_RIGHT_ORIGIN) == 0 {
-        read_parent(cursor, info)?;
-    }
-    Ok(())
-}
-
-pub(super) fn read_parent(cursor: &mut Cursor<'_>, info: u8) -> Result<(), Error> {
-    match cursor.read_var::<u32>()? {
-        PARENT_IS_NAMED => drop(cursor.read_string()?),
-        _ => read_id(cursor)?,
-    }
-    if info & HAS_KEY != 0 {
-        cursor.read_string()?;
-    }
-    Ok(())
-}
-
-fn read_id(cursor: &mut Cursor<'_>) -> Result<(), Error> {
-    cursor.read_var::<u64>()?;
-    cursor.read_var::<u32>()?;
-    Ok(())
-}
-
-pub(super) fn read_content(cursor: &mut Cursor<'_>, kind: u8) -> Result<u32, Error> {
-    match kind {
-        DELETED => cursor.read_var(),
-        JSON | ANY => {
-            let count = cursor.read_var()?;
-            (0..count).try_for_each(|_| read_one(cursor, kind))?;
-            Ok(count)
-        }
-        STRING => {
-            let units = cursor.read_string()?.encode_utf16().count();
-            u32::try_from(units).map_err(|_| Error::UnexpectedValue)
-        }
-        _ => read_single(cursor, kind).map(|()| 1),
-    }
-}
-
-/// Reads over one of the values that a list of them holds.
-fn read_one(cursor: &mut Cursor<'_>, kind: u8) -> Result<(), Error> {
-    match kind {
-        JSON => cursor.read_string().map(drop),
-        _ => Any::decode(cursor).map(drop),
-    }
-}
-
-fn read_single(cursor: &mut Cursor<'_>, kind: u8) -> Result<(), Error> {
-    match kind {
-        BINARY => drop(cursor.read_buf()?),
-        EMBED => drop(cursor.read_string()?),
-        FORMAT => {
-            cursor.read_string()?;
-            cursor.read_string()?;
-        }
-        TYPE => {
-            if cursor.read_u8()? == TYPE_XML_ELEMENT {
-                cursor.read_string()?;
-            }
-        }
-        DOCUMENT => {
-            cursor.read_string()?;
-            Any::decode(cursor)?;
-        }
-        _ => return Err(Error::UnexpectedValue),
-    }
-    Ok(())
-}
-
-// The first byte of a struct: flags, and below them the kind of content.
-pub(super) const HAS_ORIGIN: u8 = 0x80;
-pub(super) const HAS_RIGHT_ORIGIN: u8 = 0x40;
-const HAS_KEY: u8 = 0x20;
-pub(super) const CONTENT_MASK: u8 = 0x1f;
-const PARENT_IS_NAMED: u32 = 1;
-
-pub(super) const GC: u8 = 0;
-pub(super) const DELETED: u8 = 1;
-const JSON: u8 = 2;
-const BINARY: u8 = 3;
-pub(super) const STRING: u8 = 4;
-const EMBED: u8 = 5;
-const FORMAT: u8 = 6;
-const TYPE: u8 = 7;
-pub(super) const ANY: u8 = 8;
-const DOCUMENT: u8 = 9;
-pub(super) const SKIP: u8 = 10;
-
-const TYPE_XML_ELEMENT: u8 = 3;

@@ -10,9 +10,8 @@ use std::ops::Range;
 use yrs::encoding::read::{Cursor, Error, Read};
 use yrs::encoding::write::Write;
 
-use super::cut::{
-    ANY, CONTENT_MASK, GC, HAS_ORIGIN, HAS_RIGHT_ORIGIN, SKIP, STRING, read_content, read_parent,
-    read_struct,
+use super::structs::{
+    ANY, CONTENT_MASK, GC, HAS_ORIGIN, HAS_RIGHT_ORIGIN, Parent, SKIP, STRING, Struct, read_content,
 };
 
 /// The update with its runs joined, if it has any and is not so short that they do not matter.
@@ -58,7 +57,7 @@ impl Joining<'_> {
             self.cursor.next = start;
             if !is_joinable(info) {
                 close(open.take(), self.cursor.buf, &mut items);
-                let (length, _) = read_struct(&mut self.cursor)?;
+                let Struct { length, .. } = Struct::read(&mut self.cursor)?;
                 items.extend_from_slice(&self.cursor.buf[start..self.cursor.next]);
                 clock = clock.checked_add(length).ok_or(Error::UnexpectedValue)?;
                 continue;
@@ -112,7 +111,7 @@ impl Piece {
         }
         let right = right..cursor.next;
         if info & (HAS_ORIGIN | HAS_RIGHT_ORIGIN) == 0 {
-            read_parent(cursor, info)?;
+            Parent::read(cursor, info)?;
         }
         let head = start..cursor.next;
         let kind = info & CONTENT_MASK;

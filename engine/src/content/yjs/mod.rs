@@ -8,11 +8,14 @@
 
 mod cut;
 mod join;
+mod nesting;
+mod structs;
 mod view;
 mod waiting;
 mod writers;
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -22,13 +25,15 @@ use yrs::encoding::read::{Cursor, Read};
 use yrs::updates::decoder::{Decode, DecoderV1};
 use yrs::updates::encoder::Encode;
 use yrs::{
-    ClientID, Doc, IdSet, OffsetKind, Options, ReadTxn, StateVector, Transact, Update, WriteTxn,
-    diff_updates_v1, merge_updates_v1,
+    ClientID, Doc, ID, IdSet, OffsetKind, Options, ReadTxn, StateVector, Transact, Update,
+    WriteTxn, diff_updates_v1, merge_updates_v1,
 };
 
 use super::{Begins, Brings, ContentError, GoingOn, Integrated, Writer};
 use crate::change::UpdateList;
 use crate::sabotage::{self, Trap};
+use nesting::{Here, Nesting, Refusal};
+use structs::Id;
 use waiting::Waiting;
 
 /// A Yjs document.
@@ -37,6 +42,10 @@ pub struct YjsContent {
     /// The state vector of `doc`, which has no holes: for each client the clock after its last integrated item.
     clocks: BTreeMap<u64, u32>,
     waiting: Waiting,
+    nesting: Nesting,
+    nesting_max: u16,
+    /// The estimated memory of what `doc` holds.
+    doc_bytes: usize,
     /// What had waited and is being tried again just now.
     trying: Option<Bytes>,
 }
@@ -51,6 +60,9 @@ impl YjsContent {
             doc: Doc::with_options(options),
             clocks: BTreeMap::new(),
             waiting: Waiting::default(),
+            nesting: Nesting::default(),
+            nesting_max: STORED_NESTING_MAX,
+            doc_bytes: 0,
             trying: None,
         }
     }
@@ -68,7 +80,7 @@ impl YjsContent {
         if taken.let_go && !taken.news {
             return Err(ContentError::TooMuchMissing);
         }
-        let more = !begins.0.is_empty() && self.retry_waiting(&mut begins);
+        let more = !begins.0.is_empty() && self.retry_waiting(&mut begins)?;
         Ok(Integrated {
             news: taken.news || more,
             missing: taken.waits && !self.waiting().is_empty(),
@@ -97,12 +109,35 @@ impl YjsContent {
         Ok(Brings {
             additions,
             deletions,
+            weight: estimate(payload)?,
         })
     }
 
     /// What an update brings of the clients that `is_foreign` names, told from its bytes alone.
     pub fn going_on(&self, payload: &[u8], is_foreign: &dyn Fn(Writer) -> bool) -> Option<GoingOn> {
         writers::going_on(payload, |client| self.clock(client), is_foreign)
+    }
+
+    /// The estimated memory that the document takes up, in bytes.
+    pub fn weight(&self) -> usize {
+        self.doc_bytes + self.waiting.bytes() + self.nesting.bytes()
+    }
+
+    /// Estimates the memory anew from a state, as [`Self::state`] gave it: what was joined or deleted meanwhile is no longer
+    /// counted by the pieces that it came in.
+    ///
+    /// # Errors
+    /// The bytes are not a state.
+    pub(super) fn reweigh(&mut self, state: &Bytes) -> Result<(), ContentError> {
+        let parts = UpdateList::split(state);
+        let parts = parts.map_err(|error| ContentError::Undecodable(error.to_string()))?;
+        self.doc_bytes = parts.first().map_or(Ok(0), |whole| estimate(whole))?;
+        Ok(())
+    }
+
+    /// Bounds how deep shared types may be nested by what comes from now on.
+    pub(super) fn set_nesting_max(&mut self, nesting_max: u16) {
+        self.nesting_max = nesting_max;
     }
 
     /// Takes in what [`Self::state`] gave.
@@ -250,6 +285,10 @@ impl YjsContent {
             (Cow::Owned(part), update)
         };
         sabotage::spring(Trap::Integrate, &part)?;
+        let view = View::new(&self.doc, &self.clocks);
+        let survey = self.nesting.survey(&part, self.nesting_max, &view);
+        let survey = survey.map_err(refused)?;
+        let structs = survey.structs;
         let mut txn = self.doc.transact_mut();
         let applied = txn.apply_update(update);
         let unfinished = unfinished(&mut txn, payload);
@@ -257,6 +296,9 @@ impl YjsContent {
         note_inserted(txn.insert_set(), &mut self.clocks, begins);
         drop(txn);
         applied.map_err(|error| ContentError::Contradiction(error.to_string()))?;
+        self.nesting
+            .note(survey, &View::new(&self.doc, &self.clocks));
+        self.doc_bytes += part.len() + structs * STRUCT_BYTES;
         let rest = if whole {
             unfinished
         } else {
@@ -285,28 +327,33 @@ impl YjsContent {
         }
     }
 
-    /// Tries what waits again, until nothing more can be integrated. One that turns out to contradict the document waits
-    /// no more: whoever brings what it waited for is not to blame.
-    fn retry_waiting(&mut self, begins: &mut Begins) -> bool {
+    /// Tries what waits again, until nothing more can be integrated.
+    fn retry_waiting(&mut self, begins: &mut Begins) -> Result<bool, ContentError> {
         let mut news = false;
         let mut known = 0;
         while begins.0.len() > known {
             known = begins.0.len();
             for payload in self.waiting.take() {
-                news |= self.retry(&payload, begins).news;
+                news |= self.retry(&payload, begins)?.news;
             }
         }
-        news
+        Ok(news)
     }
 
-    fn retry(&mut self, payload: &Bytes, begins: &mut Begins) -> Taken {
+    /// One that turns out not to fit the document waits no more: whoever brings what it waited for is not to blame.
+    fn retry(&mut self, payload: &Bytes, begins: &mut Begins) -> Result<Taken, ContentError> {
         self.trying = Some(payload.clone());
         let taken = decode_update(payload).and_then(|update| {
             let inserted = update.insertions(true);
             self.take_in(payload, update, &inserted, begins)
         });
-        self.trying = None;
-        taken.unwrap_or_default()
+        match taken {
+            Err(error) if error.breaks() => Err(error),
+            taken => {
+                self.trying = None;
+                Ok(taken.unwrap_or_default())
+            }
+        }
     }
 
     /// What had waited and was being tried again when the content broke.
@@ -383,9 +430,61 @@ fn note_inserted(inserted: &IdSet, clocks: &mut BTreeMap<u64, u32>, begins: &mut
     }
 }
 
+/// What the bounds of nesting need to know of the document.
+struct View<'a> {
+    doc: &'a Doc,
+    clocks: &'a BTreeMap<u64, u32>,
+    deleted: OnceCell<IdSet>,
+}
+
+impl<'a> View<'a> {
+    fn new(doc: &'a Doc, clocks: &'a BTreeMap<u64, u32>) -> Self {
+        Self {
+            doc,
+            clocks,
+            deleted: OnceCell::new(),
+        }
+    }
+}
+
+impl Here for View<'_> {
+    fn clock(&self, client: u64) -> u32 {
+        self.clocks.get(&client).copied().unwrap_or(0)
+    }
+
+    /// Few updates ask for this, and all of it is looked at to answer.
+    fn is_deleted(&self, id: Id) -> bool {
+        let deleted = self
+            .deleted
+            .get_or_init(|| self.doc.transact().snapshot().delete_set);
+        deleted.contains(&ID::new(ClientID::new(id.client), id.clock))
+    }
+}
+
+/// The memory that an update comes to, in bytes.
+fn estimate(update: &[u8]) -> Result<usize, ContentError> {
+    let structs = structs::count(update).map_err(|error| undecodable(&error))?;
+    Ok(update.len() + structs * STRUCT_BYTES)
+}
+
+fn refused(refusal: Refusal) -> ContentError {
+    match refusal {
+        Refusal::Malformed(error) => undecodable(&error),
+        Refusal::TooDeep => ContentError::Refused("shared types are nested too deep".to_owned()),
+        Refusal::NoParent(Id { client, clock }) => ContentError::Refused(format!(
+            "{client}:{clock} holds an item and is no shared type"
+        )),
+    }
+}
+
 fn undecodable(error: &yrs::encoding::read::Error) -> ContentError {
     ContentError::Undecodable(error.to_string())
 }
 
 /// The server never writes through its own yrs documents, so all of them may share one client id.
 const SERVER_CLIENT: ClientID = ClientID::new(0);
+/// What yrs keeps of a struct besides its bytes, in bytes, estimated.
+const STRUCT_BYTES: usize = 256;
+/// How deep shared types may be nested in what was taken in once: deeper than what comes anew may be, because collected
+/// types count in a log and not in a snapshot. Reading so many levels has to fit on any thread's stack.
+const STORED_NESTING_MAX: u16 = 640;

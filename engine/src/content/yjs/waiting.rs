@@ -38,6 +38,11 @@ impl Waiting {
         std::mem::take(&mut self.updates)
     }
 
+    /// How many bytes wait.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// What waits, in the order of the bytes.
     pub(super) fn updates(&self) -> &[Bytes] {
         &self.updates

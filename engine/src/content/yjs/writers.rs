@@ -2,7 +2,7 @@
 
 use yrs::encoding::read::{Cursor, Error, Read};
 
-use super::cut::{CONTENT_MASK, DELETED, GC, SKIP, read_struct};
+use super::structs::{Is, Struct};
 use crate::content::{GoingOn, Writer};
 
 /// What an update brings of the clients that `is_foreign` names: beyond `clock_of` the client, and whether any of that is
@@ -55,17 +55,16 @@ impl Header {
         let mut clock = self.clock;
         let mut hollow = None;
         for _ in 0..self.structs {
-            let info = cursor.buf.get(cursor.next).copied().unwrap_or(GC);
-            let (length, _) = read_struct(cursor)?;
+            let Struct { length, is, .. } = Struct::read(cursor)?;
             clock = clock.checked_add(length).ok_or(Error::UnexpectedValue)?;
             if clock > here {
-                hollow = Some(hollow.unwrap_or(false) || is_hollow(info));
+                hollow = Some(hollow.unwrap_or(false) || is_hollow(is));
             }
         }
         Ok(hollow)
     }
 }
 
-fn is_hollow(info: u8) -> bool {
-    matches!(info, GC | SKIP) || info & CONTENT_MASK == DELETED
+fn is_hollow(is: Is) -> bool {
+    matches!(is, Is::Hole | Is::Collected | Is::Deleted)
 }
