@@ -18,6 +18,7 @@
 //! | `StoreBehind` | 1013 | "try again later": the store will catch up |
 //! | `NotReady` | 1013 | "try again later": 1011 would be true as well, but says nothing about coming back |
 //! | `ForeignWriter` | 1013 | "try again later": once the other has sent his edit himself, the same one is only a repetition |
+//! | `Overloaded` | 1013 | "try again later", the standard's own word for it |
 //! | `Stopping` | 1012 | "service restart" |
 //! | `Silent` | 1001 | "going away": 4408 would be for ever, and a client that is alive after all has to come back |
 //!
@@ -67,7 +68,10 @@ fn ywebsocket_code(reason: CloseReason) -> u16 {
         CloseReason::DocumentFull => 4419,
         CloseReason::BadUpdate => 4422,
         CloseReason::ReadOnly => 4423,
-        CloseReason::StoreBehind | CloseReason::NotReady | CloseReason::ForeignWriter => 1013,
+        CloseReason::StoreBehind
+        | CloseReason::NotReady
+        | CloseReason::ForeignWriter
+        | CloseReason::Overloaded => 1013,
         CloseReason::Stopping => 1012,
         CloseReason::Silent => 1001,
     }
@@ -84,6 +88,7 @@ fn text(reason: CloseReason) -> &'static str {
         CloseReason::ReadOnly => "The document is read-only until it is repaired.",
         CloseReason::BadUpdate => "The update cannot be read or contradicts the document.",
         CloseReason::StoreBehind => "The server is behind with storing edits; try again later.",
+        CloseReason::Overloaded => "The server has no room for more; try again later.",
         CloseReason::NotReady => "The document is not ready; try again later.",
         CloseReason::ForeignWriter => {
             "The update writes for somebody else who is connected; try again later."
@@ -108,8 +113,9 @@ mod tests {
         CloseReason::ReadOnly,
     ];
 
-    const FOR_NOW: [CloseReason; 5] = [
+    const FOR_NOW: [CloseReason; 6] = [
         CloseReason::ForeignWriter,
+        CloseReason::Overloaded,
         CloseReason::StoreBehind,
         CloseReason::NotReady,
         CloseReason::Stopping,

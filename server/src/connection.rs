@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::hub::{Hub, JoinError};
 use crate::mail::{Joining, Mail, Mailbox};
 use crate::outbox::{Outbox, OutboxLimits, Taken};
+use crate::receiving::{Held, Meter};
 use crate::socket::{self, Broken, Incoming, SocketReader, SocketWriter};
 use crate::telemetry::metrics;
 
@@ -39,14 +40,14 @@ pub struct ConnectionLimits {
 /// Serves one socket until it closes.
 pub async fn serve(
     hub: Hub,
-    socket: WebSocket,
+    (socket, meter): (WebSocket, Meter),
     dialect: Dialect,
     document: DocumentKey,
     limits: ConnectionLimits,
 ) {
     let id = hub.next_connection();
     let outbox = Outbox::new(limits.outbox);
-    let (mut reader, mut writer) = socket::split(socket);
+    let (mut reader, mut writer) = socket::split(socket, meter);
     let _counted = metrics::connection_opened();
     let joining = Joining {
         connection: id,
@@ -82,15 +83,15 @@ pub async fn serve(
             end
         }
         Err(JoinError::Stopping) => End::Close(CloseReason::Stopping),
-        Err(JoinError::Full) => End::Close(CloseReason::NotReady),
+        Err(JoinError::Full) => End::Close(CloseReason::Overloaded),
     };
     close(&document, id, dialect, (reader, writer), end).await;
 }
 
 /// Refuses a socket without opening anything: says why, in the dialect and in the close code.
-pub async fn refuse(socket: WebSocket, dialect: Dialect, reason: CloseReason) {
+pub async fn refuse((socket, meter): (WebSocket, Meter), dialect: Dialect, reason: CloseReason) {
     metrics::closed(reason);
-    say_goodbye(dialect, socket::split(socket), reason).await;
+    say_goodbye(dialect, socket::split(socket, meter), reason).await;
 }
 
 /// How a connection ended.
@@ -124,20 +125,21 @@ impl Receiving<'_> {
         loop {
             let incoming = reader.next().await;
             self.heard.now();
-            let frame = match incoming {
-                Incoming::Binary(frame) => frame,
+            let (frame, held) = match incoming {
+                Incoming::Binary(frame, held) => (frame, held),
                 Incoming::Alive => continue,
                 Incoming::Text | Incoming::Malformed => return End::Close(CloseReason::BadFrame),
+                Incoming::Overloaded => return End::Close(CloseReason::Overloaded),
                 Incoming::TooLarge => return End::Close(CloseReason::TooLarge),
                 Incoming::Closed => return End::ByPeer,
             };
-            if let Err(end) = self.forward(&frame).await {
+            if let Err(end) = self.forward(&frame, held).await {
                 return end;
             }
         }
     }
 
-    async fn forward(&self, frame: &Bytes) -> Result<(), End> {
+    async fn forward(&self, frame: &Bytes, held: Held) -> Result<(), End> {
         metrics::frame_received(frame.len());
         let intents = self
             .read(frame)
@@ -146,6 +148,7 @@ impl Receiving<'_> {
             connection: self.id,
             intents,
             seen: self.outbox.seen(),
+            held,
         };
         if self.mailbox.send(mail).await.is_err() {
             self.session_is_gone().await;

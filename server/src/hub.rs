@@ -50,7 +50,7 @@ pub struct HubLimits {
 pub enum JoinError {
     /// The server is stopping.
     Stopping,
-    /// As many documents are hot as may be.
+    /// As many documents are hot as may be, or they take up as much memory as they may.
     Full,
 }
 
@@ -233,7 +233,7 @@ impl Hub {
         let hot = sessions.open.len();
         match sessions.open.entry(key.clone()) {
             Entry::Occupied(entry) if !entry.get().is_gone() => Ok(entry.get().clone()),
-            Entry::Vacant(_) if hot >= self.0.limits.documents_max => Err(JoinError::Full),
+            Entry::Vacant(_) if self.is_full(hot) => Err(JoinError::Full),
             entry => {
                 let (mailbox, receiver) = Mailbox::new(self.0.limits.mailbox_max);
                 let kind = joining.dialect.kind();
@@ -243,6 +243,11 @@ impl Hub {
                 Ok(mailbox)
             }
         }
+    }
+
+    /// Whether no further document may be opened.
+    fn is_full(&self, hot: usize) -> bool {
+        hot >= self.0.limits.documents_max || self.0.world.memory.is_full()
     }
 
     /// A panic elsewhere can not leave the map half changed, so a poisoned lock is as good as any.

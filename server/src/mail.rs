@@ -7,6 +7,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio_util::sync::CancellationToken;
 
 use crate::outbox::Outbox;
+use crate::receiving::Held;
 
 /// The way to a session's mailbox. It is bounded: a sender waits when it is full, unless the session is given up.
 #[derive(Clone, Debug)]
@@ -94,6 +95,8 @@ pub enum Mail {
         intents: Vec<Intent>,
         /// How much of this replica's lane it had been shown.
         seen: Option<u64>,
+        /// The message that they came in, until they are worked off.
+        held: Held,
     },
     /// A connection whose outbox was dropped has written what came before.
     Drained {

@@ -26,7 +26,9 @@ use crate::connection::ConnectionLimits;
 use crate::http::health::Health;
 use crate::http::{self, App, SocketLimits};
 use crate::hub::{Hub, HubLimits};
+use crate::memory::Memory;
 use crate::outbox::OutboxLimits;
+use crate::receiving::{Meter, Metered, Receiving};
 use crate::session;
 use crate::telemetry::metrics;
 use crate::watchdog::{self, Watchdog, WatchdogLimits};
@@ -58,7 +60,13 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
             warn!("TCP_NODELAY was refused: {error}");
         }
     });
-    let serving = axum::serve(listener, router)
+    let receiving = app.hub.world().receiving.clone();
+    let listener = Metered {
+        listener,
+        receiving,
+    };
+    let service = router.into_make_service_with_connect_info::<Meter>();
+    let serving = axum::serve(listener, service)
         .with_graceful_shutdown(async move { stopped.notified().await })
         .into_future();
     tokio::select! {
@@ -101,6 +109,8 @@ async fn assemble(
         unsaved_bytes: AtomicUsize::new(0),
         append_failed_ms: AtomicU64::new(0),
         crumbs,
+        memory: Memory::new(config.limits.memory_bytes),
+        receiving: Receiving::new(config.limits.receiving_bytes),
         watchdog: Arc::new(Watchdog::new(WatchdogLimits {
             step_warn: config.limits.step_warn,
             step_max: config.limits.step_max,

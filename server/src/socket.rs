@@ -1,6 +1,7 @@
 //! The WebSocket, behind one small type, so that the library beneath stays a choice.
 
 use std::error::Error;
+use std::io;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use bytes::Bytes;
@@ -9,16 +10,23 @@ use futures_util::{SinkExt, StreamExt};
 use protocol::close::Close;
 use tungstenite::error::ProtocolError;
 
+use crate::receiving::{Held, Meter, Overloaded};
+
 /// The reading end of a socket.
-pub(crate) struct SocketReader(SplitStream<WebSocket>);
+pub(crate) struct SocketReader {
+    socket: SplitStream<WebSocket>,
+    meter: Meter,
+    /// Nothing more is read from it.
+    is_overloaded: bool,
+}
 
 /// The writing end of a socket.
 pub(crate) struct SocketWriter(SplitSink<WebSocket, Message>);
 
 /// What came in.
 pub(crate) enum Incoming {
-    /// A binary message.
-    Binary(Bytes),
+    /// A binary message, which counts as received until it is worked off.
+    Binary(Bytes, Held),
     /// A text message; its text is of no interest to any binary dialect.
     Text,
     /// A sign of life: a ping or a pong.
@@ -27,6 +35,8 @@ pub(crate) enum Incoming {
     Closed,
     /// The peer began a message longer than is allowed.
     TooLarge,
+    /// The peer sent more than there is room for.
+    Overloaded,
     /// The peer sent bytes that are no WebSocket frame.
     Malformed,
 }
@@ -36,32 +46,44 @@ pub(crate) enum Incoming {
 pub(crate) struct Broken;
 
 /// Takes a socket apart, so that reading and writing never wait for each other.
-pub(crate) fn split(socket: WebSocket) -> (SocketReader, SocketWriter) {
-    let (writer, reader) = socket.split();
-    (SocketReader(reader), SocketWriter(writer))
+pub(crate) fn split(socket: WebSocket, meter: Meter) -> (SocketReader, SocketWriter) {
+    let (writer, socket) = socket.split();
+    let reader = SocketReader {
+        socket,
+        meter,
+        is_overloaded: false,
+    };
+    (reader, SocketWriter(writer))
 }
 
 impl SocketReader {
     /// Waits for the next message. Cancel safe.
     pub(crate) async fn next(&mut self) -> Incoming {
-        match self.0.next().await {
-            Some(Ok(Message::Binary(bytes))) => Incoming::Binary(bytes),
+        let message = self.socket.next().await;
+        let held = self.meter.take();
+        match message {
+            Some(Ok(Message::Binary(bytes))) => Incoming::Binary(bytes, held),
             Some(Ok(Message::Text(_))) => Incoming::Text,
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Incoming::Alive,
-            Some(Err(error)) => fault(&error),
+            Some(Err(error)) => {
+                let fault = fault(&error);
+                self.is_overloaded |= matches!(fault, Incoming::Overloaded);
+                fault
+            }
             Some(Ok(Message::Close(_))) | None => Incoming::Closed,
         }
     }
 
     /// Passes over all that the peer still sends, until it closes. Where nothing can be read any more, this never ends.
     pub(crate) async fn pass_over(&mut self) {
-        loop {
+        while !self.is_overloaded {
             match self.next().await {
                 Incoming::Closed => return,
-                Incoming::TooLarge | Incoming::Malformed => std::future::pending().await,
-                Incoming::Binary(_) | Incoming::Text | Incoming::Alive => {}
+                Incoming::TooLarge | Incoming::Malformed => break,
+                Incoming::Overloaded | Incoming::Binary(..) | Incoming::Text | Incoming::Alive => {}
             }
         }
+        std::future::pending::<()>().await;
     }
 }
 
@@ -106,7 +128,14 @@ fn fault(error: &axum::Error) -> Incoming {
         Some(tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => {
             Incoming::Closed
         }
+        Some(tungstenite::Error::Io(error)) if is_overload(error) => Incoming::Overloaded,
         Some(tungstenite::Error::Protocol(_) | tungstenite::Error::Utf8(_)) => Incoming::Malformed,
         _ => Incoming::Closed,
     }
+}
+
+fn is_overload(error: &io::Error) -> bool {
+    error
+        .get_ref()
+        .is_some_and(|cause| cause.is::<Overloaded>())
 }

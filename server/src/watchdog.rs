@@ -215,6 +215,8 @@ impl Rounds {
             }
             seen.lasted += round;
         }
+        let world = hub.world();
+        metrics::memory(world.memory.bytes(), world.receiving.bytes());
         let stuck = self.busy.values().filter(|seen| seen.warned).count();
         metrics::documents_stuck(stuck);
     }

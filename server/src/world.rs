@@ -9,6 +9,8 @@ use storage::{Store, StoreError};
 
 use crate::breadcrumb::Crumbs;
 use crate::clock::Clock;
+use crate::memory::Memory;
+use crate::receiving::Receiving;
 use crate::watchdog::Watchdog;
 
 /// What every session shares.
@@ -28,6 +30,10 @@ pub struct World {
     pub append_failed_ms: AtomicU64,
     /// Where each session notes what it is about to do.
     pub crumbs: Crumbs,
+    /// What all documents weigh, and may.
+    pub memory: Memory,
+    /// What all connections have received, and may.
+    pub receiving: Receiving,
     /// Sees which sessions are stuck.
     pub watchdog: Arc<Watchdog>,
     /// How long the engine may be at one edit; the author of a longer one is closed.

@@ -13,8 +13,10 @@ use engine::{CloseReason, ConnectionId, DocumentKey, Intent, PayloadHash, PushTa
 use protocol::Dialect;
 use server::config::{Config, Environment, Flags};
 use server::http::App;
+use server::hub::JoinError;
 use server::mail::{Joining, Mail, Mailbox};
 use server::outbox::{Outbox, OutboxLimits, Taken};
+use server::receiving::Receiving;
 use server::serve;
 use storage::{MemoryStore, QuarantineQuery, Store};
 use tokio::runtime::Builder;
@@ -81,6 +83,7 @@ impl Client {
             connection: self.id,
             intents: vec![push],
             seen: None,
+            held: Receiving::new(1).meter().take(),
         };
         self.mailbox.send(mail).await.unwrap();
     }
@@ -203,5 +206,31 @@ fn who_sends_what_takes_too_long_is_closed() {
         let next = edit(3, "next");
         reader.push(&next).await;
         stored(&store, &notes, &next).await;
+    });
+}
+
+#[test]
+fn beyond_the_bound_of_memory_only_what_adds_nothing_is_taken() {
+    run(async {
+        let (store, app) = server(|config| config.limits.memory_bytes = 1).await;
+        let (notes, first) = (document("notes"), edit(1, "first"));
+        let author = Client::join(&app, &notes).await;
+        author.push(&first).await;
+        stored(&store, &notes, &first).await;
+        while app.hub.world().memory.bytes() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        author.push(&first).await;
+        author.push(&edit(2, "second")).await;
+        assert_eq!(author.closed().await, CloseReason::Overloaded);
+        assert_eq!(payloads(&store, &notes).await, [first]);
+        let joining = Joining {
+            connection: ConnectionId(1_000),
+            author: None,
+            dialect: Dialect::YWebsocket,
+            outbox: author.outbox.clone(),
+        };
+        let other = app.hub.join(&document("other"), joining).await;
+        assert_eq!(other.map(drop), Err(JoinError::Full));
     });
 }

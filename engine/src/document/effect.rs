@@ -169,6 +169,8 @@ pub enum CloseReason {
     StoreBehind,
     /// The document could not be opened or has to be rebuilt.
     NotReady,
+    /// The server has no room for more just now.
+    Overloaded,
     /// The server is stopping.
     Stopping,
     /// The client sent an edit under the number of somebody else who is connected.

@@ -9,6 +9,7 @@ use bytesize::ByteSize;
 use engine::WriterPolicy;
 use tracing_subscriber::EnvFilter;
 
+use crate::memory;
 use crate::telemetry::logs::LogFormat;
 
 /// A kind of value that can be read from text.
@@ -34,6 +35,9 @@ pub(super) struct Size(pub(super) usize);
 
 /// A number of bytes that one message may have.
 pub(super) struct FrameSize(pub(super) usize);
+
+/// A number of bytes of this machine's memory; `auto` is half of it.
+pub(super) struct Memory(pub(super) usize);
 
 /// A number of things, at least one.
 pub(super) struct Count(pub(super) usize);
@@ -128,6 +132,17 @@ impl Form for Size {
 
     fn parse(text: &str) -> Option<Self> {
         parse_size(text, KIB..=TIB).map(Self)
+    }
+}
+
+impl Form for Memory {
+    const EXPECTED: &'static str = "auto, or a size from 1KiB to 1TiB such as 4GiB";
+
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "auto" => Some(Self(memory::half_of_machine())),
+            size => parse_size(size, KIB..=TIB).map(Self),
+        }
     }
 }
 

@@ -33,7 +33,7 @@ use std::time::Duration;
 use engine::WriterPolicy;
 
 use crate::telemetry::logs::LogFormat;
-use form::{Count, Depth, Filter, FrameSize, Size};
+use form::{Count, Depth, Filter, FrameSize, Memory, Size};
 use values::Values;
 
 /// Everything that can be set about a server.
@@ -105,6 +105,10 @@ pub struct LimitsConfig {
     pub connections: usize,
     /// Documents in memory at once.
     pub documents_open: usize,
+    /// What all documents in memory may weigh, in bytes.
+    pub memory_bytes: usize,
+    /// What all connections together may have received that is not worked off, in bytes.
+    pub receiving_bytes: usize,
     /// How long a document may be at one step before it is warned of.
     pub step_warn: Duration,
     /// How long a document may be at one step before it is given up.
@@ -240,6 +244,10 @@ impl LimitsConfig {
             outbox_frames: count("limits.outbox_frames")?,
             connections: count("limits.connections")?,
             documents_open: count("limits.documents_open")?,
+            memory_bytes: values
+                .get("limits.memory_bytes")
+                .map(|Memory(bytes)| bytes)?,
+            receiving_bytes: size("limits.receiving_bytes")?,
             step_warn: values.get("limits.step_warn")?,
             step_max: values.get("limits.step_max")?,
             message_cpu: values.get("limits.message_cpu")?,

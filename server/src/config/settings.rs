@@ -12,7 +12,7 @@ pub struct Setting {
 }
 
 /// All settings, in the order in which they are shown.
-pub const SETTINGS: [Setting; 32] = [
+pub const SETTINGS: [Setting; 34] = [
     Setting::new("listen", "127.0.0.1:1234"),
     Setting::new("data_dir", "./quire-data"),
     Setting::new("store", "sqlite"),
@@ -35,6 +35,8 @@ pub const SETTINGS: [Setting; 32] = [
     Setting::new("limits.outbox_frames", "16384"),
     Setting::new("limits.connections", "100000"),
     Setting::new("limits.documents_open", "100000"),
+    Setting::new("limits.memory_bytes", "auto"),
+    Setting::new("limits.receiving_bytes", "512MiB"),
     Setting::new("limits.step_warn", "500ms"),
     Setting::new("limits.step_max", "10s"),
     Setting::new("limits.message_cpu", "2s"),

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -18,6 +18,7 @@ use tracing::info;
 use super::problem::Problem;
 use super::{App, SocketLimits};
 use crate::connection;
+use crate::receiving::Meter;
 
 /// Takes requests to upgrade out of the routing; all others go on.
 pub(super) async fn intercept(
@@ -30,8 +31,14 @@ pub(super) async fn intercept(
     }
     let (mut parts, _) = request.into_parts();
     let route = Route::parse(parts.uri.path());
+    // Without a listener that meters there is nothing to meter.
+    let meter = parts
+        .extensions
+        .get()
+        .map(|ConnectInfo(meter): &ConnectInfo<Meter>| meter.clone());
+    let meter = meter.unwrap_or_else(|| app.hub.world().receiving.meter());
     match WebSocketUpgrade::from_request_parts(&mut parts, &app).await {
-        Ok(upgrade) => accept(&app, bounded(upgrade, app.sockets), route),
+        Ok(upgrade) => accept(&app, bounded(upgrade, app.sockets), meter, route),
         Err(rejection) => rejection.into_response(),
     }
 }
@@ -52,17 +59,24 @@ fn bounded(upgrade: WebSocketUpgrade, limits: SocketLimits) -> WebSocketUpgrade 
         .max_frame_size(limits.message_bytes_max)
 }
 
-fn accept(app: &Arc<App>, upgrade: WebSocketUpgrade, route: Result<Route, RouteError>) -> Response {
+fn accept(
+    app: &Arc<App>,
+    upgrade: WebSocketUpgrade,
+    meter: Meter,
+    route: Result<Route, RouteError>,
+) -> Response {
+    meter.start();
     let route = match route {
         Ok(route) => route,
-        Err(error) => return refuse(app, upgrade, &error),
+        Err(error) => return refuse(app, upgrade, meter, &error),
     };
     let Ok(permit) = app.connections.clone().try_acquire_owned() else {
         return too_many();
     };
     let (hub, limits) = (app.hub.clone(), app.sockets.connection);
     upgrade.on_upgrade(move |socket| {
-        let serving = connection::serve(hub.clone(), socket, route.dialect, route.document, limits);
+        let (socket, Route { dialect, document }) = ((socket, meter), route);
+        let serving = connection::serve(hub.clone(), socket, dialect, document, limits);
         hub.track(async move {
             serving.await;
             drop(permit);
@@ -70,12 +84,12 @@ fn accept(app: &Arc<App>, upgrade: WebSocketUpgrade, route: Result<Route, RouteE
     })
 }
 
-fn refuse(app: &App, upgrade: WebSocketUpgrade, error: &RouteError) -> Response {
+fn refuse(app: &App, upgrade: WebSocketUpgrade, meter: Meter, error: &RouteError) -> Response {
     info!("connection refused: {error}");
     let hub = app.hub.clone();
     upgrade.on_upgrade(move |socket| {
         hub.track(connection::refuse(
-            socket,
+            (socket, meter),
             Dialect::YWebsocket,
             CloseReason::BadName,
         ))

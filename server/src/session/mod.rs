@@ -71,6 +71,8 @@ struct Session {
     answer_to: mpsc::Sender<Input>,
     /// What this document has added to [`World::unsaved_bytes`].
     unsaved_bytes: usize,
+    /// What this document has added to [`World::memory`].
+    weight: usize,
 }
 
 impl Session {
@@ -99,6 +101,7 @@ impl Session {
             answers,
             answer_to,
             unsaved_bytes: 0,
+            weight: 0,
         }
     }
 
@@ -115,7 +118,7 @@ impl Session {
             let now = self.world.clock.now();
             apart(is_heavy, || self.document.settle(now, &mut effects));
             self.work.end();
-            self.account_unsaved();
+            self.account();
         }
     }
 
@@ -176,8 +179,10 @@ impl Session {
                 connection,
                 intents,
                 seen,
+                held,
             } => {
-                return self.forward(connection, intents, seen, effects);
+                self.forward(connection, intents, seen, effects);
+                return drop(held);
             }
             Mail::Drained { connection, seen } => Input::Drained { connection, seen },
             Mail::Deleted => Input::Deleted,
@@ -215,6 +220,9 @@ impl Session {
             if is_push && self.node_is_behind() {
                 return self.expel(connection, CloseReason::StoreBehind, effects);
             }
+            if self.world.memory.is_full() && self.brings_news(&intent) {
+                return self.expel(connection, CloseReason::Overloaded, effects);
+            }
             let began = Instant::now();
             self.ask_engine(connection, intent, seen, effects);
             if is_push && began.elapsed() > self.world.message_cpu_max {
@@ -242,6 +250,17 @@ impl Session {
             seen,
         };
         self.document.handle(input, self.world.clock.now(), effects);
+    }
+
+    /// Whether an edit would add to the document. What cannot be read is for the document to refuse.
+    fn brings_news(&self, intent: &Intent) -> bool {
+        match intent {
+            Intent::Push { payload, .. } => {
+                let brings = self.document.content().brings(payload);
+                brings.is_ok_and(|brings| !brings.is_nothing())
+            }
+            _ => false,
+        }
     }
 
     /// Closes a connection for a reason that the document does not know of.
@@ -359,13 +378,16 @@ impl Session {
         self.world.unsaved_bytes.load(Ordering::Relaxed) > self.world.unsaved_bytes_max
     }
 
-    fn account_unsaved(&mut self) {
+    fn account(&mut self) {
         let bytes = self.document.unsaved_bytes();
         self.world.unsaved_bytes.fetch_add(bytes, Ordering::Relaxed);
         self.world
             .unsaved_bytes
             .fetch_sub(self.unsaved_bytes, Ordering::Relaxed);
         self.unsaved_bytes = bytes;
+        let weight = self.document.weight();
+        self.world.memory.account(self.weight, weight);
+        self.weight = weight;
     }
 }
 
@@ -378,6 +400,7 @@ impl Drop for Session {
         self.world
             .unsaved_bytes
             .fetch_sub(self.unsaved_bytes, Ordering::Relaxed);
+        self.world.memory.account(self.weight, 0);
         self.mailbox.close();
         self.members.lock().close_all(CloseReason::NotReady);
         self.hub.forget(&self.key);

@@ -29,6 +29,8 @@ const STUCK: &str = "quire_documents_stuck";
 const ABANDONED: &str = "quire_threads_abandoned";
 const OVER_BUDGET: &str = "quire_messages_over_budget_total";
 const FOREIGN_EDITS: &str = "quire_foreign_edits_total";
+const WEIGHT: &str = "quire_memory_weight_bytes";
+const RECEIVING: &str = "quire_receiving_bytes";
 const DAMAGED_ROWS: &str = "quire_damaged_rows_total";
 
 /// Bounds of the histogram of store delays, in seconds.
@@ -83,6 +85,11 @@ fn describe() {
         STEP_SECONDS,
         "Seconds that a document takes over one batch of messages"
     );
+    describe_gauge!(WEIGHT, "Estimated memory of all documents");
+    describe_gauge!(
+        RECEIVING,
+        "Bytes of messages that were received and are not worked off"
+    );
     describe_gauge!(STUCK, "Documents that are stuck in one step");
     describe_gauge!(ABANDONED, "Threads lost to documents that were given up");
     describe_counter!(
@@ -120,6 +127,7 @@ fn describe() {
     }
     counter!(SLOW_READERS).absolute(0);
     gauge!(STUCK).set(0.0);
+    memory(0, 0);
     gauge!(ABANDONED).set(0.0);
     for alarm in [DAMAGED_ROWS, PANICS, SESSION_PANICS, OVER_BUDGET] {
         counter!(alarm).absolute(0);
@@ -216,6 +224,16 @@ pub(crate) fn threads_abandoned(count: usize) {
     gauge!(ABANDONED).set(count as f64);
 }
 
+/// Documents weigh so much, and so much is received.
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "a gauge of bytes is exact far beyond any machine"
+)]
+pub(crate) fn memory(weight: usize, receiving: usize) {
+    gauge!(WEIGHT).set(weight as f64);
+    gauge!(RECEIVING).set(receiving as f64);
+}
+
 /// An edit took too long.
 pub(crate) fn message_over_budget() {
     counter!(OVER_BUDGET).increment(1);
@@ -272,6 +290,7 @@ fn reason_label(reason: CloseReason) -> &'static str {
         CloseReason::StoreBehind => "store_behind",
         CloseReason::NotReady => "not_ready",
         CloseReason::Stopping => "stopping",
+        CloseReason::Overloaded => "overloaded",
         CloseReason::Silent => "silent",
         CloseReason::ForeignWriter => "foreign_writer",
     }
