@@ -10,6 +10,7 @@ mod cut;
 mod join;
 mod nesting;
 mod structs;
+mod subdocuments;
 mod view;
 mod waiting;
 mod writers;
@@ -29,7 +30,7 @@ use yrs::{
     WriteTxn, diff_updates_v1, merge_updates_v1,
 };
 
-use super::{Begins, Brings, ContentError, GoingOn, Integrated, Writer};
+use super::{Begins, Brings, ContentError, GoingOn, Integrated, Writer, alone};
 use crate::change::UpdateList;
 use crate::sabotage::{self, Trap};
 use nesting::{Here, Nesting, Refusal};
@@ -42,6 +43,8 @@ pub struct YjsContent {
     /// The state vector of `doc`, which has no holes: for each client the clock after its last integrated item.
     clocks: BTreeMap<u64, u32>,
     waiting: Waiting,
+    /// Whether there ever was a subdocument in `doc`.
+    has_subdocuments: bool,
     nesting: Nesting,
     nesting_max: u16,
     /// The estimated memory of what `doc` holds.
@@ -60,6 +63,7 @@ impl YjsContent {
             doc: Doc::with_options(options),
             clocks: BTreeMap::new(),
             waiting: Waiting::default(),
+            has_subdocuments: false,
             nesting: Nesting::default(),
             nesting_max: STORED_NESTING_MAX,
             doc_bytes: 0,
@@ -294,7 +298,9 @@ impl YjsContent {
         let unfinished = unfinished(&mut txn, payload);
         let news = !txn.insert_set().is_empty() || !txn.delete_set().is_empty();
         note_inserted(txn.insert_set(), &mut self.clocks, begins);
+        subdocuments::overlook(&mut txn);
         drop(txn);
+        self.has_subdocuments |= subdocuments::are_in(&part);
         applied.map_err(|error| ContentError::Contradiction(error.to_string()))?;
         self.nesting
             .note(survey, &View::new(&self.doc, &self.clocks));
@@ -375,6 +381,18 @@ struct Taken {
     waits: bool,
     /// Whether part of it should wait but was one too many.
     let_go: bool,
+}
+
+impl Drop for YjsContent {
+    fn drop(&mut self) {
+        if self.has_subdocuments {
+            // Should the library fail, the memory stays taken, as it would have.
+            let _ = alone(|| {
+                subdocuments::release(&self.doc, &self.clocks);
+                Ok(())
+            });
+        }
+    }
 }
 
 impl Default for YjsContent {

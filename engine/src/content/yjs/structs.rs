@@ -29,6 +29,8 @@ pub(super) enum Is {
     Deleted,
     /// It is a shared type, which can hold others.
     Type,
+    /// It is another document.
+    Subdocument,
     /// Any other content.
     Leaf,
 }
@@ -101,6 +103,7 @@ impl Struct {
             is: match kind {
                 TYPE => Is::Type,
                 DELETED => Is::Deleted,
+                DOCUMENT => Is::Subdocument,
                 _ => Is::Leaf,
             },
             origin,
@@ -199,7 +202,7 @@ const EMBED: u8 = 5;
 const FORMAT: u8 = 6;
 const TYPE: u8 = 7;
 pub(super) const ANY: u8 = 8;
-const DOCUMENT: u8 = 9;
+pub(super) const DOCUMENT: u8 = 9;
 pub(super) const SKIP: u8 = 10;
 
 const TYPE_XML_ELEMENT: u8 = 3;
