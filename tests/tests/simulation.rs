@@ -82,6 +82,44 @@ fn a_saved_plan_ends_well() -> Result<()> {
     Ok(())
 }
 
+/// Plans reach what they are for; a world in which nothing goes wrong would find nothing.
+#[test]
+fn plans_go_everywhere() {
+    let told: Vec<_> = (0..SEEDS_THAT_GO_EVERYWHERE)
+        .flat_map(|seed| narrate(&generate(seed, STEPS as usize)).1)
+        .collect();
+    for place in PLACES {
+        let times = told.iter().filter(|line| line.contains(place)).count();
+        println!("{times:6} x {place}");
+        assert!(times > 0, "no plan has {place}");
+    }
+}
+
+const SEEDS_THAT_GO_EVERYWHERE: u64 = 100;
+/// Steps and effects, as they are told.
+const PLACES: [&str; 20] = [
+    "Append(",
+    "StoreSnapshot(",
+    "Publish(",
+    "PublishPresence(",
+    "AskPresence",
+    "Pull {",
+    "Quarantine(",
+    "Resume {",
+    "Retire",
+    "StoreBehind",
+    "NotReady",
+    "Stopping",
+    "FailedBefore",
+    "FailedAfter",
+    "fate: Lost",
+    "fate: Again",
+    "CrashAfter",
+    "dies in the midst",
+    "Delete {",
+    "Reload {",
+];
+
 /// Every check is shown to bite: a document that is broken on purpose is found out, and the plan that does it is short.
 #[test]
 fn deliberate_bugs_are_found() {

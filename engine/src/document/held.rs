@@ -30,6 +30,11 @@ impl Held {
         }
     }
 
+    /// How many changes are held.
+    pub(super) fn len(&self) -> usize {
+        self.changes.len()
+    }
+
     /// Whether a change is held.
     pub(super) fn contains(&self, dot: Dot) -> bool {
         self.changes.contains_key(&dot)

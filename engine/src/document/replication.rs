@@ -147,6 +147,11 @@ impl Document {
         }
     }
 
+    /// How many changes of other replicas wait for what they build on.
+    pub fn held_changes(&self) -> usize {
+        self.replication.held.len()
+    }
+
     /// When a pull is due, if one is.
     pub(super) fn pull_due_ms(&self) -> Option<u64> {
         let due_ms = self.replication.pulls.due_ms();

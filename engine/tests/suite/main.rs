@@ -2,19 +2,18 @@
 //!
 //! [`world`] is a document with a fake store and fake clients around it, which checks at every step that nothing is said
 //! before it is true. [`clock`], [`joins`], [`presence`] and [`yjs`] try single parts, some against independent oracles; [`edits`],
-//! [`readers`], [`life`] and [`opening`] are scenes; [`random`] makes up scenes from a seed; [`writers`] is about those who use
-//! another's number; [`replicas`] is one document
-//! on several nodes.
+//! [`readers`], [`life`] and [`opening`] are scenes; [`writers`] is about those who use another's number; [`replicas`] is
+//! one document on several nodes. Scenes of everything at once are made up by the simulator in `tests`.
 
 mod bounds;
 mod clock;
 mod containment;
+mod dice;
 mod edits;
 mod joins;
 mod life;
 mod opening;
 mod presence;
-mod random;
 mod readers;
 mod replicas;
 mod world;

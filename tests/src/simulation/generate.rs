@@ -40,6 +40,7 @@ enum Kind {
     Cut,
     Notice,
     Reload,
+    Share,
     Bus,
     Poll,
     Pass,
@@ -70,29 +71,25 @@ impl Maker {
             updates_per_change_max: 1 + chance.below(4) as usize,
             changes_per_append_max: 1 + chance.below(6) as usize,
             snapshot_changes: 2 + chance.below(30),
-            idle_ms: [1_000, 10_000, 30_000][chance.below(3) as usize],
+            idle_ms: [100, 1_000, 30_000][chance.below(3) as usize],
             outbox_frames: [32, 64, 1_000][chance.below(3) as usize],
             mailbox: [2, 16, 256][chance.below(3) as usize],
+            held_changes_max: [2, 1_024][chance.below(2) as usize],
+            changes_per_pull_max: [1, 3, 256][chance.below(3) as usize],
             bug: None,
         }
     }
 
     /// How often each kind of step comes. What is rare does not come at all in most plans, and often in some.
     fn weights(&mut self, setup: &Setup) -> Vec<(u64, Kind)> {
-        let often = [
-            Kind::Edit,
-            Kind::Upload,
-            Kind::Run,
-            Kind::Store,
-            Kind::Download,
-            Kind::Calm,
-        ];
+        let often = [Kind::Edit, Kind::Upload, Kind::Run, Kind::Download];
         let sometimes = [
             Kind::Join,
             Kind::Roam,
             Kind::Cut,
             Kind::Notice,
             Kind::Reload,
+            Kind::Share,
             Kind::Pass,
         ];
         let rarely = [
@@ -105,6 +102,7 @@ impl Maker {
         ];
         let mut weights = vec![(6, Kind::Join), (4, Kind::Start)];
         weights.extend(often.map(|kind| (20 + self.below(60), kind)));
+        weights.extend([Kind::Store, Kind::Calm].map(|kind| (1 + self.below(40), kind)));
         weights.extend(sometimes.map(|kind| (self.below(16), kind)));
         weights.extend(rarely.map(|kind| (self.below(12).saturating_sub(6), kind)));
         if setup.nodes > 1 {
@@ -155,6 +153,10 @@ impl Maker {
             Kind::Join => Step::Join { client, node },
             Kind::Roam => Step::Roam { client, node },
             Kind::Reload => Step::Reload { client, node },
+            Kind::Share => {
+                let from = self.number(CLIENTS);
+                Step::Share { client, from }
+            }
             Kind::Cut => {
                 let arrive = self.number(4);
                 Step::Cut { client, arrive }
@@ -226,8 +228,9 @@ impl Maker {
                     Poison::BrokenFrame,
                     Poison::BrokenUpdate,
                     Poison::Contradiction,
+                    Poison::Panic,
                     Poison::BrokenVector,
-                ][self.number(4)];
+                ][self.number(5)];
                 let document = self.number(2);
                 Step::Poison {
                     document,

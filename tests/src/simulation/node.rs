@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use engine::{
     Bug, ConnectionId, Document, DocumentKey, Effects, Input, Intent, Kind, Limits, Now,
-    PresenceLimits, ReplicaId,
+    PresenceLimits, ReplicaId, VectorClock,
 };
 use yrs::IdSet;
 
@@ -48,6 +48,8 @@ pub(super) struct Session {
     pub(super) brought: IdSet,
     /// Edits that waited behind a hole. Who knows of them repeats them with all that it sends, and they are passed on.
     pub(super) unattributed: IdSet,
+    /// The changes that it is known to have had the causes of.
+    pub(super) caused: VectorClock,
     /// What it certainly has: what was stored when it opened, and what it has acknowledged.
     pub(super) must_have: IdSet,
 }
@@ -109,6 +111,7 @@ impl Session {
             effects,
             brought: IdSet::new(),
             unattributed: IdSet::new(),
+            caused: VectorClock::default(),
             must_have: IdSet::new(),
         }
     }
@@ -128,6 +131,8 @@ pub(super) fn limits(setup: &Setup) -> Limits {
         idle_ms: setup.idle_ms,
         presence: PresenceLimits::default(),
         shared: setup.nodes > 1,
+        held_changes_max: setup.held_changes_max,
+        changes_per_pull_max: setup.changes_per_pull_max,
         ..Limits::default()
     }
 }

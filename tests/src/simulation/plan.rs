@@ -40,9 +40,23 @@ pub struct Setup {
     pub outbox_frames: usize,
     /// Mails that may wait for one session.
     pub mailbox: usize,
+    /// Changes of other nodes that may be held until what they build on is there.
+    #[serde(default = "many")]
+    pub held_changes_max: usize,
+    /// Changes in one pull.
+    #[serde(default = "many_at_once")]
+    pub changes_per_pull_max: u64,
     /// The deliberate bug that all documents have, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bug: Option<Sabotage>,
+}
+
+fn many() -> usize {
+    1_024
+}
+
+fn many_at_once() -> u64 {
+    256
 }
 
 /// One thing that happens.
@@ -62,6 +76,8 @@ pub enum Step {
     Reload { client: usize, node: usize },
     /// A client edits.
     Edit { client: usize, edit: Edit },
+    /// A client gets all that another has, past the server, and passes it on: the tabs of one browser do so.
+    Share { client: usize, from: usize },
     /// Frames of a client reach its node.
     Upload { client: usize, frames: usize },
     /// A client reads frames that its node has written.
@@ -172,6 +188,8 @@ pub enum Poison {
     BrokenUpdate,
     /// An update that decodes and contradicts the document.
     Contradiction,
+    /// An update that makes the content library panic.
+    Panic,
     /// A state vector that declares more than it holds.
     BrokenVector,
 }

@@ -1,7 +1,7 @@
 //! Sessions at work: batches in, effects out, as `server` does it, and what is checked at every effect.
 
 use bytes::Bytes;
-use engine::{Audience, CloseReason, ConnectionId, Effect, Event, Input, Intent, Kind, Phase};
+use engine::{Audience, CloseReason, ConnectionId, Dot, Effect, Event, Input, Intent, Kind, Phase};
 use protocol::Dialect;
 use yrs::IdSet;
 
@@ -36,7 +36,7 @@ impl World {
             let answer = session.answers.remove(0);
             session.tell(answer, now);
         }
-        let opened = session.document.phase() != Phase::Opening;
+        let opened = !session.document.phase().is_building();
         let waiting = if opened { session.mailbox.len() } else { 0 };
         for _ in 0..waiting.min(mails) {
             if let Some(mail) = self.session(node, document).mailbox.pop_front() {
@@ -119,21 +119,63 @@ impl World {
     /// Ends a batch and performs what the document wants done, unless the node dies in the midst of it.
     pub(super) fn settle(&mut self, node: usize, document: usize) -> Found<()> {
         let now = self.nodes[node].now(self.now_ms);
-        let bound = self.setup.unsaved_bytes_max;
         let session = self.session(node, document);
         session.replay(now);
         session.document.settle(now, &mut session.effects);
-        for update in session.document.content().waiting() {
-            session.unattributed.merge_with(wire::inserted(update));
-        }
-        let unsaved = session.document.unsaved_bytes();
-        Check::Bounds.that(unsaved <= bound, || {
-            format!("{unsaved} bytes wait for the store, {bound} may")
-        })?;
+        self.check_bounds(node, document)?;
+        self.check_causes(node, document)?;
+        let session = self.session(node, document);
         let id = session.id;
         let effects = std::mem::take(&mut session.effects);
         self.perform_all(node, document, id, effects)?;
         self.check_answers(node, document)
+    }
+
+    /// What waits in a document is bounded.
+    fn check_bounds(&self, node: usize, document: usize) -> Found<()> {
+        let held = &self.nodes[node].sessions[&document].document;
+        let bounds = [
+            (
+                "bytes for the store",
+                held.unsaved_bytes(),
+                self.setup.unsaved_bytes_max,
+            ),
+            (
+                "changes for their causes",
+                held.held_changes(),
+                self.setup.held_changes_max,
+            ),
+            (
+                "edits for missing parts",
+                held.content().waiting().len(),
+                WAITING_MAX,
+            ),
+        ];
+        for (what, waiting, bound) in bounds {
+            Check::Bounds.that(waiting <= bound, || {
+                format!("{waiting} {what} wait, {bound} may")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// A replica has nothing without what it builds on.
+    fn check_causes(&mut self, node: usize, document: usize) -> Found<()> {
+        let stored = self.store.document(document);
+        let sessions = &mut self.nodes[node].sessions;
+        let session = sessions.get_mut(&document).expect("it runs");
+        let clock = session.document.clock();
+        for head in clock.heads() {
+            for counter in session.caused.get(head.replica) + 1..=head.counter {
+                let context = stored.context(Dot::new(head.replica, counter));
+                let caused = context.is_none_or(|context| clock.dominates(context));
+                Check::Lanes.that(caused, || {
+                    format!("node {node} has {head} without what it builds on")
+                })?;
+            }
+        }
+        session.caused = clock.clone();
+        Ok(())
     }
 
     fn perform_all(
@@ -147,6 +189,7 @@ impl World {
             if let Some(fuse) = &mut self.nodes[node].fuse {
                 if fuse.effects == 0 {
                     let lands = fuse.lands;
+                    self.tell(|| format!("  node {node} dies in the midst of a batch"));
                     return self.crash(node, lands);
                 }
                 fuse.effects -= 1;
@@ -435,6 +478,9 @@ fn words(event: &Event) -> String {
 impl Session {
     pub(super) fn tell(&mut self, input: Input, now: engine::Now) {
         self.document.handle(input, now, &mut self.effects);
+        for update in self.document.content().waiting() {
+            self.unattributed.merge_with(wire::inserted(update));
+        }
     }
 
     /// Has the document replay its past, if it has one to replay.
@@ -444,3 +490,6 @@ impl Session {
         }
     }
 }
+
+/// Edits that may wait for missing parts in one document (`engine/src/content/yjs/waiting.rs`).
+const WAITING_MAX: usize = 1_024;

@@ -176,6 +176,11 @@ impl Lasting {
         self.changes.iter().find(|stored| stored.change.dot == dot)
     }
 
+    /// What the author of a change had seen, if the change is stored.
+    pub(super) fn context(&self, dot: Dot) -> Option<&VectorClock> {
+        self.change(dot).map(|stored| &stored.change.context)
+    }
+
     /// Keeps a snapshot, once it has proved itself, as the server has it.
     pub(super) fn keep_snapshot(&mut self, snapshot: &Snapshot) -> bool {
         let good =

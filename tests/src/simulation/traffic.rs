@@ -11,6 +11,7 @@ use super::line::{Line, Read};
 use super::node::{Life, Mail, Session};
 use super::plan::{Edit, Poison};
 use super::world::World;
+use crate::editor::Editor;
 use crate::frames;
 
 impl World {
@@ -120,6 +121,18 @@ impl World {
         }
         let frame = self.clients[client].edit(edit);
         self.say(client, frame);
+    }
+
+    /// A client gets all that another has, past the server, and passes it on.
+    pub(super) fn share(&mut self, client: usize, from: usize) -> Found<()> {
+        let (reader, writer) = (&self.clients[client], &self.clients[from]);
+        if reader.document == writer.document && !reader.is_banished {
+            let update = writer.editor.everything();
+            let applied = reader.editor.apply(&update);
+            applied.map_err(|error| Check::Agreement.failed(error.to_string()))?;
+            self.say(client, frames::update(&update));
+        }
+        Ok(())
     }
 
     /// A client that is connected sends a frame.
@@ -262,11 +275,14 @@ fn poisonous(poison: Poison) -> Bytes {
     match poison {
         Poison::BrokenFrame => Bytes::from_static(&[0, 2, 200]),
         Poison::BrokenUpdate => frames::update(&[1, 2, 3]),
+        Poison::Panic => frames::update(&Editor::new(STRANGER).append("[[panic]]")),
         Poison::Contradiction => frames::update(PARENT_IS_NO_TYPE),
         Poison::BrokenVector => frames::have(&[0xff, 0xff, 0x03]),
     }
 }
 
+/// A client number that nobody else has.
+const STRANGER: u64 = 9_000_001;
 /// An item whose parent is a deleted number (`docs/decisions/0002-yrs-and-yjs.md`); the client number is nobody's.
 const PARENT_IS_NO_TYPE: &[u8] = &[
     0x01, 0x02, 0xfd, 0x07, 0x00, 0x08, 0x01, 0x01, 0x61, 0x01, 0x7d, 0x01, 0x04, 0x00, 0xfd, 0x07,

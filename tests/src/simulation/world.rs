@@ -106,6 +106,7 @@ impl World {
             Step::Notice { node } => self.notice(self.node(node))?,
             Step::Reload { client, node } => self.reload(self.client(client), self.node(node)),
             Step::Edit { client, ref edit } => self.edit(self.client(client), edit),
+            Step::Share { client, from } => self.share(self.client(client), self.client(from))?,
             Step::Upload { client, frames } => {
                 self.upload(self.client(client), frames)?;
             }

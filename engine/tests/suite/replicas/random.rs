@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use engine::Limits;
 
-use crate::random::{Dice, number};
+use crate::dice::{Dice, number};
 use crate::world::{Fault, Nodes};
 
 const SEEDS: u64 = 150;

@@ -48,8 +48,6 @@ pub(crate) struct World {
     pub(crate) resumed: Vec<ConnectionId>,
     /// What it wanted the other nodes told, or the store asked for on their account.
     pub(crate) abroad: Vec<Effect>,
-    /// Tells the document that its changes are stored before they are: the checks must notice.
-    pub(crate) dishonest: bool,
     /// The edits that anyone has sent to this document.
     brought: IdSet,
     /// Edits that waited behind a hole. Who knows of them repeats them with all that it sends, and they are passed on.
@@ -109,7 +107,6 @@ pub(crate) fn unopened_as(
         alarms: Vec::new(),
         resumed: Vec::new(),
         abroad: Vec::new(),
-        dishonest: false,
         brought: IdSet::new(),
         unattributed: IdSet::new(),
         replica,
@@ -324,10 +321,7 @@ impl World {
             return false;
         };
         let through = changes.last().expect("appends are not empty").dot.counter;
-        if self.dishonest {
-            self.tell(Input::Committed { through });
-            self.store.append(&changes);
-        } else if self.store.append(&changes) {
+        if self.store.append(&changes) {
             self.tell(Input::Committed { through });
         } else {
             self.tell(Input::CommitFailed);
