@@ -24,6 +24,7 @@ pub fn updates() -> Vec<Named> {
         ("clock-2e32", unhex("010107ffffffff0f04010174017800")),
         ("many-clients", many_clients(400)),
         ("nested-types", nested_types(400)),
+        ("nested-types-5000", nested_types(5_000)),
         ("text-not-utf8", unhex("010107000401017403fffec000")),
         ("key-not-utf8", unhex("010107002801017401ff017d0100")),
         ("client-zero", unhex("0101000004010174017800")),
@@ -64,14 +65,16 @@ pub fn sequences() -> Vec<(&'static str, Vec<Vec<u8>>)> {
         unhex("0101010004010174046162636400"),
         unhex("000101010001"),
     ];
-    let ascending = (0..60).map(|at| insertion(1_000 + at, 0)).collect();
-    let in_pieces = vec![nested_types(200), unhex("000107010001")];
+    let ascending = (0..1_500).map(|at| insertion(1_000 + at, 0)).collect();
+    let then_deleted = vec![nested_types(200), unhex("000107010001")];
+    let in_pieces = (0..700).map(nested_piece).collect();
     vec![
         ("silenced-client", silenced),
         ("gaps-that-never-close", gaps),
         ("one-id-two-contents", fork),
         ("ascending-clients", ascending),
-        ("nested-types-then-deleted", in_pieces),
+        ("nested-types-then-deleted", then_deleted),
+        ("nested-types-in-pieces", in_pieces),
     ]
 }
 
@@ -191,6 +194,21 @@ fn nested_types(depth: u32) -> Vec<u8> {
         update.push(0);
     }
     update.push(0);
+    update
+}
+
+/// One of the lists that each hold the next.
+fn nested_piece(clock: u32) -> Vec<u8> {
+    let mut update = vec![1, 1, 7];
+    update.write_var(clock);
+    match clock.checked_sub(1) {
+        None => update.extend_from_slice(&unhex("070101740000")),
+        Some(above) => {
+            update.extend_from_slice(&[7, 0, 7]);
+            update.write_var(above);
+            update.extend_from_slice(&[0, 0]);
+        }
+    }
     update
 }
 
