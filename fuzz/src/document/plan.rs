@@ -1,7 +1,7 @@
 //! The plan: each step is a byte that says what happens, and the bytes that it needs.
 
 use bytes::Bytes;
-use engine::{Input, Intent, Limits, PresenceEntry, PresenceId};
+use engine::{Input, Intent, Limits, PresenceEntry, PresenceId, WriterPolicy};
 use protocol::ywebsocket;
 
 use super::store::Fault;
@@ -11,8 +11,11 @@ use crate::script::{Script, write_chunk};
 
 /// The bounds under which the plan is played.
 pub(super) fn limits(script: &mut Script<'_>) -> Limits {
+    let modes = script.byte();
+    let policies = [WriterPolicy::Off, WriterPolicy::Warn, WriterPolicy::Strict];
     Limits {
-        shared: script.flag(),
+        shared: modes & 1 == 1,
+        writers: policies[usize::from(modes >> 1) % policies.len()],
         unsaved_bytes_max: script.one_of(&[1 << 20, 2_000]),
         updates_per_change_max: 1 + usize::from(script.below(4)),
         changes_per_append_max: 1 + usize::from(script.below(6)),
