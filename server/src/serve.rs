@@ -1,6 +1,7 @@
 //! `quire serve`: builds everything from the configuration, serves until told to stop, and stops without losing a word.
 
 use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
@@ -142,6 +143,8 @@ fn document_limits(config: &Config) -> Limits {
         snapshot_bytes: config.document.snapshot_bytes,
         idle_ms: millis(config.document.idle),
         writers: config.limits.client_ids,
+        nesting_max: config.limits.type_depth,
+        document_weight_max: config.limits.document_memory,
         presence: PresenceLimits {
             timeout_ms: millis(config.presence.timeout),
             entries_per_connection_max: config.limits.presence_entries,
@@ -263,16 +266,19 @@ fn banner(config: &Config, address: SocketAddr) {
         StoreChoice::Memory => "memory (nothing survives a restart)".to_owned(),
         StoreChoice::Sqlite => format!("SQLite in {}", config.data_dir.display()),
     };
-    println!(
-        "Quire {} is listening on http://{address}",
+    let banner = format!(
+        "Quire {} is listening on http://{address}
+  pages        http://{address}/
+  y-websocket  ws://{address}/{{document}}
+               ws://{address}/yjs/{{workspace}}/{{document}}
+  API          http://{address}/api/v1 (described in /openapi.json)
+  storage      {store}
+  access       anonymous: everyone who can reach this address reads and writes
+",
         env!("CARGO_PKG_VERSION")
     );
-    println!("  pages        http://{address}/");
-    println!("  y-websocket  ws://{address}/{{document}}");
-    println!("               ws://{address}/yjs/{{workspace}}/{{document}}");
-    println!("  API          http://{address}/api/v1 (described in /openapi.json)");
-    println!("  storage      {store}");
-    println!("  access       anonymous: everyone who can reach this address reads and writes");
+    // Whoever started the server may have gone and closed the other end.
+    let _ = io::stdout().write_all(banner.as_bytes());
 }
 
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);

@@ -45,6 +45,9 @@ pub(super) struct Count(pub(super) usize);
 /// How deep something may be nested that is read by functions that call themselves.
 pub(super) struct Depth(pub(super) usize);
 
+/// How deep shared types may be nested in a document.
+pub(super) struct TypeDepth(pub(super) u16);
+
 /// Filter directives that `tracing` understands.
 pub(super) struct Filter(pub(super) String);
 
@@ -172,6 +175,15 @@ impl Form for Depth {
     }
 }
 
+impl Form for TypeDepth {
+    const EXPECTED: &'static str = "a whole number from 1 to 512";
+
+    fn parse(text: &str) -> Option<Self> {
+        let depth = text.parse().ok()?;
+        (1..=512).contains(&depth).then_some(Self(depth))
+    }
+}
+
 fn parse_size(text: &str, allowed: RangeInclusive<u64>) -> Option<usize> {
     let ByteSize(bytes) = text.parse().ok()?;
     allowed.contains(&bytes).then_some(bytes)?.try_into().ok()
@@ -211,5 +223,6 @@ mod tests {
         }
         assert!(FrameSize::parse("2GiB").is_none());
         assert!(Depth::parse("129").is_none() && Depth::parse("0").is_none());
+        assert!(TypeDepth::parse("513").is_none() && TypeDepth::parse("0").is_none());
     }
 }

@@ -33,7 +33,7 @@ use std::time::Duration;
 use engine::WriterPolicy;
 
 use crate::telemetry::logs::LogFormat;
-use form::{Count, Depth, Filter, FrameSize, Memory, Size};
+use form::{Count, Depth, Filter, FrameSize, Memory, Size, TypeDepth};
 use values::Values;
 
 /// Everything that can be set about a server.
@@ -85,6 +85,10 @@ pub struct LimitsConfig {
     pub client_advance: u64,
     /// Nesting of a value.
     pub value_depth: usize,
+    /// Nesting of shared types in one document.
+    pub type_depth: u16,
+    /// What one document may weigh, in bytes.
+    pub document_memory: usize,
     /// What becomes of edits under the client id of somebody else who is connected.
     pub client_ids: WriterPolicy,
     /// Presence entries that one connection may own.
@@ -227,6 +231,7 @@ impl LimitsConfig {
         let count = |key| values.get(key).map(|Count(count)| count);
         let FrameSize(message_bytes) = values.get("limits.message_bytes")?;
         let Depth(value_depth) = values.get("limits.value_depth")?;
+        let TypeDepth(type_depth) = values.get("limits.type_depth")?;
         Ok(Self {
             message_bytes,
             update_items: count("limits.update_items")? as u64,
@@ -234,6 +239,8 @@ impl LimitsConfig {
             update_memory: size("limits.update_memory")? as u64,
             client_advance: count("limits.client_advance")? as u64,
             value_depth,
+            type_depth,
+            document_memory: size("limits.document_memory")?,
             client_ids: values.get("limits.client_ids")?,
             presence_entries: count("limits.presence_entries")?,
             presence_state_bytes: size("limits.presence_state_bytes")?,

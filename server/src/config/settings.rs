@@ -12,7 +12,7 @@ pub struct Setting {
 }
 
 /// All settings, in the order in which they are shown.
-pub const SETTINGS: [Setting; 34] = [
+pub const SETTINGS: [Setting; 36] = [
     Setting::new("listen", "127.0.0.1:1234"),
     Setting::new("data_dir", "./quire-data"),
     Setting::new("store", "sqlite"),
@@ -25,6 +25,8 @@ pub const SETTINGS: [Setting; 34] = [
     Setting::new("limits.update_memory", "512MiB"),
     Setting::new("limits.client_advance", "67108864"),
     Setting::new("limits.value_depth", "128"),
+    Setting::new("limits.type_depth", "512"),
+    Setting::new("limits.document_memory", "1GiB"),
     Setting::new("limits.client_ids", "warn"),
     Setting::new("limits.presence_entries", "64"),
     Setting::new("limits.presence_state_bytes", "64KiB"),
