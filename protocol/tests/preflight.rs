@@ -270,6 +270,35 @@ fn an_old_document_of_many_writers_is_let_through() {
     assert_eq!(update(&bytes), Ok(()));
 }
 
+/// A subdocument is a few bytes and takes a kilobyte.
+#[test]
+fn a_hundred_thousand_subdocuments_pass_and_a_million_do_not() {
+    let subdocuments = |count: u64| {
+        let mut bytes = vec![1];
+        number(&mut bytes, count);
+        bytes.extend([7, 0]);
+        for clock in 0..count {
+            if clock == 0 {
+                bytes.extend([9, 1, 1, b't']);
+            } else {
+                bytes.extend([0x89, 7]);
+                number(&mut bytes, clock - 1);
+            }
+            bytes.extend([1, b'g', 126]);
+        }
+        bytes.push(0);
+        bytes
+    };
+    assert_eq!(update(&subdocuments(100_000)), Ok(()));
+    assert!(matches!(
+        update(&subdocuments(1_000_000)),
+        Err(FrameError::TooMany {
+            field: "bytes of memory",
+            ..
+        })
+    ));
+}
+
 fn number(bytes: &mut Vec<u8>, mut number: u64) {
     while number > 0x7f {
         bytes.push(number as u8 | 0x80);
@@ -332,6 +361,14 @@ fn presence_is_json_that_clients_can_parse() {
         shown(r#"{"user":{"name":"\ud800 <b>","x":1e999}}"#.to_owned()),
         Ok(())
     );
+    for odd in [
+        r#"{"user":1,"user":2,"__proto__":{"a":1}}"#,
+        r#""</script><img src=x onerror=alert(1)>""#,
+        "-1e999",
+    ] {
+        assert_eq!(shown(odd.to_owned()), Ok(()), "it passes as it came");
+    }
+    assert_eq!(shown(format!("\"{}\"", "x".repeat(1 << 20))), Ok(()));
     assert!(shown("not json".to_owned()).is_err());
     assert!(shown(String::new()).is_err());
     assert!(shown(format!("{}{}", "[".repeat(30_000), "]".repeat(30_000))).is_err());

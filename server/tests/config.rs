@@ -289,6 +289,19 @@ fn silence_is_longer_than_the_wait_for_a_ping() {
 }
 
 #[test]
+fn the_page_of_limits_has_every_limit() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/limits.md");
+    let page = fs::read_to_string(page).unwrap();
+    let limits = SETTINGS
+        .iter()
+        .filter(|setting| setting.key.starts_with("limits."));
+    for limit in limits {
+        let key = format!("`{}`", limit.key);
+        assert!(page.contains(&key), "docs/limits.md does not name {key}");
+    }
+}
+
+#[test]
 fn the_page_for_operators_has_every_setting_with_its_default() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/configuration.md");
     let page = fs::read_to_string(page).unwrap();

@@ -9,6 +9,8 @@ export const REMOTE = 'remote'
 // behind one it spoils the next character, in the writer's document only. Pairs do get cut later.
 const PIECES = ['a', 'bc', 'defg', ' ', '\n', 'é', 'e\u0301', '漢字', '😀', '👩‍👧', 'x😀y']
 const KEYS = ['k0', 'k1', 'k2', 'k3']
+// Few, so that one subdocument stands in several places, and of several writers.
+const GUIDS = ['g0', 'g1', 'g2']
 const MARKS = [{ bold: true }, { bold: null }, { italic: true }, { link: { href: 'x' } }, { bold: true, italic: null }]
 
 export function writeHistory (random, steps, clients) {
@@ -124,6 +126,7 @@ class Writer {
       () => random.below(1000), () => -random.word(), () => random.below(100) / 8, () => 2 ** 40 + random.below(9),
       () => random.chance(0.5), () => null, () => random.pick(PIECES.slice(0, 10)),
       () => ({ a: [1, { b: null }], c: 'd' }), () => [random.below(9), 'x', []],
+      () => new Y.Doc({ guid: random.pick(GUIDS), gc: random.chance(0.7), autoLoad: random.chance(0.3) }),
       () => new Y.Text(random.pick(PIECES)), () => new Y.Map([['k0', random.below(9)]]), () => Y.Array.from([1, 'two'])
     ]
     return random.pick(values)()

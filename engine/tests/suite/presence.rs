@@ -164,3 +164,44 @@ fn one_connection_can_not_fill_the_table() {
         1
     );
 }
+
+/// Who was first to say somebody's id with the largest version there is keeps it only as long as he stays, and it can be
+/// remembered.
+#[test]
+fn the_last_version_freezes_nobody_for_good() {
+    let mut presence = table();
+    presence.update(ADA, 0, vec![entry(5, u32::MAX, Some("squatter"))], at(0));
+    let own = |version| vec![entry(5, version, Some("own"))];
+    assert_eq!(presence.update(BEN, 0, own(1), at(1)), vec![]);
+    assert_eq!(presence.close(ADA, at(10)), vec![entry(5, u32::MAX, None)]);
+    assert_eq!(presence.update(BEN, 0, own(2), at(11)), vec![], "an echo");
+    presence.expire(at(30_011));
+    assert_eq!(presence.update(BEN, 0, own(3), at(30_012)), own(3));
+}
+
+#[test]
+fn floods_of_ids_and_of_goodbyes_leave_nothing_behind() {
+    let mut presence = table();
+    let goodbyes = (0..10_000).map(|id| entry(id, u32::MAX, None)).collect();
+    assert_eq!(presence.update(ADA, 0, goodbyes, at(0)), vec![]);
+    assert!(presence.is_empty() && presence.recently_gone().is_empty());
+    let ids = (0..10_000).map(|id| entry(id, 1, Some("x"))).collect();
+    assert_eq!(presence.update(ADA, 0, ids, at(1)).len(), 64);
+    assert_eq!(presence.close(ADA, at(2)).len(), 64);
+    assert!(presence.is_empty());
+}
+
+#[test]
+fn a_state_that_is_too_long_is_dropped_and_its_neighbour_is_not() {
+    let mut presence = table();
+    let long = PresenceEntry {
+        id: PresenceId(1),
+        version: 1,
+        state: Some(Bytes::from(vec![b' '; 1024 * 1024])),
+    };
+    let short = entry(2, 1, Some("x"));
+    assert_eq!(
+        presence.update(ADA, 0, vec![long, short.clone()], at(0)),
+        vec![short]
+    );
+}

@@ -31,6 +31,10 @@ impl<'a> Scan<'a> {
     /// A number of at most 53 bits. lib0 reads on through any run of `0x80`; eight bytes hold all there is to read.
     pub(super) fn number(&mut self, field: &'static str) -> Result<u64, FrameError> {
         let start = self.at;
+        if let Some(&byte) = self.bytes.get(start).filter(|byte| **byte < 0x80) {
+            self.at += 1;
+            return Ok(byte.into());
+        }
         let mut value = 0;
         for shift in (0..56).step_by(7) {
             let byte = self.byte(field)?;
