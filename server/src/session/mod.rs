@@ -111,7 +111,7 @@ impl Session {
             // Whoever was just woken may be waiting for this very thread, and would wait for the next batch too.
             tokio::task::yield_now().await;
             let answer = self.wait(&mut mails).await;
-            let is_heavy = self.work.is_heavy(bytes_of(&mails));
+            let is_heavy = self.work.is_heavy(burden_of(&mails), self.weight);
             self.work.begin();
             apart(is_heavy, || self.take_in(answer, &mut mails, &mut effects));
             self.replay(&mut effects).await;
@@ -434,16 +434,18 @@ fn loaded(key: &DocumentKey, past: Past) -> Loaded {
 }
 
 /// Bytes of edits in what has come.
-fn bytes_of(mails: &[Mail]) -> usize {
+/// How much mails ask for: the bytes of their edits, and for each pull what an answer is worth.
+fn burden_of(mails: &[Mail]) -> usize {
     let intents = mails.iter().flat_map(|mail| match mail {
         Mail::Intents { intents, .. } => &intents[..],
         _ => &[],
     });
-    let bytes = |intent: &Intent| match intent {
+    let burden = |intent: &Intent| match intent {
         Intent::Push { payload, .. } => payload.len(),
+        Intent::Pull { .. } => PULL_BURDEN_BYTES,
         _ => 0,
     };
-    intents.map(bytes).sum()
+    intents.map(burden).sum()
 }
 
 async fn verify_and_store(world: Arc<World>, snapshot: Snapshot) -> anyhow::Result<()> {
@@ -469,6 +471,8 @@ async fn sleep_until(deadline: Option<tokio::time::Instant>) {
 const REPLAY_BYTES_AT_ONCE: usize = 64 * 1024;
 /// What a piece of the past costs besides its bytes.
 const PIECE_OVERHEAD_BYTES: usize = 64;
+/// What answering a pull is likened to, in bytes of edits: in a large document, all of it may have to be encoded.
+const PULL_BURDEN_BYTES: usize = 1024;
 /// Mails handled as one batch.
 const BATCH_MAX: usize = 256;
 /// One load or one append, and one snapshot: the document asks for no more at a time.
