@@ -60,11 +60,11 @@ impl Writer {
     /// Takes in what the server sent.
     ///
     /// # Panics
-    /// The server sent what is no update.
+    /// The server sent what is no update, or contradicts what writers made.
     pub fn hear(&self, update: &[u8]) {
         let update = Update::decode_v1(update).expect("the server sends updates");
-        // What hostile clients wrote may contradict itself; a client then has what it could take.
-        let _ = self.doc.transact_mut().apply_update(update);
+        let applied = self.doc.transact_mut().apply_update(update);
+        applied.expect("what writers made does not contradict itself");
     }
 
     /// What the writer has.

@@ -38,8 +38,8 @@ impl Other {
     }
 
     /// A client of the other replica edits, and that is stored.
-    pub(super) fn edit(&mut self, store: &mut Store, script: &mut Script<'_>) {
-        for change in store.changes_from(self.heard) {
+    pub(super) fn edit(&mut self, store: &mut Store, hears: bool, script: &mut Script<'_>) {
+        for change in store.changes_from(self.heard).filter(|_| hears) {
             let updates = change.updates().unwrap_or_default();
             updates.iter().for_each(|update| self.writer.hear(update));
         }

@@ -149,9 +149,10 @@ impl World {
         });
     }
 
-    /// A client reads all that it was sent, and sends what it is asked for.
+    /// A client reads all that it was sent, and sends what it is asked for. Its document is one of yrs that nothing
+    /// protects, so it takes in only what writers made.
     pub(super) fn read(&mut self, seat: usize) {
-        for answer in self.seats[seat].read() {
+        for answer in self.seats[seat].read(self.honest) {
             self.say(seat, answer);
         }
     }
@@ -206,7 +207,7 @@ impl World {
 
     pub(super) fn other_edits(&mut self, script: &mut Script<'_>) {
         if self.limits.shared {
-            self.other.edit(&mut self.store, script);
+            self.other.edit(&mut self.store, self.honest, script);
         }
     }
 
@@ -459,7 +460,7 @@ impl World {
 }
 
 impl Seat {
-    fn read(&mut self) -> Vec<Intent> {
+    fn read(&mut self, hears: bool) -> Vec<Intent> {
         let Some(line) = &mut self.line else {
             return Vec::new();
         };
@@ -467,14 +468,17 @@ impl Seat {
         for (event, shows) in line.queue.drain(..) {
             line.seen = line.seen.max(shows);
             match event {
-                Event::Missing { payload } | Event::Change { payload } => {
+                Event::Missing { payload } | Event::Change { payload } if hears => {
                     self.writer.hear(&payload);
                 }
                 Event::Have { .. } => answers.push(Intent::Push {
                     payload: self.writer.everything(),
                     tag: PushTag(ywebsocket::STEP2.0),
                 }),
-                Event::Ack { .. } | Event::Presence(_) => {}
+                Event::Missing { .. }
+                | Event::Change { .. }
+                | Event::Ack { .. }
+                | Event::Presence(_) => {}
             }
         }
         answers
