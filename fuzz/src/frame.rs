@@ -77,19 +77,24 @@ fn open(effects: &mut Effects) -> Document {
     let limits = Limits::default();
     let mut document = Document::open(key, Kind::Yjs, ReplicaId(2), limits, effects)
         .expect("documents of this kind are served");
-    let mut inputs = vec![Input::Opened(Loaded {
+    let past = Loaded {
         kind: Some(Kind::Yjs),
         changes: writer::log(),
         ..Loaded::default()
-    })];
-    inputs.extend([SENDER, READER].map(|connection| Input::Joined {
-        connection,
-        author: None,
-        kind: Kind::Yjs,
-    }));
-    for input in inputs {
+    };
+    document.handle(Input::Opened(past), Now::default(), effects);
+    while document.next_replay().is_some() {
+        document.replay(Now::default(), effects);
+    }
+    for connection in [SENDER, READER] {
+        let input = Input::Joined {
+            connection,
+            author: None,
+            kind: Kind::Yjs,
+        };
         document.handle(input, Now::default(), effects);
     }
+    assert_eq!(document.peers(), 2, "both are let in");
     document.settle(Now::default(), effects);
     document
 }
