@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use engine::{
     Audience, Change, CloseReason, ConnectionId, Document, DocumentKey, Effect, Effects, Event,
-    Input, Intent, Kind, Limits, Now, Phase, PushTag, ReplicaId, Snapshot,
+    Input, Intent, Kind, Limits, Now, Phase, PushTag, ReplicaId, Snapshot, WriterPolicy,
 };
 use protocol::preflight::Bounds;
 use protocol::ywebsocket;
@@ -399,7 +399,13 @@ impl World {
                     "a document is put away only when all is stored"
                 );
             }
-            Effect::ForeignEdit { .. } => panic!("the policy is off"),
+            Effect::ForeignEdit { .. } => {
+                assert_ne!(
+                    self.limits.writers,
+                    WriterPolicy::Off,
+                    "it is not looked at"
+                );
+            }
             Effect::ReadOnly { reason } => assert!(
                 reason == "its content broke too often" || self.may_contradict(),
                 "what is stored can not be used: {reason}"
