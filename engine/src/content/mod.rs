@@ -210,6 +210,13 @@ impl Content {
         }
     }
 
+    /// A payload that holds nothing.
+    pub fn nothing(&self) -> Bytes {
+        match &self.0 {
+            Engine::Yjs(_) => Bytes::from_static(yjs::NOTHING),
+        }
+    }
+
     /// What a peer that has `have` lacks.
     ///
     /// # Errors

@@ -322,7 +322,8 @@ impl Document {
 
     /// Sends a client that is behind the difference, and asks for what it has (it may have been asked before, and never
     /// have got to read that), once none of its own edits wait for the store: some clients take the
-    /// sight of their own edit as word that it is stored.
+    /// sight of their own edit as word that it is stored. What was dropped may have been the answer to its pull, and it may
+    /// wait for one, so it is answered too.
     fn catch_up(&mut self, connection: ConnectionId, now: Now, effects: &mut Effects) {
         if self.phase.is_building() {
             return;
@@ -353,6 +354,13 @@ impl Document {
         effects.push(Effect::Resume { connection });
         self.ask_for_missing(connection, effects);
         self.send_content(connection, Event::Change { payload }, effects);
+        effects.push(Effect::Send {
+            to: Audience::One(connection),
+            event: Event::Missing {
+                payload: self.content.nothing(),
+            },
+            shows: None,
+        });
         let gone = self.presence.recently_gone();
         let presence = gone.into_iter().chain(self.presence.all()).collect();
         show_presence_to(connection, presence, effects);

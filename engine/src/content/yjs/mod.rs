@@ -506,3 +506,6 @@ const STRUCT_BYTES: usize = 256;
 /// How deep shared types may be nested in what was taken in once: deeper than what comes anew may be, because collected
 /// types count in a log and not in a snapshot. Reading so many levels has to fit on any thread's stack.
 const STORED_NESTING_MAX: u16 = 640;
+
+/// An update of no items and no deletions.
+pub(super) const NOTHING: &[u8] = &[0, 0];
