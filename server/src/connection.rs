@@ -7,7 +7,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use axum::extract::ws::WebSocket;
 use bytes::Bytes;
 use engine::{CloseReason, ConnectionId, DocumentKey, Intent};
 use protocol::close::Close;
@@ -20,8 +19,8 @@ use crate::clock::Clock;
 use crate::hub::{Hub, JoinError};
 use crate::mail::{Joining, Mail, Mailbox};
 use crate::outbox::{Outbox, OutboxLimits, Taken};
-use crate::receiving::{Held, Meter};
-use crate::socket::{self, Broken, Incoming, SocketReader, SocketWriter};
+use crate::receiving::Held;
+use crate::socket::{self, Broken, Incoming, Socket, SocketReader, SocketWriter};
 use crate::telemetry::metrics;
 
 /// The bounds and delays of a connection.
@@ -40,14 +39,14 @@ pub struct ConnectionLimits {
 /// Serves one socket until it closes.
 pub async fn serve(
     hub: Hub,
-    (socket, meter): (WebSocket, Meter),
+    socket: Socket,
     dialect: Dialect,
     document: DocumentKey,
     limits: ConnectionLimits,
 ) {
     let id = hub.next_connection();
     let outbox = Outbox::new(limits.outbox);
-    let (mut reader, mut writer) = socket::split(socket, meter);
+    let (mut reader, mut writer) = socket::split(socket);
     let _counted = metrics::connection_opened();
     let joining = Joining {
         connection: id,
@@ -89,9 +88,9 @@ pub async fn serve(
 }
 
 /// Refuses a socket without opening anything: says why, in the dialect and in the close code.
-pub async fn refuse((socket, meter): (WebSocket, Meter), dialect: Dialect, reason: CloseReason) {
+pub async fn refuse(socket: Socket, dialect: Dialect, reason: CloseReason) {
     metrics::closed(reason);
-    say_goodbye(dialect, socket::split(socket, meter), reason).await;
+    say_goodbye(dialect, socket::split(socket), reason).await;
 }
 
 /// How a connection ended.

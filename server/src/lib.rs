@@ -1,7 +1,7 @@
 //! The server: everything that touches the world. Wiring only; what a document is stands in `engine`, what bytes mean in
 //! `protocol`, what survives in `storage`.
 //!
-//! A [`connection`] is one socket. Its dialect's adapter turns frames into intents, which go to the mailbox of a
+//! The [`listener`] takes connections. A [`connection`] is one [`socket`]. Its dialect's adapter turns frames into intents, which go to the mailbox of a
 //! [`session`]: the task of one hot document, found or opened by the [`hub`]. The session feeds the document, performs
 //! its effects, and puts frames into each connection's [`outbox`]. [`http`] serves everything that is not a socket.
 
@@ -12,6 +12,7 @@ pub mod config;
 pub mod connection;
 pub mod http;
 pub mod hub;
+pub mod listener;
 pub mod mail;
 pub mod memory;
 pub mod outbox;
@@ -20,7 +21,7 @@ mod quarantine;
 pub mod receiving;
 pub mod serve;
 mod session;
-mod socket;
+pub mod socket;
 pub mod telemetry;
 pub mod watchdog;
 pub mod world;

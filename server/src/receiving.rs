@@ -3,17 +3,13 @@
 //! that asks for more is closed, to come back. A connection may always have a little, so that small messages pass.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
-use axum::extract::connect_info::Connected;
-use axum::serve::{IncomingStream, Listener};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 /// What all connections together may have received. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -34,7 +30,6 @@ struct Own {
     receiving: Receiving,
     /// Received, and not yet taken as a message.
     bytes: AtomicUsize,
-    is_counting: AtomicBool,
 }
 
 /// The bytes of a message that is not worked off yet; it is when this is dropped.
@@ -63,7 +58,6 @@ impl Receiving {
         Meter(Arc::new(Own {
             receiving: self.clone(),
             bytes: AtomicUsize::new(0),
-            is_counting: AtomicBool::new(false),
         }))
     }
 
@@ -78,9 +72,12 @@ impl Receiving {
 }
 
 impl Meter {
-    /// From now on what comes is parts of messages.
-    pub(crate) fn start(&self) {
-        self.0.is_counting.store(true, Ordering::Relaxed);
+    /// Counts what comes over a connection.
+    pub(crate) fn over<S>(self, stream: S) -> Metered<S> {
+        Metered {
+            stream,
+            meter: self,
+        }
     }
 
     /// A message is whole: takes over what has come for it.
@@ -98,11 +95,9 @@ impl Meter {
     }
 
     fn count(&self, bytes: usize) {
-        if self.0.is_counting.load(Ordering::Relaxed) {
-            self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
-            let all = &self.0.receiving.0.bytes;
-            all.fetch_add(bytes, Ordering::Relaxed);
-        }
+        self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let all = &self.0.receiving.0.bytes;
+        all.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 
@@ -118,43 +113,14 @@ impl Drop for Held {
     }
 }
 
-/// A listener whose connections are metered.
-pub(crate) struct Metered<L> {
-    pub(crate) listener: L,
-    pub(crate) receiving: Receiving,
-}
-
-impl<L: Listener<Io = TcpStream, Addr = SocketAddr>> Listener for Metered<L> {
-    type Io = MeteredStream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (MeteredStream, SocketAddr) {
-        let (stream, address) = self.listener.accept().await;
-        let meter = self.receiving.meter();
-        (MeteredStream { stream, meter }, address)
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
-}
-
-impl<L: Listener<Io = TcpStream, Addr = SocketAddr>> Connected<IncomingStream<'_, Metered<L>>>
-    for Meter
-{
-    fn connect_info(stream: IncomingStream<'_, Metered<L>>) -> Self {
-        stream.io().meter.clone()
-    }
-}
-
 /// A connection whose received bytes are counted.
 #[derive(Debug)]
-pub(crate) struct MeteredStream {
-    stream: TcpStream,
+pub(crate) struct Metered<S> {
+    stream: S,
     meter: Meter,
 }
 
-impl AsyncRead for MeteredStream {
+impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -170,7 +136,7 @@ impl AsyncRead for MeteredStream {
     }
 }
 
-impl AsyncWrite for MeteredStream {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -211,14 +177,6 @@ mod tests {
     fn bytes_count_until_their_message_is_worked_off() {
         let receiving = Receiving::new(100_000);
         let (one, two) = (receiving.meter(), receiving.meter());
-        one.count(5);
-        assert_eq!(
-            receiving.bytes(),
-            0,
-            "what comes before any message does not count"
-        );
-        one.start();
-        two.start();
         one.count(60_000);
         two.count(60_000);
         assert!(!one.has_room() && !two.has_room());

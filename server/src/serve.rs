@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use axum::serve::ListenerExt;
 use engine::{Limits, PresenceLimits};
 use metrics_exporter_prometheus::PrometheusHandle;
 use protocol::preflight::Bounds;
@@ -16,8 +15,9 @@ use storage::{MemoryStore, SqliteStore, Store};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::breadcrumb::{self, Crumbs};
@@ -27,9 +27,10 @@ use crate::connection::ConnectionLimits;
 use crate::http::health::Health;
 use crate::http::{self, App, SocketLimits};
 use crate::hub::{Hub, HubLimits};
+use crate::listener::{self, HeadLimits};
 use crate::memory::Memory;
 use crate::outbox::OutboxLimits;
-use crate::receiving::{Meter, Metered, Receiving};
+use crate::receiving::Receiving;
 use crate::session;
 use crate::telemetry::metrics;
 use crate::watchdog::{self, Watchdog, WatchdogLimits};
@@ -41,7 +42,8 @@ use crate::world::World;
 /// The configuration can not be served, the address is taken, or the store can not be opened.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     config.check()?;
-    let listener = bind(config.listen).await?;
+    listener::raise_open_files();
+    let listener = bind(config.listen)?;
     let _lock = lock_data(&config)?;
     let store = open_store(&config).await?;
     let metrics = metrics::init()?;
@@ -52,29 +54,13 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     tokio::spawn(upkeep(metrics.clone()));
     let app = assemble(&config, store.clone(), Some(metrics), crumbs).await?;
     banner(&config, listener.local_addr()?);
-    let stop = Arc::new(Notify::new());
-    let stopped = stop.clone();
+    let stopping = CancellationToken::new();
     let router = http::router(app.clone());
-    let listener = listener.tap_io(|socket| {
-        // Without this, small frames wait for each other in the kernel (Nagle's algorithm).
-        if let Err(error) = socket.set_nodelay(true) {
-            warn!("TCP_NODELAY was refused: {error}");
-        }
-    });
-    let receiving = app.hub.world().receiving.clone();
-    let listener = Metered {
-        listener,
-        receiving,
-    };
-    let service = router.into_make_service_with_connect_info::<Meter>();
-    let serving = axum::serve(listener, service)
-        .with_graceful_shutdown(async move { stopped.notified().await })
-        .into_future();
-    tokio::select! {
-        ended = serving => ended.context("the listener failed")?,
-        () = stop_signal() => {}
-    }
-    stop.notify_one();
+    let serving = listener::serve(listener, router, head_limits(&config), stopping.clone());
+    let serving = tokio::spawn(serving);
+    stop_signal().await;
+    stopping.cancel();
+    serving.await.context("the listener failed")?;
     shut_down(&app, &*store, config.shutdown.grace).await;
     Ok(())
 }
@@ -132,6 +118,7 @@ async fn assemble(
         sockets: socket_limits(config),
         connections: Arc::new(Semaphore::new(config.limits.connections)),
         rebuilds: Semaphore::new(REBUILDS_MAX),
+        body_time_max: config.limits.request_time,
         metrics,
     }))
 }
@@ -190,8 +177,15 @@ async fn upkeep(metrics: PrometheusHandle) {
     }
 }
 
-async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| {
+fn head_limits(config: &Config) -> HeadLimits {
+    HeadLimits {
+        bytes_max: config.limits.request_head_bytes,
+        time_max: config.limits.request_time,
+    }
+}
+
+fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    listener::listen(address).with_context(|| {
         format!("can not listen on {address}; is another server using the port? --listen chooses another address")
     })
 }

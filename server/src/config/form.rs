@@ -38,6 +38,8 @@ pub(super) struct FrameSize(pub(super) usize);
 
 /// A number of bytes of this machine's memory; `auto` is half of it.
 pub(super) struct Memory(pub(super) usize);
+/// A number of bytes that the head of a request may have.
+pub(super) struct HeadSize(pub(super) usize);
 
 /// A number of things, at least one.
 pub(super) struct Count(pub(super) usize);
@@ -154,6 +156,14 @@ impl Form for FrameSize {
 
     fn parse(text: &str) -> Option<Self> {
         parse_size(text, KIB..=GIB).map(Self)
+    }
+}
+
+impl Form for HeadSize {
+    const EXPECTED: &'static str = "a size from 8KiB to 1GiB such as 16KiB";
+
+    fn parse(text: &str) -> Option<Self> {
+        parse_size(text, 8 * KIB..=GIB).map(Self)
     }
 }
 

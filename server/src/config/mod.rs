@@ -33,7 +33,7 @@ use std::time::Duration;
 use engine::WriterPolicy;
 
 use crate::telemetry::logs::LogFormat;
-use form::{Count, Depth, Filter, FrameSize, Memory, Size, TypeDepth};
+use form::{Count, Depth, Filter, FrameSize, HeadSize, Memory, Size, TypeDepth};
 use values::Values;
 
 /// Everything that can be set about a server.
@@ -95,6 +95,10 @@ pub struct LimitsConfig {
     pub presence_entries: usize,
     /// The longest presence state, in bytes.
     pub presence_state_bytes: usize,
+    /// The longest head of a request, in bytes.
+    pub request_head_bytes: usize,
+    /// How long the head of a request may take to arrive, and again its body.
+    pub request_time: Duration,
     /// Edits of one document that may wait while the store is down, in bytes.
     pub unsaved_document_bytes: usize,
     /// Edits of all documents that may wait while the store is down, in bytes.
@@ -232,6 +236,7 @@ impl LimitsConfig {
         let FrameSize(message_bytes) = values.get("limits.message_bytes")?;
         let Depth(value_depth) = values.get("limits.value_depth")?;
         let TypeDepth(type_depth) = values.get("limits.type_depth")?;
+        let HeadSize(request_head_bytes) = values.get("limits.request_head_bytes")?;
         Ok(Self {
             message_bytes,
             update_items: count("limits.update_items")? as u64,
@@ -244,6 +249,8 @@ impl LimitsConfig {
             client_ids: values.get("limits.client_ids")?,
             presence_entries: count("limits.presence_entries")?,
             presence_state_bytes: size("limits.presence_state_bytes")?,
+            request_head_bytes,
+            request_time: values.get("limits.request_time")?,
             unsaved_document_bytes: size("limits.unsaved_document_bytes")?,
             unsaved_node_bytes: size("limits.unsaved_node_bytes")?,
             mailbox: count("limits.mailbox")?,

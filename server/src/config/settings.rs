@@ -12,7 +12,7 @@ pub struct Setting {
 }
 
 /// All settings, in the order in which they are shown.
-pub const SETTINGS: [Setting; 36] = [
+pub const SETTINGS: [Setting; 38] = [
     Setting::new("listen", "127.0.0.1:1234"),
     Setting::new("data_dir", "./quire-data"),
     Setting::new("store", "sqlite"),
@@ -30,6 +30,8 @@ pub const SETTINGS: [Setting; 36] = [
     Setting::new("limits.client_ids", "warn"),
     Setting::new("limits.presence_entries", "64"),
     Setting::new("limits.presence_state_bytes", "64KiB"),
+    Setting::new("limits.request_head_bytes", "16KiB"),
+    Setting::new("limits.request_time", "5s"),
     Setting::new("limits.unsaved_document_bytes", "16MiB"),
     Setting::new("limits.unsaved_node_bytes", "256MiB"),
     Setting::new("limits.mailbox", "1024"),

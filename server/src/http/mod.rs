@@ -4,15 +4,20 @@
 //! page to a browser and the document `edit` to a WebSocket client.
 
 pub mod api;
+mod handshake;
 pub mod health;
 pub mod problem;
 mod upgrade;
 mod web;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::middleware;
+use axum::extract::Request;
+use axum::http::{HeaderValue, header};
+use axum::middleware::{self, Next};
+use axum::response::Response;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -36,6 +41,8 @@ pub struct App {
     pub connections: Arc<Semaphore>,
     /// One permit for each request that may rebuild content from the log; further ones wait.
     pub rebuilds: Semaphore,
+    /// How long the body of a request may take to arrive.
+    pub body_time_max: Duration,
     /// The page that Prometheus reads; none in tests that have no recorder.
     pub metrics: Option<PrometheusHandle>,
 }
@@ -58,5 +65,18 @@ pub fn router(app: Arc<App>) -> Router {
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(middleware::from_fn_with_state(app, upgrade::intercept))
+        .layer(middleware::from_fn(close_after_chunks))
         .layer(CatchPanicLayer::custom(problem::panicked))
+}
+
+/// A request in chunks may have had a length as well, which the HTTP library takes away. Two servers that disagree about
+/// its end would see two requests behind it or one, so nothing behind it is read (RFC 9112, section 6.1).
+async fn close_after_chunks(request: Request, next: Next) -> Response {
+    let in_chunks = request.headers().contains_key(header::TRANSFER_ENCODING);
+    let mut response = next.run(request).await;
+    if in_chunks {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    response
 }

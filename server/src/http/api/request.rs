@@ -1,6 +1,7 @@
 //! How requests are read. Whatever cannot be read becomes a problem that names the part and what it should have been.
 
 use std::error::Error;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
@@ -9,7 +10,9 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use engine::DocumentKey;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
+use crate::http::App;
 use crate::http::problem::Problem;
 
 /// The workspace that a path names.
@@ -64,13 +67,15 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> 
     }
 }
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        match Json::from_request(request, state).await {
-            Ok(Json(body)) => Ok(Self(body)),
-            Err(rejection) => Err(bad_body(&rejection)),
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        let reading = Json::from_request(request, app);
+        match timeout(app.body_time_max, reading).await {
+            Ok(Ok(Json(body))) => Ok(Self(body)),
+            Ok(Err(rejection)) => Err(bad_body(&rejection)),
+            Err(_) => Err(late_body()),
         }
     }
 }
@@ -121,6 +126,11 @@ fn bad_body(rejection: &JsonRejection) -> Problem {
             "the body did not arrive whole; send it again",
         ),
     }
+}
+
+fn late_body() -> Problem {
+    let detail = "the body did not arrive in time; send it again";
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "body_late", detail)
 }
 
 fn not_utf8() -> Problem {

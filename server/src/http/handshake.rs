@@ -1,0 +1,141 @@
+//! The opening handshake of a WebSocket (RFC 6455, section 4.2): read strictly, answered plainly. No extension is ever
+//! agreed to, so nothing that comes is compressed.
+
+use std::future::Future;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use hyper::upgrade::OnUpgrade;
+use tracing::debug;
+use tungstenite::handshake::derive_accept_key;
+
+use super::problem::Problem;
+use crate::receiving::Meter;
+use crate::socket::Socket;
+
+/// A request to upgrade that is as it should be.
+pub(super) struct Handshake {
+    accept: String,
+    upgrade: OnUpgrade,
+    message_bytes_max: usize,
+    meter: Meter,
+}
+
+/// Whether a request asks for a WebSocket at all.
+pub(super) fn is_asked_for(headers: &HeaderMap) -> bool {
+    names(headers, &header::UPGRADE, "websocket")
+}
+
+impl Handshake {
+    /// Reads a request to upgrade.
+    ///
+    /// # Errors
+    /// It is not as it should be, and why.
+    pub(super) fn read(mut request: Request, message_bytes_max: usize, meter: Meter) -> Result<Self, Response> {
+        let headers = request.headers();
+        if request.method() != Method::GET {
+            return Err(bad("the method is GET"));
+        }
+        if !names(headers, &header::CONNECTION, "upgrade") {
+            return Err(bad("the header Connection says Upgrade"));
+        }
+        if !names(headers, &header::SEC_WEBSOCKET_VERSION, VERSION) {
+            return Err(other_version());
+        }
+        let key = headers.get(header::SEC_WEBSOCKET_KEY);
+        let Some(key) = key.filter(|key| is_key(key.as_bytes())) else {
+            return Err(bad("the header Sec-WebSocket-Key holds 16 bytes in base64"));
+        };
+        let accept = derive_accept_key(key.as_bytes());
+        Ok(Self {
+            accept,
+            upgrade: hyper::upgrade::on(&mut request),
+            message_bytes_max,
+            meter,
+        })
+    }
+
+    /// Agrees, and serves the socket as soon as there is one.
+    pub(super) fn agree<F>(self, serve: impl FnOnce(Socket) -> F + Send + 'static) -> Response
+    where
+        F: Future<Output = ()> + Send,
+    {
+        let Self {
+            accept,
+            upgrade,
+            message_bytes_max,
+            meter,
+        } = self;
+        tokio::spawn(async move {
+            match upgrade.await {
+                Ok(upgraded) => serve(Socket::new(upgraded, message_bytes_max, meter).await).await,
+                Err(error) => debug!("connection broke while it was upgraded: {error}"),
+            }
+        });
+        let headers = [
+            (header::UPGRADE, "websocket"),
+            (header::CONNECTION, "Upgrade"),
+            (header::SEC_WEBSOCKET_ACCEPT, accept.as_str()),
+        ];
+        (StatusCode::SWITCHING_PROTOCOLS, headers, Body::empty()).into_response()
+    }
+}
+
+/// Whether a header's list has a word in it.
+fn names(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
+    let values = headers.get_all(name).iter();
+    let mut words = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    words.any(|said| said.trim().eq_ignore_ascii_case(word))
+}
+
+/// Sixteen bytes are 22 digits of base64 and two signs that fill up.
+fn is_key(key: &[u8]) -> bool {
+    let digits = key.strip_suffix(b"==");
+    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    digits.is_some_and(|digits| digits.len() == 22 && digits.iter().all(is_digit))
+}
+
+fn bad(expected: &str) -> Response {
+    let detail = format!("this is no request for a WebSocket as RFC 6455 has it: {expected}");
+    Problem::new(StatusCode::BAD_REQUEST, "bad_upgrade", detail).into_response()
+}
+
+fn other_version() -> Response {
+    let detail = "only version 13 of WebSocket is spoken here";
+    let problem = Problem::new(StatusCode::UPGRADE_REQUIRED, "bad_upgrade", detail);
+    ([(header::SEC_WEBSOCKET_VERSION, VERSION)], problem).into_response()
+}
+
+const VERSION: &str = "13";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_sixteen_bytes_in_base64() {
+        assert!(is_key(b"dGhlIHNhbXBsZSBub25jZQ=="));
+        for key in [
+            "",
+            "==",
+            "YQ==",
+            "dGhlIHNhbXBsZSBub25jZQ",
+            "dGhlIHNhbXBsZSBub25jZ?==",
+        ] {
+            assert!(!is_key(key.as_bytes()), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_word_is_found_in_any_list() {
+        let mut headers = HeaderMap::new();
+        headers.append(header::CONNECTION, "keep-alive, Upgrade".parse().unwrap());
+        assert!(names(&headers, &header::CONNECTION, "upgrade"));
+        assert!(!names(&headers, &header::CONNECTION, "grade"));
+        assert!(!is_asked_for(&headers));
+    }
+}

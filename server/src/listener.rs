@@ -1,0 +1,124 @@
+//! The listener: from a TCP connection to requests, with a bound on what a stranger may send and on how long that may take.
+//!
+//! A request's head that is longer than the bound is answered with 431, and one that does not arrive in time is not
+//! waited for. The HTTP library answers what is no HTTP by itself, with a status and nothing more: there is no request
+//! yet that a problem could be about.
+
+use std::io;
+use std::pin::pin;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use rustix::process::{Resource, getrlimit, setrlimit};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+/// The bounds of a request's head.
+#[derive(Clone, Copy, Debug)]
+pub struct HeadLimits {
+    /// Its length, in bytes; at least 8 KiB.
+    pub bytes_max: usize,
+    /// How long it may take to arrive; also how long a connection may be kept without a request.
+    pub time_max: Duration,
+}
+
+/// Listens on an address.
+///
+/// # Errors
+/// The address is taken, or is not ours.
+pub fn listen(address: std::net::SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        std::net::SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        std::net::SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Lets this process have as many connections open as the machine allows it to allow itself.
+pub fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = rustix::process::Rlimit {
+        current: limit.maximum,
+        ..limit.clone()
+    };
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => debug!(files = ?limit.maximum, "open files"),
+        Err(error) => warn!("open files stay limited to {:?}: {error}", limit.current),
+    }
+}
+
+/// Serves connections until it is cancelled; then no more are accepted, and those that are open end with their request.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: HeadLimits,
+    stopping: CancellationToken,
+) {
+    loop {
+        let socket = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stopping.cancelled() => return,
+        };
+        match socket {
+            Ok((socket, _)) => {
+                tokio::spawn(serve_one(socket, router.clone(), limits, stopping.clone()));
+            }
+            Err(error) => after_failure(&error).await,
+        }
+    }
+}
+
+/// One that broke before it was accepted is no concern. Where files or memory have run out, others have to end first.
+async fn after_failure(error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    if !matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset
+    ) {
+        warn!("connections wait, none can be accepted: {error}");
+        tokio::time::sleep(ACCEPT_AGAIN).await;
+    }
+}
+
+async fn serve_one(
+    socket: TcpStream,
+    router: Router,
+    limits: HeadLimits,
+    stopping: CancellationToken,
+) {
+    // Without this, small frames wait for each other in the kernel (Nagle's algorithm).
+    if let Err(error) = socket.set_nodelay(true) {
+        info!("TCP_NODELAY was refused: {error}");
+    }
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.time_max)
+        .max_buf_size(limits.bytes_max)
+        .max_headers(HEADERS_MAX)
+        .serve_connection(TokioIo::new(socket), TowerToHyperService::new(router))
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stopping.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        debug!("connection ended without a request: {error}");
+    }
+}
+
+/// Headers of a request. Browsers send some thirty.
+const HEADERS_MAX: usize = 100;
+/// Connections that the kernel holds until they are accepted: a storm of them must not be thrown away, for it comes back
+/// only after a second. The kernel lowers this to what it allows (`net.core.somaxconn`).
+const BACKLOG: u32 = 8_192;
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
