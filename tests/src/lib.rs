@@ -6,7 +6,10 @@
 //!
 //! Read in this order: [`server`] (the process: start, kill, stop, restart), [`client`] (an editor on a socket, as
 //! y-websocket is one), [`wait`] (how tests wait: for conditions, never for time), [`ledger`] (what was acknowledged, and
-//! the checker that finds what was lost), [`traces`] (recorded typing), [`chance`] (all chance comes from a printed seed).
+//! the checker that finds what was lost), [`recipes`] (what no client would send), [`bystanders`] and [`gauge`] (who is to
+//! notice nothing, and what it cost), [`traces`] (recorded typing), [`chance`] (all chance comes from a printed seed).
+
+pub mod bystanders;
 
 pub mod chance;
 
@@ -16,9 +19,13 @@ pub mod editor;
 
 pub mod frames;
 
+pub mod gauge;
+
 pub mod http;
 
 pub mod ledger;
+
+pub mod recipes;
 
 pub mod require;
 

@@ -15,6 +15,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::gauge;
 use crate::http::{self, Answer};
 use crate::wait::{until, within};
 
@@ -330,12 +331,7 @@ impl Server {
     /// # Errors
     /// It has ended.
     pub fn memory(&self) -> Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line
-            .and_then(|rest| rest.split_whitespace().next())
-            .context("the kernel says VmRSS")?;
-        Ok(kib.parse::<u64>()? * 1024)
+        gauge::memory(self.pid())
     }
 
     /// All that it has logged and printed, over all of its starts.

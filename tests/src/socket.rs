@@ -69,6 +69,14 @@ impl Socket {
         Ok(within("the server reads", self.stream.send(message)).await??)
     }
 
+    /// Sends any message with those that follow, as soon as they are worth a packet.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub async fn feed(&mut self, message: Message) -> Result<()> {
+        Ok(within("the server reads", self.stream.feed(message)).await??)
+    }
+
     /// Puts bytes on the connection that need not be WebSocket at all.
     ///
     /// # Errors
