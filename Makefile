@@ -1,8 +1,9 @@
 # What people run. `make test` installs what the tests need and runs them all; everything else is a part of it.
 
+TARGET := $(or $(CARGO_TARGET_DIR),target)
 NPM_CI := npm ci --no-audit --no-fund --loglevel=error
 
-.PHONY: run test setup lint unit fuzz-smoke fuzz black-box web clients browser deny
+.PHONY: run test setup lint unit fuzz-smoke fuzz black-box faulty web clients browser deny
 
 run: ## serve on 127.0.0.1:1234
 	cargo run --release
@@ -32,9 +33,13 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (half an hour if not said); FUZZ_TARG
 web: ## the pages: types, helpers, and that the committed build is the one the sources give
 	cd web && npm run --silent check && npm test --silent && npm run --silent verify
 
-black-box: ## the real binary: durability, the trace, bad input, faults, the differential runs
+black-box: faulty ## the real binary: durability, the trace, bad input, faults, the differential runs
 	cargo build --release --locked -p server
 	cargo test --release --locked -p quire-tests -- --test-threads=1
+
+faulty: ## the binary that fails on purpose, for the tests of faults only
+	cargo build --locked -p server --features failpoints,sabotage
+	install -D $(TARGET)/debug/quire $(TARGET)/faulty/quire
 
 clients: ## the unmodified y-websocket client
 	cd tests/js && npm test --silent

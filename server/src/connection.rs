@@ -12,6 +12,7 @@ use engine::{CloseReason, ConnectionId, DocumentKey, Intent};
 use protocol::close::Close;
 use protocol::preflight::Bounds;
 use protocol::{Dialect, FrameError};
+use storage::Failpoint;
 use tokio::time::{Instant, timeout};
 use tracing::{debug, info};
 
@@ -140,9 +141,11 @@ impl Receiving<'_> {
 
     async fn forward(&self, frame: &Bytes, held: Held) -> Result<(), End> {
         metrics::frame_received(frame.len());
+        Failpoint::FrameReceived.reach();
         let intents = self
             .read(frame)
             .map_err(|(reason, fault)| End::Refuse(reason, fault))?;
+        Failpoint::FrameChecked.reach();
         let mail = Mail::Intents {
             connection: self.id,
             intents,

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use engine::{Author, Quarantined};
+use storage::Failpoint;
 use tracing::{error, warn};
 
 use crate::hub::Hub;
@@ -58,6 +59,7 @@ pub(crate) fn keep(hub: &Hub, quarantined: Quarantined, cause: Cause) {
             tokio::time::sleep(delay).await;
             delay = (delay * 2).min(RETRY_MAX);
         }
+        Failpoint::QuarantineStored.reach();
     });
 }
 

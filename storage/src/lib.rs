@@ -14,6 +14,9 @@
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 
+mod failpoint;
+pub use failpoint::Failpoint;
+
 mod memory;
 pub use memory::MemoryStore;
 

@@ -37,4 +37,6 @@ pub mod socket;
 
 pub mod traces;
 
+pub mod trial;
+
 pub mod wait;

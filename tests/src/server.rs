@@ -26,6 +26,8 @@ pub struct Launch {
     address: SocketAddr,
     arguments: Vec<String>,
     variables: Vec<(String, String)>,
+    /// Another one than [`binary`].
+    binary: Option<PathBuf>,
 }
 
 /// A running server, or one that ended and can be started again.
@@ -48,6 +50,7 @@ impl Launch {
             address,
             arguments: Vec::new(),
             variables: Vec::new(),
+            binary: None,
         })
     }
 
@@ -61,6 +64,15 @@ impl Launch {
     pub fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Starts the binary that has failpoints and fails on purpose.
+    ///
+    /// # Errors
+    /// There is none; the message says how to build it.
+    pub fn faulty(mut self) -> Result<Self> {
+        self.binary = Some(faulty_binary()?);
+        Ok(self)
     }
 
     /// Listens here instead of on the free port.
@@ -95,7 +107,8 @@ impl Launch {
 
     fn command(&self, log: &Path) -> Result<Command> {
         let output = OpenOptions::new().create(true).append(true).open(log)?;
-        let mut command = Command::new(binary()?);
+        let binary = self.binary.clone().map_or_else(binary, Ok)?;
+        let mut command = Command::new(binary);
         command
             .arg("serve")
             .arg("--listen")
@@ -142,6 +155,17 @@ impl Server {
     pub fn respawn(&mut self) -> Result<()> {
         ensure!(self.child.try_wait()?.is_some(), "the server runs still");
         self.child = self.launch.command(&self.log)?.spawn()?;
+        Ok(())
+    }
+
+    /// The same with one more variable, for this start only.
+    ///
+    /// # Errors
+    /// It runs still.
+    pub fn respawn_with(&mut self, name: &str, value: &str) -> Result<()> {
+        ensure!(self.child.try_wait()?.is_some(), "the server runs still");
+        let launch = self.launch.clone().variable(name, value);
+        self.child = launch.command(&self.log)?.spawn()?;
         Ok(())
     }
 
@@ -374,6 +398,21 @@ pub fn binary() -> Result<PathBuf> {
     Ok(path)
 }
 
+/// The binary with the features `failpoints` and `sabotage`, which is never the one that people run.
+///
+/// # Errors
+/// There is none; the message says how to build it.
+pub fn faulty_binary() -> Result<PathBuf> {
+    let named = env::var_os("QUIRE_FAULTY_BIN").map(PathBuf::from);
+    let path = named.map_or_else(|| Ok(target()?.join("faulty").join("quire")), anyhow::Ok)?;
+    ensure!(
+        File::open(&path).is_ok(),
+        "there is no server with failpoints at {}; build it with `make faulty`, or name one with QUIRE_FAULTY_BIN",
+        path.display()
+    );
+    Ok(path)
+}
+
 /// The folder of the workspace.
 pub fn workspace() -> PathBuf {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -382,12 +421,16 @@ pub fn workspace() -> PathBuf {
 
 /// The release build in the target folder that holds the running test.
 fn release_binary() -> Result<PathBuf> {
+    Ok(target()?.join("release").join("quire"))
+}
+
+fn target() -> Result<PathBuf> {
     let test = env::current_exe()?;
     let target = test
         .ancestors()
         .nth(3)
         .context("tests run in target/{profile}/deps")?;
-    Ok(target.join("release").join("quire"))
+    Ok(target.to_owned())
 }
 
 fn log_path(data_dir: &Path) -> PathBuf {

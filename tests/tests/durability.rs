@@ -6,23 +6,15 @@
 //! byte for byte. Writers come back with their documents as a browser does, so lost edits are offered again. The seed is
 //! printed.
 
-use std::collections::{BTreeMap, HashSet};
 use std::env;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use bytes::Bytes;
-use engine::{DocumentKey, Order};
 use quire_tests::chance::Chance;
 use quire_tests::client::{Client, Noticed};
-use quire_tests::editor::Editor;
-use quire_tests::ledger::{Entry, Ledger, Token};
 use quire_tests::server::{Launch, Server};
-use quire_tests::socket::Heard;
-use storage::{SqliteStore, Store, TimelinePage};
+use quire_tests::trial::{How, Trial};
 use tempfile::TempDir;
-use tokio::task::JoinSet;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_when_killed() -> Result<()> {
@@ -30,7 +22,7 @@ async fn nothing_acknowledged_is_lost_when_killed() -> Result<()> {
         .ok()
         .and_then(|rounds| rounds.parse().ok())
         .unwrap_or(200);
-    let mut trial = Trial::begin("killed", 3, 2).await?;
+    let mut trial = Trial::begin("killed", 3, 2, |launch| launch).await?;
     let began = Instant::now();
     for round in 0..rounds {
         trial.round(round, How::Killed).await?;
@@ -44,7 +36,7 @@ async fn nothing_acknowledged_is_lost_when_killed() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_when_told_to_stop() -> Result<()> {
-    let mut trial = Trial::begin("stopped", 3, 2).await?;
+    let mut trial = Trial::begin("stopped", 3, 2, |launch| launch).await?;
     for round in 0..STOP_ROUNDS {
         trial.round(round, How::Stopped).await?;
     }
@@ -105,321 +97,6 @@ async fn first_edit(chance: &mut Chance) -> Result<bool> {
     Ok(acknowledged)
 }
 
-/// How a round ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum How {
-    Killed,
-    Stopped,
-}
-
-/// A server on one folder over many rounds, and what it ever acknowledged.
-struct Trial {
-    name: &'static str,
-    _folder: TempDir,
-    server: Server,
-    chance: Chance,
-    ledger: Ledger,
-    documents: u64,
-    writers: Vec<Writer>,
-    writers_per_document: u64,
-    next_writer: u64,
-}
-
-/// Somebody who types into one document.
-struct Writer {
-    document: String,
-    number: u64,
-    typed: u64,
-    editor: Editor,
-}
-
-/// What became of a writer in a round.
-struct Report {
-    writer: Writer,
-    acknowledged: Vec<Entry>,
-    end: Option<Heard>,
-}
-
-impl Trial {
-    async fn begin(name: &'static str, documents: u64, writers_per_document: u64) -> Result<Self> {
-        let folder = TempDir::new()?;
-        let server = Server::start(folder.path()).await?;
-        let (chance, ledger) = (Chance::of_test(name), Ledger::default());
-        let (writers, next_writer) = (Vec::new(), 1);
-        Ok(Self {
-            name,
-            _folder: folder,
-            server,
-            chance,
-            ledger,
-            documents,
-            writers,
-            writers_per_document,
-            next_writer,
-        })
-    }
-
-    async fn round(&mut self, round: u64, how: How) -> Result<()> {
-        if round.is_multiple_of(ROUNDS_PER_DOCUMENT) {
-            self.begin_documents(round / ROUNDS_PER_DOCUMENT);
-        }
-        let mut typing = JoinSet::new();
-        for writer in self.writers.drain(..) {
-            typing.spawn(writer.type_until_the_end(self.server.address()));
-        }
-        tokio::time::sleep(Duration::from_millis(self.chance.below(TYPING_MAX_MS))).await;
-        self.end_server(how).await?;
-        for report in typing.join_all().await {
-            self.take(report?, how)?;
-        }
-        self.server.restart().await?;
-        for document in self.current_documents() {
-            self.check(&document)
-                .await
-                .with_context(|| format!("after round {round}"))?;
-        }
-        Ok(())
-    }
-
-    fn begin_documents(&mut self, generation: u64) {
-        self.writers.clear();
-        for document in 0..self.documents {
-            for _ in 0..self.writers_per_document {
-                let document = format!("g{generation}d{document}");
-                self.writers.push(Writer {
-                    document,
-                    number: self.next_writer,
-                    typed: 0,
-                    editor: Editor::new(self.next_writer),
-                });
-                self.next_writer += 1;
-            }
-        }
-    }
-
-    fn current_documents(&self) -> Vec<String> {
-        let mut documents: Vec<_> = self
-            .writers
-            .iter()
-            .map(|writer| writer.document.clone())
-            .collect();
-        documents.dedup();
-        documents
-    }
-
-    async fn end_server(&mut self, how: How) -> Result<()> {
-        if how == How::Killed {
-            return self.server.kill();
-        }
-        let began = Instant::now();
-        let status = self.server.stop().await?;
-        ensure!(status.success(), "the server stopped with {status}");
-        ensure!(
-            began.elapsed() < STOP_MAX,
-            "the server took {:?} to stop",
-            began.elapsed()
-        );
-        Ok(())
-    }
-
-    fn take(&mut self, report: Report, how: How) -> Result<()> {
-        let told = matches!(report.end, Some(Heard::Closed(1012, _)) | None);
-        ensure!(
-            how == How::Killed || told,
-            "a writer was told {:?}",
-            report.end
-        );
-        for entry in report.acknowledged {
-            self.ledger.note(&report.writer.document, entry);
-        }
-        self.writers.push(report.writer);
-        self.writers.sort_by_key(|writer| writer.number);
-        Ok(())
-    }
-
-    /// Looks for all that was ever acknowledged in a document, with a client that knows nothing and through the API.
-    async fn check(&self, document: &str) -> Result<()> {
-        let fresh = Client::join(self.server.address(), document, u64::from(u32::MAX))
-            .await?
-            .editor;
-        ensure!(
-            !fresh.waits(),
-            "{document} has edits that wait for lost ones"
-        );
-        self.nothing_lost(document, "a fresh client", &fresh.text(), &fresh.keys())?;
-        if self.ledger.count(document) == 0 {
-            return Ok(());
-        }
-        let map = self
-            .server
-            .document(document, "/content?format=json&field=map")
-            .await?
-            .json()?;
-        let keys = map
-            .as_object()
-            .map(|map| map.keys().cloned().collect::<Vec<_>>())
-            .unwrap_or_default();
-        let text = self.server.text(document).await?;
-        self.nothing_lost(document, "the API", &text, &keys)?;
-        ensure!(
-            text == fresh.text(),
-            "{document} reads otherwise in the API than in a client"
-        );
-        self.check_timeline(document).await
-    }
-
-    fn nothing_lost(&self, document: &str, whom: &str, text: &str, keys: &[String]) -> Result<()> {
-        let lost = self.ledger.lost(document, text, keys);
-        let of = self.ledger.count(document);
-        ensure!(
-            lost.is_empty(),
-            "{document}: {whom} lacks {} of {of} acknowledged edits, first {:?}",
-            lost.len(),
-            lost[0]
-        );
-        Ok(())
-    }
-
-    /// The timeline counts at least the acknowledged edits, is in order, and its lanes have no holes.
-    async fn check_timeline(&self, document: &str) -> Result<()> {
-        let (mut updates, mut before) = (0, 0);
-        let mut lanes: BTreeMap<u64, u64> = BTreeMap::new();
-        for change in self.server.changes(document).await? {
-            let number = |field: &str| {
-                change[field]
-                    .as_u64()
-                    .with_context(|| format!("a change has {field}: {change}"))
-            };
-            let (order, replica, counter) =
-                (number("order")?, number("replica")?, number("counter")?);
-            let last = lanes.insert(replica, counter).unwrap_or(0);
-            ensure!(
-                counter == last + 1,
-                "{document}: counter {counter} of replica {replica} follows {last}"
-            );
-            ensure!(order > before, "{document}: order {order} follows {before}");
-            before = order;
-            updates += number("updates")?;
-        }
-        let acknowledged = self.ledger.count(document) as u64;
-        ensure!(
-            updates >= acknowledged,
-            "{document}: {updates} edits in the timeline, {acknowledged} acknowledged"
-        );
-        Ok(())
-    }
-
-    async fn end(mut self) -> Result<()> {
-        let documents: Vec<_> = self.ledger.documents().map(str::to_owned).collect();
-        for document in &documents {
-            self.check(document).await.context("in the end")?;
-        }
-        self.server.stop().await?;
-        let store = SqliteStore::open(self.server.data_dir()).await?;
-        for document in &documents {
-            let unlogged = self
-                .ledger
-                .unlogged(document, &log_of(&store, document).await?);
-            ensure!(
-                unlogged.is_empty(),
-                "{document}: {} acknowledged edits are not in the log, first {:?}",
-                unlogged.len(),
-                unlogged[0]
-            );
-        }
-        ensure!(self.ledger.total() > 0, "nothing was ever acknowledged");
-        println!(
-            "{}: {} acknowledged edits, none lost",
-            self.name,
-            self.ledger.total()
-        );
-        Ok(())
-    }
-}
-
-impl Writer {
-    /// Joins and types until the connection ends.
-    async fn type_until_the_end(mut self, address: SocketAddr) -> Result<Report> {
-        let editor = std::mem::replace(&mut self.editor, Editor::new(0));
-        let mut client = Client::open(address, &self.document, editor).await;
-        let Ok(client) = client.as_mut() else {
-            // Killed before it could join; it comes back as somebody new, because nobody has seen anything of it.
-            self.editor = Editor::new(self.number + self.typed * (1 << 32));
-            return Ok(Report {
-                writer: self,
-                acknowledged: Vec::new(),
-                end: None,
-            });
-        };
-        let (acknowledged, end) = self.type_on(client).await?;
-        self.editor = std::mem::replace(&mut client.editor, Editor::new(0));
-        Ok(Report {
-            writer: self,
-            acknowledged,
-            end,
-        })
-    }
-
-    async fn type_on(&mut self, client: &mut Client) -> Result<(Vec<Entry>, Option<Heard>)> {
-        let (mut tokens, mut acknowledged) = (BTreeMap::new(), Vec::new());
-        if client.sync().await.is_err() {
-            return Ok((acknowledged, None));
-        }
-        loop {
-            if client.unstored() < UNSTORED_MAX {
-                let token = Token::new(self.number, self.typed);
-                let update = token.write(&client.editor, self.typed);
-                self.typed += 1;
-                tokens.insert(update.clone(), token);
-                // If it cannot be sent, what came before is to be read still.
-                let _ = client.send(update).await;
-            }
-            let busy = client.unstored() < UNSTORED_MAX;
-            let noticed = if busy {
-                client.try_notice().await?
-            } else {
-                Some(client.notice().await?)
-            };
-            match noticed {
-                Some(Noticed::Stored(update)) => {
-                    let token = tokens
-                        .remove(&update)
-                        .context("the echo is of an edit that was made")?;
-                    acknowledged.push(Entry { token, update });
-                }
-                Some(Noticed::Ended(end)) => return Ok((acknowledged, Some(end))),
-                _ => {}
-            }
-        }
-    }
-}
-
-/// Every raw edit in the log of a document.
-async fn log_of(store: &SqliteStore, document: &str) -> Result<HashSet<Bytes>> {
-    let key = DocumentKey::new("default", document)?;
-    let (mut log, mut after) = (HashSet::new(), Order(0));
-    loop {
-        let page = store
-            .timeline(key.clone(), TimelinePage::After(after, PAGE))
-            .await?;
-        for stored in &page {
-            log.extend(stored.change.updates()?);
-            after = stored.order;
-        }
-        if page.len() < PAGE {
-            return Ok(log);
-        }
-    }
-}
-
-/// The longest that a round types before its end; the shortest is nothing at all.
-const TYPING_MAX_MS: u64 = 900;
-/// So long a document is in use before the next one: its text is read in each of these rounds.
-const ROUNDS_PER_DOCUMENT: u64 = 10;
-/// Edits that a writer has on the way at once.
-const UNSTORED_MAX: usize = 8;
 const STOP_ROUNDS: u64 = 10;
-const STOP_MAX: Duration = Duration::from_secs(10);
 const FIRST_EDIT_ROUNDS: u64 = 20;
 const FIRST_START_ROUNDS: u64 = 20;
-const PAGE: usize = 1_000;

@@ -14,10 +14,10 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use engine::{
-    Change, CloseReason, ConnectionId, Document, DocumentKey, Effect, Effects, Input, Intent, Kind,
-    Loaded, Snapshot,
+    Audience, Change, CloseReason, ConnectionId, Document, DocumentKey, Effect, Effects, Event,
+    Input, Intent, Kind, Loaded, Snapshot,
 };
-use storage::{Past, StoreError, load_log};
+use storage::{Failpoint, Past, StoreError, load_log};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
@@ -117,6 +117,7 @@ impl Session {
             self.replay(&mut effects).await;
             let now = self.world.clock.now();
             apart(is_heavy, || self.document.settle(now, &mut effects));
+            Failpoint::BatchSettled.reach();
             self.work.end();
             self.account();
         }
@@ -225,6 +226,7 @@ impl Session {
             }
             let began = Instant::now();
             self.ask_engine(connection, intent, seen, effects);
+            Failpoint::EditIntegrated.reach();
             if is_push && began.elapsed() > self.world.message_cpu_max {
                 warn!(document = %self.key, %connection, "an edit took too long; it is taken in, and its sender is closed");
                 metrics::message_over_budget();
@@ -277,7 +279,7 @@ impl Session {
             match effect {
                 Effect::Load => self.load(),
                 Effect::LoadLog => self.load_log(),
-                Effect::Send { to, event, shows } => self.members.lock().send(&to, &event, shows),
+                Effect::Send { to, event, shows } => self.send(&to, &event, shows),
                 Effect::Resume { connection } => self.members.lock().resume(connection),
                 Effect::Close { connection, reason } => {
                     self.members.lock().close(connection, reason);
@@ -317,6 +319,13 @@ impl Session {
         retired && self.hub.retire(&self.key, &self.mailbox)
     }
 
+    fn send(&self, to: &Audience, event: &Event, shows: Option<u64>) {
+        self.members.lock().send(to, event, shows);
+        if matches!(event, Event::Ack { .. }) {
+            Failpoint::AckQueued.reach();
+        }
+    }
+
     fn load(&self) {
         let (world, key) = (self.world.clone(), self.key.clone());
         self.ask(async move { opened(&key, world.store.load(key.clone()).await) });
@@ -334,11 +343,15 @@ impl Session {
         let through = changes.last().map_or(0, |change| change.dot.counter);
         let timer = metrics::append_started(changes.len());
         self.ask(async move {
+            Failpoint::BeforeAppend.reach();
             let stored = world.store.append(key.clone(), kind, changes).await;
             timer.finished(stored.is_ok());
             world.note_append(&stored);
             match stored {
-                Ok(()) => Input::Committed { through },
+                Ok(()) => {
+                    Failpoint::CommitHeard.reach();
+                    Input::Committed { through }
+                }
                 Err(StoreError::Deleted) => Input::Deleted,
                 Err(failure @ (StoreError::DotReused(_) | StoreError::HoleInLane(_) | StoreError::KindDiffers(_))) => {
                     error!(document = %key, "edits are not those that follow in the store: {failure}");
@@ -455,7 +468,9 @@ async fn verify_and_store(world: Arc<World>, snapshot: Snapshot) -> anyhow::Resu
         snapshot.verify().map(|()| snapshot)
     });
     let snapshot = verified.await??;
+    Failpoint::BeforeSnapshot.reach();
     world.store.put_snapshot(snapshot).await?;
+    Failpoint::SnapshotStored.reach();
     metrics::snapshot_stored();
     Ok(())
 }

@@ -14,6 +14,7 @@ use super::cache::Cache;
 use super::failure::store_error;
 use super::request::{HeldAnswer, Reply, Request};
 use super::sql;
+use crate::failpoint::Failpoint;
 use crate::store::{Description, StoreError};
 
 /// Why a request was not carried out: refused on its own account, or failed with the whole batch.
@@ -70,7 +71,10 @@ impl<'a> Batch<'a> {
             self.carry_out(request).await?;
         }
         self.insert_pending().await?;
-        self.execute("COMMIT").await
+        Failpoint::BeforeCommit.reach();
+        self.execute("COMMIT").await?;
+        Failpoint::Committed.reach();
+        Ok(())
     }
 
     async fn carry_out(&mut self, request: Request) -> Result<(), sqlx::Error> {

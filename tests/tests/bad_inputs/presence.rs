@@ -127,11 +127,11 @@ async fn odd_states(address: SocketAddr) -> Result<CameBack> {
 
 /// The victim stays as it is, and can still move.
 async fn spoof(address: SocketAddr) -> Result<CameBack> {
+    let mut reader = Client::join(address, "spoof", 2).await?.socket;
     let mut victim = Client::join(address, "spoof", 1).await?.socket;
     victim
         .send(frames::presence(&[shown(1, 1, r#"{"who":"me"}"#)]))
         .await?;
-    let mut reader = Client::join(address, "spoof", 2).await?.socket;
     sees(&mut reader, |entry| entry.client == 1).await?;
     let mut attacker = Client::join(address, "spoof", 9).await?.socket;
     attacker

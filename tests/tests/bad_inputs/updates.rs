@@ -343,7 +343,7 @@ fn structure() -> Vec<Row> {
         sequence(
             51,
             "an item within a text",
-            &own(&[root.clone(), recipes::within((7, 0), string, &x)]),
+            &own(&[root, recipes::within((7, 0), string, &x)]),
             any,
         ),
         sequence(
@@ -436,11 +436,11 @@ fn much() -> Vec<Row> {
             Wanted::Either(&[Wanted::Served, Wanted::Closed(4422, "bad_update")]),
             nest,
         )
-        .may_take(300, Duration::from_secs(15)),
+        .may_take(450, Duration::from_secs(15)),
         Row::own(
             57,
             "a megabyte of step 2, a hundred times",
-            Wanted::Served,
+            waits,
             repeat_everything,
         )
         .may_take(64, Duration::from_secs(10)),
@@ -491,7 +491,8 @@ async fn repeat_everything(address: SocketAddr) -> Result<CameBack> {
     client.save(update).await?;
     let everything = frames::missing(&client.editor.missing_from(&[0])?);
     for _ in 0..100 {
-        client.socket.send(everything.clone()).await?;
+        // What waits for the store may become too much, and then it is closed.
+        let _ = client.socket.send(everything.clone()).await;
     }
     let came = end_of(client.socket).await?;
     let changes = http::get(
