@@ -45,7 +45,7 @@ pub fn raise_open_files() {
     let limit = getrlimit(Resource::Nofile);
     let raised = rustix::process::Rlimit {
         current: limit.maximum,
-        ..limit.clone()
+        ..limit
     };
     match setrlimit(Resource::Nofile, raised) {
         Ok(()) => debug!(files = ?limit.maximum, "open files"),

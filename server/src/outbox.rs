@@ -13,7 +13,8 @@ use bytes::Bytes;
 use engine::CloseReason;
 use tokio::sync::Notify;
 
-/// The bounds of one outbox. A single frame always fits.
+/// The bounds of one outbox. Besides, one frame may wait that is longer than all together may be: a large document, which
+/// all who wait for it share.
 #[derive(Clone, Copy, Debug)]
 pub struct OutboxLimits {
     /// Frames that may wait.
@@ -49,7 +50,10 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Queue {
     frames: VecDeque<Bytes>,
+    /// Bytes of all but the long one.
     bytes: usize,
+    /// Whether one of the frames is longer than all together may be.
+    has_long: bool,
     /// The last step of the document that the frames show.
     shows: Option<u64>,
     state: State,
@@ -85,11 +89,15 @@ impl Outbox {
         if queue.state != State::Flowing {
             return true;
         }
-        let fits = queue.frames.is_empty()
-            || (queue.frames.len() < self.0.limits.frames_max
-                && queue.bytes + frame.len() <= self.0.limits.bytes_max);
+        let limits = self.0.limits;
+        let is_long = frame.len() > limits.bytes_max;
+        let fits = if is_long {
+            !queue.has_long
+        } else {
+            queue.frames.len() < limits.frames_max && queue.bytes + frame.len() <= limits.bytes_max
+        };
         if fits {
-            queue.add(frame, shows);
+            queue.add(frame, is_long, shows);
         } else {
             queue.clear(State::Dropped);
         }
@@ -161,8 +169,12 @@ impl Outbox {
 }
 
 impl Queue {
-    fn add(&mut self, frame: Bytes, shows: Option<u64>) {
-        self.bytes += frame.len();
+    fn add(&mut self, frame: Bytes, is_long: bool, shows: Option<u64>) {
+        if is_long {
+            self.has_long = true;
+        } else {
+            self.bytes += frame.len();
+        }
         self.frames.push_back(frame);
         self.shows = self.shows.max(shows);
     }
@@ -176,6 +188,7 @@ impl Queue {
 
     fn take_frames(&mut self) -> Taken {
         self.bytes = 0;
+        self.has_long = false;
         Taken::Frames(std::mem::take(&mut self.frames).into(), self.shows.take())
     }
 }
@@ -212,10 +225,11 @@ mod tests {
     #[tokio::test]
     async fn at_the_bound_the_queue_is_dropped_until_the_reader_catches_up() {
         let outbox = outbox();
-        assert!(outbox.push(frame(50), None), "one frame always fits");
+        assert!(outbox.push(frame(50), None), "one long frame fits");
+        assert!(outbox.push(frame(9), None), "others wait behind it");
         assert!(
-            !outbox.push(frame(1), None),
-            "the second is over the bound of bytes"
+            !outbox.push(frame(2), None),
+            "these are over the bound of bytes"
         );
         assert!(
             outbox.push(frame(1), None),

@@ -15,6 +15,8 @@ pub mod chance;
 
 pub mod client;
 
+pub mod drain;
+
 pub mod editor;
 
 pub mod frames;

@@ -73,10 +73,10 @@ impl Trial {
         name: &'static str,
         documents: u64,
         writers_per_document: u64,
-        settings: impl FnOnce(Launch) -> Launch,
+        settings: impl FnOnce(Launch) -> Result<Launch>,
     ) -> Result<Self> {
         let folder = TempDir::new()?;
-        let server = settings(Launch::new(folder.path())?).start().await?;
+        let server = settings(Launch::new(folder.path())?)?.start().await?;
         let (chance, ledger) = (Chance::of_test(name), Ledger::default());
         let (writers, next_writer) = (Vec::new(), 1);
         Ok(Self {

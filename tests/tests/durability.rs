@@ -22,7 +22,7 @@ async fn nothing_acknowledged_is_lost_when_killed() -> Result<()> {
         .ok()
         .and_then(|rounds| rounds.parse().ok())
         .unwrap_or(200);
-    let mut trial = Trial::begin("killed", 3, 2, |launch| launch).await?;
+    let mut trial = Trial::begin("killed", 3, 2, Ok).await?;
     let began = Instant::now();
     for round in 0..rounds {
         trial.round(round, How::Killed).await?;
@@ -36,7 +36,7 @@ async fn nothing_acknowledged_is_lost_when_killed() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_when_told_to_stop() -> Result<()> {
-    let mut trial = Trial::begin("stopped", 3, 2, |launch| launch).await?;
+    let mut trial = Trial::begin("stopped", 3, 2, Ok).await?;
     for round in 0..STOP_ROUNDS {
         trial.round(round, How::Stopped).await?;
     }

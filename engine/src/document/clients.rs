@@ -16,6 +16,7 @@ use super::input::{Input, Intent, PushTag};
 use super::peers::{Behind, Peer};
 use super::phase::Phase;
 use super::relay::Pushed;
+use super::whole::Whole;
 
 /// What a client has asked for in this batch.
 #[derive(Debug, Default)]
@@ -122,18 +123,31 @@ impl Document {
     }
 
     fn pull(&mut self, connection: ConnectionId, have: &Bytes, now: Now, effects: &mut Effects) {
-        let stored_only = self.sabotage.is(Bug::EmptyAnswer) && !self.is_durable();
-        let own = stored_only.then(|| self.content.have(std::iter::empty()));
-        match self.content.missing_from(own.as_ref().unwrap_or(have)) {
-            Ok(payload) => {
+        match self.lacked_by(have, now) {
+            Ok(payloads) => {
                 self.peers.entry(connection).and_modify(Peer::base);
-                self.send_content(connection, Event::Missing { payload }, effects);
+                for payload in payloads {
+                    self.send_content(connection, Event::Missing { payload }, effects);
+                }
             }
             Err(error) if error.breaks() => {
                 self.read_broke(Some(connection), have.clone(), now, effects);
             }
             Err(_) => self.expel(connection, CloseReason::BadFrame, now, effects),
         }
+    }
+
+    /// What a client lacks, as one payload or more.
+    fn lacked_by(&mut self, have: &Bytes, now: Now) -> Result<Vec<Bytes>, ContentError> {
+        if self.sabotage.is(Bug::EmptyAnswer) && !self.is_durable() {
+            let own = self.content.have(std::iter::empty());
+            return Ok(vec![self.content.missing_from(&own)?]);
+        }
+        if Whole::answers(have) {
+            let step = self.batch.is_empty().then(|| self.steps.last());
+            return self.whole.of(&self.content, step, now);
+        }
+        Ok(vec![self.content.missing_from(have)?])
     }
 
     /// Sends content computed for one client, and with it what waits for missing parts: as an answer, for it may hold
@@ -344,7 +358,7 @@ impl Document {
             .had_by(behind)
             .cloned()
             .unwrap_or_else(|| Bytes::from_static(&[0]));
-        let Ok(payload) = self.content.missing_from(&had) else {
+        let Ok(payloads) = self.lacked_by(&had, now) else {
             self.peers
                 .entry(connection)
                 .and_modify(|peer| peer.behind = Some(behind));
@@ -353,7 +367,9 @@ impl Document {
         self.peers.entry(connection).and_modify(Peer::base);
         effects.push(Effect::Resume { connection });
         self.ask_for_missing(connection, effects);
-        self.send_content(connection, Event::Change { payload }, effects);
+        for payload in payloads {
+            self.send_content(connection, Event::Change { payload }, effects);
+        }
         effects.push(Effect::Send {
             to: Audience::One(connection),
             event: Event::Missing {

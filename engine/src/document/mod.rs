@@ -21,6 +21,7 @@ mod relay;
 mod replication;
 mod resting;
 mod steps;
+mod whole;
 mod writers;
 
 pub use effect::{Audience, CloseReason, Effect, Effects, Event};
@@ -49,6 +50,7 @@ use relay::Pushed;
 use replication::Replication;
 use resting::{PRESENCE_SWEEP_MS, Tail};
 use steps::Steps;
+use whole::Whole;
 use writers::Writers;
 
 /// One document in memory.
@@ -71,6 +73,7 @@ pub struct Document {
     asked: BTreeMap<ConnectionId, Asked>,
     durability: Durability,
     steps: Steps,
+    whole: Whole,
     checkpoints: Checkpoints,
     replication: Replication,
     tail: Tail,
@@ -114,6 +117,7 @@ impl Document {
             asked: BTreeMap::new(),
             durability: Durability::default(),
             steps: Steps::default(),
+            whole: Whole::default(),
             checkpoints: Checkpoints::default(),
             replication: Replication::default(),
             tail: Tail::default(),
@@ -216,6 +220,7 @@ impl Document {
     /// Ends a batch of inputs: answers what was asked, shows and stores what it brought.
     pub fn settle(&mut self, now: Now, effects: &mut Effects) {
         self.answer(now, effects);
+        self.whole.expire(now);
         self.record_and_relay(now, effects);
         self.show_arrived(effects);
         self.note_checkpoint_if_due();
@@ -246,7 +251,9 @@ impl Document {
             .then_some(self.presence_swept_ms + PRESENCE_SWEEP_MS);
         let idle = self.idle_since_ms.map(|since| since + self.limits.idle_ms);
         let retry = self.durability.retry_due_ms();
-        [sweep, idle, retry, self.pull_due_ms(), self.load_due_ms()]
+        let whole = self.whole.until_ms();
+        let (pull, load) = (self.pull_due_ms(), self.load_due_ms());
+        [sweep, idle, retry, whole, pull, load]
             .into_iter()
             .flatten()
             .min()

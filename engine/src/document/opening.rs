@@ -115,6 +115,7 @@ impl Document {
         self.take_note_of(&rebuilt, effects);
         self.durability.withhold(rebuilt.begins);
         self.content = rebuilt.content;
+        self.whole.forget();
         self.content.set_nesting_max(self.limits.nesting_max);
         self.quarantined = rebuilt.quarantined;
         self.phase = Phase::Open;

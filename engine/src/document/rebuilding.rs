@@ -189,6 +189,7 @@ impl Document {
         self.rebuilding.clock = self.clock.clone();
         self.rebuilding.have = self.content.have(std::iter::empty());
         self.content = empty;
+        self.whole.forget();
         self.phase = Phase::Rebuilding;
         self.rebuilding.unsaved = self.durability.unsaved_changes().cloned().collect();
         self.rebuilding.failed_loads = 0;

@@ -23,6 +23,15 @@ pub(super) struct Handshake {
     meter: Meter,
 }
 
+/// Why a request to upgrade is refused.
+#[derive(Debug)]
+pub(super) enum NoHandshake {
+    /// It is not as RFC 6455 has it: this is expected.
+    Bad(&'static str),
+    /// It asks for another version of the protocol.
+    OtherVersion,
+}
+
 /// Whether a request asks for a WebSocket at all.
 pub(super) fn is_asked_for(headers: &HeaderMap) -> bool {
     names(headers, &header::UPGRADE, "websocket")
@@ -33,20 +42,26 @@ impl Handshake {
     ///
     /// # Errors
     /// It is not as it should be, and why.
-    pub(super) fn read(mut request: Request, message_bytes_max: usize, meter: Meter) -> Result<Self, Response> {
+    pub(super) fn read(
+        mut request: Request,
+        message_bytes_max: usize,
+        meter: Meter,
+    ) -> Result<Self, NoHandshake> {
         let headers = request.headers();
         if request.method() != Method::GET {
-            return Err(bad("the method is GET"));
+            return Err(NoHandshake::Bad("the method is GET"));
         }
         if !names(headers, &header::CONNECTION, "upgrade") {
-            return Err(bad("the header Connection says Upgrade"));
+            return Err(NoHandshake::Bad("the header Connection says Upgrade"));
         }
         if !names(headers, &header::SEC_WEBSOCKET_VERSION, VERSION) {
-            return Err(other_version());
+            return Err(NoHandshake::OtherVersion);
         }
         let key = headers.get(header::SEC_WEBSOCKET_KEY);
         let Some(key) = key.filter(|key| is_key(key.as_bytes())) else {
-            return Err(bad("the header Sec-WebSocket-Key holds 16 bytes in base64"));
+            return Err(NoHandshake::Bad(
+                "the header Sec-WebSocket-Key holds 16 bytes in base64",
+            ));
         };
         let accept = derive_accept_key(key.as_bytes());
         Ok(Self {
@@ -83,6 +98,23 @@ impl Handshake {
     }
 }
 
+impl IntoResponse for NoHandshake {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Bad(expected) => {
+                let detail =
+                    format!("this is no request for a WebSocket as RFC 6455 has it: {expected}");
+                Problem::new(StatusCode::BAD_REQUEST, "bad_upgrade", detail).into_response()
+            }
+            Self::OtherVersion => {
+                let detail = "only version 13 of WebSocket is spoken here";
+                let problem = Problem::new(StatusCode::UPGRADE_REQUIRED, "bad_upgrade", detail);
+                ([(header::SEC_WEBSOCKET_VERSION, VERSION)], problem).into_response()
+            }
+        }
+    }
+}
+
 /// Whether a header's list has a word in it.
 fn names(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
     let values = headers.get_all(name).iter();
@@ -97,17 +129,6 @@ fn is_key(key: &[u8]) -> bool {
     let digits = key.strip_suffix(b"==");
     let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     digits.is_some_and(|digits| digits.len() == 22 && digits.iter().all(is_digit))
-}
-
-fn bad(expected: &str) -> Response {
-    let detail = format!("this is no request for a WebSocket as RFC 6455 has it: {expected}");
-    Problem::new(StatusCode::BAD_REQUEST, "bad_upgrade", detail).into_response()
-}
-
-fn other_version() -> Response {
-    let detail = "only version 13 of WebSocket is spoken here";
-    let problem = Problem::new(StatusCode::UPGRADE_REQUIRED, "bad_upgrade", detail);
-    ([(header::SEC_WEBSOCKET_VERSION, VERSION)], problem).into_response()
 }
 
 const VERSION: &str = "13";

@@ -32,7 +32,7 @@ pub(super) async fn intercept(
     let meter = app.hub.world().receiving.meter();
     match Handshake::read(request, app.sockets.message_bytes_max, meter) {
         Ok(handshake) => accept(&app, handshake, route),
-        Err(refused) => refused,
+        Err(refused) => refused.into_response(),
     }
 }
 

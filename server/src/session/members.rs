@@ -25,6 +25,16 @@ impl SharedMembers {
 #[derive(Debug, Default)]
 pub(crate) struct Members {
     members: HashMap<ConnectionId, Member>,
+    /// A large frame that some still wait for: whoever asks for the same is given the same.
+    large: Option<Large>,
+}
+
+/// The frame of an event that carries much.
+#[derive(Debug)]
+struct Large {
+    event: Event,
+    dialect: Dialect,
+    frame: Bytes,
 }
 
 #[derive(Debug)]
@@ -81,25 +91,48 @@ impl Members {
     }
 
     /// Puts an event into the outboxes of all whom it is for.
-    pub(super) fn send(&self, to: &Audience, event: &Event, shows: Option<u64>) {
+    pub(super) fn send(&mut self, to: &Audience, event: &Event, shows: Option<u64>) {
+        // What nobody waits for any more is not kept.
+        self.large.take_if(|large| large.frame.is_unique());
         let mut frames = Frames {
             event,
-            encoded: Vec::new(),
+            encoded: self.known(event).into_iter().collect(),
         };
+        self.send_to(to, &mut frames, shows);
+        if let Some((dialect, Some(frame))) = frames.encoded.pop()
+            && frame.len() >= LARGE_BYTES
+        {
+            let event = event.clone();
+            self.large = Some(Large {
+                event,
+                dialect,
+                frame,
+            });
+        }
+    }
+
+    /// The frame of an event, if it is the large one.
+    fn known(&self, event: &Event) -> Option<(Dialect, Option<Bytes>)> {
+        let large = self.large.as_ref()?;
+        let same = is_same(&large.event, event);
+        same.then(|| (large.dialect, Some(large.frame.clone())))
+    }
+
+    fn send_to(&self, to: &Audience, frames: &mut Frames<'_>, shows: Option<u64>) {
         match to {
-            Audience::One(connection) => self.push(*connection, &mut frames, shows),
+            Audience::One(connection) => self.push(*connection, frames, shows),
             Audience::Among { members, but } => {
                 let others = members
                     .iter()
                     .filter(|connection| Some(**connection) != *but);
-                others.for_each(|connection| self.push(*connection, &mut frames, shows));
+                others.for_each(|connection| self.push(*connection, frames, shows));
             }
             Audience::AllBut(few) => {
                 let others = self
                     .members
                     .keys()
                     .filter(|connection| !few.contains(connection));
-                others.for_each(|connection| self.push(*connection, &mut frames, shows));
+                others.for_each(|connection| self.push(*connection, frames, shows));
             }
         }
     }
@@ -114,6 +147,17 @@ impl Members {
         if !member.outbox.push(frame, shows) {
             metrics::slow_reader();
         }
+    }
+}
+
+/// Whether two events are of one kind and carry the very same bytes, without looking at those.
+fn is_same(one: &Event, other: &Event) -> bool {
+    match (one, other) {
+        (Event::Missing { payload: a }, Event::Missing { payload: b })
+        | (Event::Change { payload: a }, Event::Change { payload: b }) => {
+            a.as_ptr() == b.as_ptr() && a.len() == b.len()
+        }
+        _ => false,
     }
 }
 
@@ -133,3 +177,6 @@ impl Frames<'_> {
         frame
     }
 }
+
+/// A frame that is worth keeping for others.
+const LARGE_BYTES: usize = 64 * 1024;
