@@ -2,5 +2,6 @@
 //! connections, a crowd that joins a large document, and clients that read or write as slowly as can be.
 
 mod crowds;
+mod damage;
 mod failpoints;
 mod slowness;
