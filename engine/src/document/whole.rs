@@ -86,3 +86,78 @@ const LARGE_BYTES: usize = 64 * 1024;
 const SINCE_PART_MAX: usize = 8;
 /// How long it is kept: a crowd comes within seconds.
 const KEPT_MS: u64 = 5_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::Kind;
+
+    const NOW: Now = Now {
+        monotonic_ms: 1_000,
+        wall_ms: 0,
+    };
+
+    /// Client 1 types, at the beginning or behind what it has typed.
+    fn typed(clock: u32, text: &[u8]) -> Bytes {
+        let number = |mut number: u32, out: &mut Vec<u8>| {
+            while number >= 0x80 {
+                out.push(number as u8 | 0x80);
+                number >>= 7;
+            }
+            out.push(number as u8);
+        };
+        let mut update = vec![1, 1, 1];
+        number(clock, &mut update);
+        match clock.checked_sub(1) {
+            None => update.extend(*b"\x04\x01\x04text"),
+            Some(before) => {
+                update.extend([0x84, 1]);
+                number(before, &mut update);
+            }
+        }
+        number(text.len() as u32, &mut update);
+        update.extend(text);
+        update.push(0);
+        update.into()
+    }
+
+    #[test]
+    fn everything_is_written_once_and_what_is_new_since_beside_it() {
+        let (mut content, mut whole) = (Content::new(Kind::Yjs).unwrap(), Whole::default());
+        content.integrate(&typed(0, &[b'x'; 70_000])).unwrap();
+        let first = whole.of(&content, Some(1), NOW).unwrap();
+        let again = whole.of(&content, Some(1), NOW).unwrap();
+        assert_eq!((first.len(), first[0].as_ptr()), (1, again[0].as_ptr()));
+        content.integrate(&typed(70_000, b"y")).unwrap();
+        let both = whole.of(&content, Some(2), NOW).unwrap();
+        assert_eq!((both.len(), both[0].as_ptr()), (2, first[0].as_ptr()));
+        let mut fresh = Content::new(Kind::Yjs).unwrap();
+        for payload in &both {
+            fresh.integrate(payload).unwrap();
+        }
+        let have = |content: &Content| content.have(std::iter::empty());
+        assert_eq!(have(&fresh), have(&content));
+        content.integrate(&typed(70_001, &[b'z'; 30_000])).unwrap();
+        assert_eq!(
+            whole.of(&content, Some(3), NOW).unwrap().len(),
+            1,
+            "much is new"
+        );
+    }
+
+    #[test]
+    fn it_is_kept_for_a_while_and_only_if_it_is_large() {
+        let (mut content, mut whole) = (Content::new(Kind::Yjs).unwrap(), Whole::default());
+        content.integrate(&typed(0, b"short")).unwrap();
+        whole.of(&content, Some(1), NOW).unwrap();
+        assert_eq!(whole.until_ms(), None);
+        content.integrate(&typed(5, &[b'x'; 70_000])).unwrap();
+        whole.of(&content, Some(2), NOW).unwrap();
+        assert_eq!(whole.until_ms(), Some(6_000));
+        whole.expire(Now {
+            monotonic_ms: 6_000,
+            ..NOW
+        });
+        assert_eq!(whole.until_ms(), None);
+    }
+}
