@@ -49,7 +49,13 @@ pub(crate) fn rows() -> Vec<Row> {
 }
 
 fn flood(number: u8, name: &str, message: Message, reads: bool) -> Row {
-    let row = Row::own(number, name, Wanted::Served, move |address| {
+    // One that never reads may be closed when there is something to tell it.
+    let wanted = if reads {
+        Wanted::Served
+    } else {
+        Wanted::Either(&[Wanted::Served, Wanted::Gone])
+    };
+    let row = Row::own(number, name, wanted, move |address| {
         pour(address, message, reads)
     });
     // A mailbox and an outbox full of what is small, and what the allocator makes of that.
@@ -59,7 +65,9 @@ fn flood(number: u8, name: &str, message: Message, reads: bool) -> Row {
 async fn pour(address: SocketAddr, message: Message, reads: bool) -> Result<CameBack> {
     let mut flooder = Socket::connect(address, &format!("/{WARD}")).await?;
     for _ in 0..FLOOD {
-        flooder.feed(message.clone()).await?;
+        if flooder.feed(message.clone()).await.is_err() && !reads {
+            return Ok(CameBack::Gone);
+        }
         while reads && flooder.try_next().is_some() {}
     }
     end_of(flooder).await

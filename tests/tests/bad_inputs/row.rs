@@ -118,7 +118,7 @@ impl Row {
         Self::new(number, name, Deed::Own(deed), wanted)
     }
 
-    /// It may take more than others.
+    /// It may take more than others: a few times what was seen, because the allocator keeps what it had.
     pub(crate) fn may_take(mut self, memory_max_mib: u64, busy_max: Duration) -> Self {
         self.memory_max_mib = memory_max_mib;
         self.busy_max = busy_max;

@@ -370,7 +370,7 @@ fn structure() -> Vec<Row> {
             &[subdocuments(100_000)],
             any,
         )
-        .may_take(200, Duration::from_secs(5)),
+        .may_take(400, Duration::from_secs(5)),
         sequence(
             60,
             "an item between two halves of a character",
@@ -389,7 +389,7 @@ fn structure() -> Vec<Row> {
             &[recipes::items(7, 0, &formats)],
             any,
         )
-        .may_take(200, Duration::from_secs(8)),
+        .may_take(400, Duration::from_secs(8)),
     ]
 }
 
@@ -427,37 +427,37 @@ fn much() -> Vec<Row> {
             &[recipes::crowd(20_000)],
             refused,
         )
-        .may_take(100, Duration::from_secs(10)),
+        .may_take(300, Duration::from_secs(10)),
         sequence(53, "10,000 edits that wait for ever", &gaps, waits)
-            .may_take(64, Duration::from_secs(10)),
+            .may_take(200, Duration::from_secs(10)),
         Row::own(
             54,
             "200,000 types within each other, in pieces",
             Wanted::Either(&[Wanted::Served, Wanted::Closed(4422, "bad_update")]),
             nest,
         )
-        .may_take(450, Duration::from_secs(15)),
+        .may_take(700, Duration::from_secs(15)),
         Row::own(
             57,
             "a megabyte of step 2, a hundred times",
             waits,
             repeat_everything,
         )
-        .may_take(150, Duration::from_secs(10)),
+        .may_take(300, Duration::from_secs(10)),
         Row::own(
             58,
             "a thousand step 1 on a document of 5 MB, nothing read",
             Wanted::Served,
             ask_for_much,
         )
-        .may_take(200, Duration::from_secs(10)),
+        .may_take(400, Duration::from_secs(10)),
         Row::own(
             61,
             "2,000 mutants of right updates",
             Wanted::Served,
             mutants,
         )
-        .may_take(100, Duration::from_secs(20)),
+        .may_take(300, Duration::from_secs(20)),
     ]
 }
 
