@@ -54,6 +54,7 @@ struct Queue {
     bytes: usize,
     /// Whether one of the frames is longer than all together may be.
     has_long: bool,
+    catch_up: CatchUp,
     /// The last step of the document that the frames show.
     shows: Option<u64>,
     state: State,
@@ -68,6 +69,33 @@ enum State {
     /// The writer has asked the document to catch up.
     CatchingUp,
     Closing(CloseReason),
+}
+
+/// How much more of what a document sends to a reader that catches up is taken whatever else waits. All of that is sent at
+/// once; were a part of it dropped, the reader would have to catch up again, and again.
+#[derive(Debug, Default)]
+struct CatchUp {
+    frames: usize,
+    bytes: usize,
+}
+
+impl CatchUp {
+    fn begin() -> Self {
+        Self {
+            frames: CATCH_UP_FRAMES,
+            bytes: CATCH_UP_BYTES,
+        }
+    }
+
+    /// Whether a frame is still among them, which then are fewer.
+    fn covers(&mut self, frame: &Bytes) -> bool {
+        let covers = self.frames > 0 && frame.len() <= self.bytes;
+        if covers {
+            self.frames -= 1;
+            self.bytes -= frame.len();
+        }
+        covers
+    }
 }
 
 impl Outbox {
@@ -91,7 +119,9 @@ impl Outbox {
         }
         let limits = self.0.limits;
         let is_long = frame.len() > limits.bytes_max;
-        let fits = if is_long {
+        let fits = if queue.catch_up.covers(&frame) {
+            true
+        } else if is_long {
             !queue.has_long
         } else {
             queue.frames.len() < limits.frames_max && queue.bytes + frame.len() <= limits.bytes_max
@@ -111,6 +141,7 @@ impl Outbox {
         let mut queue = self.queue();
         if queue.state == State::CatchingUp {
             queue.state = State::Flowing;
+            queue.catch_up = CatchUp::begin();
         }
     }
 
@@ -193,6 +224,11 @@ impl Queue {
     }
 }
 
+/// What is here, what waits for missing parts (1,024 updates at most), presence, and some to spare.
+const CATCH_UP_FRAMES: usize = 2_048;
+/// What waits for missing parts (1 MiB at most) and as much again. A difference beyond that is one long frame.
+const CATCH_UP_BYTES: usize = 2 * 1024 * 1024;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,6 +279,24 @@ mod tests {
             panic!("the difference waits")
         };
         assert_eq!(frames.iter().map(Bytes::len).collect::<Vec<_>>(), [7]);
+    }
+
+    #[tokio::test]
+    async fn what_a_reader_is_sent_to_catch_up_is_never_dropped() {
+        let outbox = outbox();
+        for _ in 0..4 {
+            outbox.push(frame(1), None);
+        }
+        assert!(matches!(outbox.take().await, Taken::Dropped));
+        outbox.resume();
+        for number in 0..CATCH_UP_FRAMES {
+            assert!(outbox.push(frame(8), None), "frame {number}");
+        }
+        assert!(
+            !outbox.push(frame(8), None),
+            "what comes then is bounded as ever"
+        );
+        assert!(matches!(outbox.take().await, Taken::Dropped));
     }
 
     #[tokio::test]
