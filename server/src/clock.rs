@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use engine::Now;
+use rustix::time::{ClockId, clock_gettime};
 
 /// Reads the time as milliseconds since this clock was made, and as wall time.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +34,12 @@ impl Clock {
     pub(crate) fn instant(self, monotonic_ms: u64) -> tokio::time::Instant {
         (self.start + Duration::from_millis(monotonic_ms)).into()
     }
+}
+
+/// How long this thread has had a processor: what somebody used, however busy the machine is with others.
+pub(crate) fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -200,7 +200,7 @@ fn who_sends_what_takes_too_long_is_closed() {
         );
         let slow = edit(2, "[[slow]]");
         author.push(&slow).await;
-        assert_eq!(author.closed().await, CloseReason::BadUpdate);
+        assert_eq!(author.closed().await, CloseReason::Overloaded);
         stored(&store, &notes, &slow).await;
         assert_eq!(quarantined(&store).await, []);
         let next = edit(3, "next");

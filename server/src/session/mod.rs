@@ -11,7 +11,6 @@ mod work;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use engine::{
     Audience, Change, CloseReason, ConnectionId, Document, DocumentKey, Effect, Effects, Event,
@@ -22,6 +21,7 @@ use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
 use crate::breadcrumb::Step;
+use crate::clock;
 use crate::hub::Hub;
 use crate::mail::{Joining, Mail, Mailbox};
 use crate::quarantine::{self, Cause};
@@ -224,13 +224,14 @@ impl Session {
             if self.world.memory.is_full() && self.brings_news(&intent) {
                 return self.expel(connection, CloseReason::Overloaded, effects);
             }
-            let began = Instant::now();
+            let began = clock::thread_time();
             self.ask_engine(connection, intent, seen, effects);
             Failpoint::EditIntegrated.reach();
-            if is_push && began.elapsed() > self.world.message_cpu_max {
+            let took = clock::thread_time().saturating_sub(began);
+            if is_push && took > self.world.message_cpu_max {
                 warn!(document = %self.key, %connection, "an edit took too long; it is taken in, and its sender is closed");
                 metrics::message_over_budget();
-                return self.expel(connection, CloseReason::BadUpdate, effects);
+                return self.expel(connection, CloseReason::Overloaded, effects);
             }
         }
     }
