@@ -246,6 +246,12 @@ fn clocks() -> Vec<Row> {
             "2^31-1 collected items of a victim",
             &claim((1 << 31) - 1),
         ),
+        Row::own(
+            48,
+            "a thousand collected items of a victim who is here",
+            Wanted::Closed(1013, "foreign_writer"),
+            silence,
+        ),
         Row::bad_update(
             49,
             "a clock of 2^32-1",
@@ -257,6 +263,22 @@ fn clocks() -> Vec<Row> {
             &recipes::items(7, (1 << 31) - 1, &[recipes::collected(2)]),
         ),
     ]
+}
+
+/// Somebody writes; another claims what he will write next. He must go on being heard.
+async fn silence(address: SocketAddr) -> Result<CameBack> {
+    let mut victim = Client::join(address, "silence", 31).await?;
+    let first = victim.editor.append("still ");
+    victim.save(first).await?;
+    let mut attacker = Client::join(address, "silence", 9).await?.socket;
+    let claim = recipes::items(31, 6, &[recipes::collected(1_000)]);
+    attacker.send(frames::update(&claim)).await?;
+    let came = end_of(attacker).await?;
+    let second = victim.editor.append("heard");
+    victim.save(second).await?;
+    let newcomer = Client::join(address, "silence", 32).await?;
+    ensure!(newcomer.editor.text() == "still heard", "he was silenced");
+    Ok(came)
 }
 
 /// 50, 51, 56, 59, 60: items that point where nothing is, at themselves, or at each other.
