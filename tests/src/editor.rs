@@ -7,8 +7,8 @@ use bytes::Bytes;
 use yrs::updates::decoder::Decode;
 use yrs::updates::encoder::Encode;
 use yrs::{
-    ClientID, Doc, GetString, Map, OffsetKind, Options, ReadTxn, StateVector, Text, Transact,
-    TransactionMut, Update, WriteTxn,
+    ClientID, Doc, GetString, IdSet, Map, OffsetKind, Options, ReadTxn, StateVector, Text,
+    Transact, TransactionMut, Update, WriteTxn,
 };
 
 /// A client's document.
@@ -82,6 +82,21 @@ impl Editor {
         Ok(self.doc.transact_mut().apply_update(update)?)
     }
 
+    /// Takes an update that leaves no hole and waits for nothing; false if this is none, and is to be tried again later. yrs
+    /// writes wrong clocks once it has something that waits (`docs/decisions/0002-yrs-and-yjs.md`); yjs does not.
+    ///
+    /// # Errors
+    /// It is no update.
+    pub fn take_whole(&self, update: &[u8]) -> Result<bool> {
+        let update = Update::decode_v1(update)?;
+        let mut txn = self.doc.transact_mut();
+        if !follows(&update.insertions(true), &txn.state_vector()) {
+            return Ok(false);
+        }
+        txn.apply_update(update)?;
+        Ok(txn.prune_pending().is_none())
+    }
+
     /// The state vector, encoded.
     pub fn have(&self) -> Bytes {
         self.doc.transact().state_vector().encode_v1().into()
@@ -141,6 +156,18 @@ impl Editor {
         txn.commit();
         txn.encode_update_v1().into()
     }
+}
+
+/// Whether units follow what is here, client by client, without a hole.
+fn follows(units: &IdSet, here: &StateVector) -> bool {
+    units.iter().all(|(client, ranges)| {
+        let mut clock = here.get(client);
+        ranges.iter().all(|range| {
+            let follows = range.start <= clock;
+            clock = clock.max(range.end);
+            follows
+        })
+    })
 }
 
 const TEXT: &str = "text";

@@ -178,7 +178,7 @@ const BUGS: [(Sabotage, &[Check]); 16] = [
 const BUG_SEEDS: u64 = 200;
 const SHRINK_TRIES: usize = 4_000;
 /// Steps that a shrunk plan may have.
-const SHRUNK_MAX: usize = 30;
+const SHRUNK_MAX: usize = 40;
 
 fn number(name: &str) -> Option<u64> {
     let value = env::var(name).ok()?;

@@ -11,7 +11,7 @@ use super::edits;
 use super::plan::Edit;
 use super::wire;
 use crate::editor::Editor;
-use crate::frames::{self, Frame};
+use crate::frames::{self, Frame, Presence};
 
 /// One page in a browser.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub(super) struct Client {
     pub(super) document: usize,
     pub(super) line: Option<ConnectionId>,
     pub(super) awareness: Awareness,
+    /// Updates that build on what it does not have yet.
+    held: Vec<Bytes>,
     /// Whether it was told never to come back.
     pub(super) is_banished: bool,
     /// Whether it only reads.
@@ -33,6 +35,7 @@ impl Client {
             document,
             line: None,
             awareness: Awareness::new(number, now_ms),
+            held: Vec::new(),
             is_banished: false,
             is_probe: false,
         }
@@ -57,31 +60,62 @@ impl Client {
     }
 
     /// Takes a frame, and returns what it answers.
-    pub(super) fn take(&mut self, frame: &[u8], now_ms: u64) -> Found<Option<Bytes>> {
-        let read = Frame::read(frame).map_err(|error| Check::Alarms.failed(error.to_string()))?;
-        match read {
-            Frame::Have(have) => {
-                let missing = self.editor.missing_from(&have);
-                let missing = missing.map_err(|error| Check::Alarms.failed(error.to_string()))?;
-                Ok(Some(frames::missing(&missing)))
-            }
+    pub(super) fn take(&mut self, frame: &[u8], now_ms: u64) -> Found<Vec<Bytes>> {
+        match Frame::read(frame).map_err(|error| Check::Alarms.failed(error.to_string()))? {
+            Frame::Have(have) => self.all_but(&have),
             Frame::Missing(update) | Frame::Update(update) => {
-                let applied = self.editor.apply(&update);
-                applied.map_err(|error| Check::Agreement.failed(error.to_string()))?;
-                Ok(None)
+                self.take_update(update)?;
+                Ok(Vec::new())
             }
             Frame::Presence(entries) => {
                 let echo = self.awareness.apply(&entries, now_ms);
-                Ok((!echo.is_empty() && !self.is_probe).then(|| frames::presence(&echo)))
+                Ok(self.shown(&echo))
             }
-            Frame::Denied(_) => Ok(None),
+            Frame::Denied(_) => Ok(Vec::new()),
         }
     }
 
-    /// The timer of its presence; returns what it sends.
-    pub(super) fn tick(&mut self, now_ms: u64) -> Option<Bytes> {
+    /// All that it has and someone else lacks, with what it could not use yet.
+    fn all_but(&self, have: &[u8]) -> Found<Vec<Bytes>> {
+        let missing = self.editor.missing_from(have);
+        let missing = missing.map_err(|error| Check::Alarms.failed(error.to_string()))?;
+        let held = self.held.iter().map(|update| frames::update(update));
+        Ok(std::iter::once(frames::missing(&missing))
+            .chain(held)
+            .collect())
+    }
+
+    /// Takes an update in, and what has waited for it.
+    pub(super) fn take_update(&mut self, update: Bytes) -> Found<()> {
+        self.held.push(update);
+        let mut before = usize::MAX;
+        while self.held.len() < before {
+            before = self.held.len();
+            for update in std::mem::take(&mut self.held) {
+                let taken = self.editor.take_whole(&update);
+                if !taken.map_err(|error| Check::Agreement.failed(error.to_string()))? {
+                    self.held.push(update);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it has what it can not use.
+    pub(super) fn waits(&self) -> bool {
+        !self.held.is_empty() || self.editor.waits()
+    }
+
+    /// The timers of its presence and of its synchronisation, which asks again while something waits; returns what it sends.
+    pub(super) fn tick(&mut self, now_ms: u64) -> Vec<Bytes> {
         let said = self.awareness.tick(now_ms);
-        (!said.is_empty() && !self.is_probe).then(|| frames::presence(&said))
+        let asked = self.waits().then(|| frames::have(&self.editor.have()));
+        asked.into_iter().chain(self.shown(&said)).collect()
+    }
+
+    fn shown(&self, entries: &[Presence]) -> Vec<Bytes> {
+        let any = !entries.is_empty() && !self.is_probe;
+        any.then(|| frames::presence(entries)).into_iter().collect()
     }
 
     pub(super) fn disconnected(&mut self) {

@@ -67,7 +67,7 @@ impl Maker {
             skews_ms: (0..nodes)
                 .map(|_| chance.below(7_200_000) as i64 - 3_600_000)
                 .collect(),
-            unsaved_bytes_max: if chance.one_in(4) { 3_000 } else { 1 << 20 },
+            unsaved_bytes_max: if chance.one_in(4) { 8_000 } else { 1 << 20 },
             updates_per_change_max: 1 + chance.below(4) as usize,
             changes_per_append_max: 1 + chance.below(6) as usize,
             snapshot_changes: 2 + chance.below(30),

@@ -107,7 +107,7 @@ impl World {
             if client.document == document && !client.is_banished {
                 let who = format!("client {}", client.number());
                 check_same(&who, &client.canonical()?, &replayed)?;
-                Check::Agreement.that(!client.editor.waits(), || {
+                Check::Agreement.that(!client.waits(), || {
                     format!("{who} waits for what it was never sent")
                 })?;
             }

@@ -128,8 +128,7 @@ impl World {
         let (reader, writer) = (&self.clients[client], &self.clients[from]);
         if reader.document == writer.document && !reader.is_banished {
             let update = writer.editor.everything();
-            let applied = reader.editor.apply(&update);
-            applied.map_err(|error| Check::Agreement.failed(error.to_string()))?;
+            self.clients[client].take_update(update.clone())?;
             self.say(client, frames::update(&update));
         }
         Ok(())
