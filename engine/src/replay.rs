@@ -211,7 +211,7 @@ impl Replay {
             self.has_quarantined = true;
             return Taken::Done;
         }
-        let taken = alone(|| sabotage::spring(Trap::Replay, &payload))
+        let taken = alone(|| Ok(sabotage::spring(Trap::Replay, &payload)?))
             .and_then(|()| self.content.integrate(&payload));
         match taken {
             Err(error) if error.breaks() => self.broke(payload, error),

@@ -5,8 +5,6 @@
 //! edit holds one of a few marks, so that it can be shown, through the real server too, that such a failure is contained.
 //! Without the feature [`Sabotage::is`] is plainly false, no trap springs, and nothing of this is left in the program.
 
-use crate::content::ContentError;
-
 /// One way in which a document can be broken on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(
@@ -91,9 +89,17 @@ pub(crate) enum Trap {
     Read,
 }
 
+/// A trap that was asked for a contradiction.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(
+    not(feature = "sabotage"),
+    allow(dead_code, reason = "nothing springs")
+)]
+pub(crate) struct Sprung;
+
 /// Fails on purpose.
 #[cfg(feature = "sabotage")]
-pub(crate) fn spring(trap: Trap, bytes: &[u8]) -> Result<(), ContentError> {
+pub(crate) fn spring(trap: Trap, bytes: &[u8]) -> Result<(), Sprung> {
     let holds = |mark: &str| {
         let mut windows = bytes.windows(mark.len());
         windows.any(|window| window == mark.as_bytes())
@@ -113,7 +119,7 @@ pub(crate) fn spring(trap: Trap, bytes: &[u8]) -> Result<(), ContentError> {
         dawdle(holds("[[spin]]"), holds("[[slow]]"));
     }
     if matches!(trap, Trap::Integrate) && holds("[[contradict]]") {
-        return Err(ContentError::Contradiction("a trap has sprung".to_owned()));
+        return Err(Sprung);
     }
     Ok(())
 }
@@ -129,6 +135,6 @@ fn dawdle(spins: bool, is_slow: bool) {
 
 /// Does nothing.
 #[cfg(not(feature = "sabotage"))]
-pub(crate) fn spring(_trap: Trap, _bytes: &[u8]) -> Result<(), ContentError> {
+pub(crate) fn spring(_trap: Trap, _bytes: &[u8]) -> Result<(), Sprung> {
     Ok(())
 }

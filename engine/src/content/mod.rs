@@ -15,7 +15,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::names::Kind;
-use crate::sabotage::{self, Trap};
+use crate::sabotage::{self, Sprung, Trap};
 use guard::Guarded;
 pub(crate) use guard::alone;
 pub use yjs::YjsContent;
@@ -56,6 +56,12 @@ impl ContentError {
     /// Whether the content is broken by this, and has to be rebuilt.
     pub fn breaks(&self) -> bool {
         matches!(self, Self::Contradiction(_) | Self::Panicked(_))
+    }
+}
+
+impl From<Sprung> for ContentError {
+    fn from(_: Sprung) -> Self {
+        Self::Contradiction("a trap has sprung".to_owned())
     }
 }
 

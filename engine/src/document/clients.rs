@@ -126,9 +126,10 @@ impl Document {
         match self.lacked_by(have, now) {
             Ok(payloads) => {
                 self.peers.entry(connection).and_modify(Peer::base);
-                for payload in payloads {
-                    self.send_content(connection, Event::Missing { payload }, effects);
-                }
+                let events = payloads
+                    .into_iter()
+                    .map(|payload| Event::Missing { payload });
+                self.send_content(connection, events, effects);
             }
             Err(error) if error.breaks() => {
                 self.read_broke(Some(connection), have.clone(), now, effects);
@@ -152,7 +153,12 @@ impl Document {
 
     /// Sends content computed for one client, and with it what waits for missing parts: as an answer, for it may hold
     /// edits of the client's own that are not stored yet.
-    fn send_content(&self, connection: ConnectionId, event: Event, effects: &mut Effects) {
+    fn send_content(
+        &self,
+        connection: ConnectionId,
+        events: impl Iterator<Item = Event>,
+        effects: &mut Effects,
+    ) {
         let shows = Some(self.steps.last());
         let waiting = self
             .content
@@ -160,7 +166,7 @@ impl Document {
             .iter()
             .cloned()
             .map(|payload| Event::Missing { payload });
-        for event in std::iter::once(event).chain(waiting) {
+        for event in events.chain(waiting) {
             effects.push(Effect::Send {
                 to: Audience::One(connection),
                 event,
@@ -367,9 +373,10 @@ impl Document {
         self.peers.entry(connection).and_modify(Peer::base);
         effects.push(Effect::Resume { connection });
         self.ask_for_missing(connection, effects);
-        for payload in payloads {
-            self.send_content(connection, Event::Change { payload }, effects);
-        }
+        let events = payloads
+            .into_iter()
+            .map(|payload| Event::Change { payload });
+        self.send_content(connection, events, effects);
         effects.push(Effect::Send {
             to: Audience::One(connection),
             event: Event::Missing {

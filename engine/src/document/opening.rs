@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::change::Change;
-use crate::quarantine::{PayloadHash, Quarantined};
-use crate::replay::{Piece, Poison, Rebuilt, Replay, Taken};
+use crate::replay::{Piece, Rebuilt, Replay, Taken};
 use crate::sabotage::Bug;
 use crate::time::Now;
 
@@ -39,7 +38,7 @@ impl Document {
         };
         match past.step() {
             Taken::Done => self.open_if_replayed(now, effects),
-            Taken::Poisoned(poison) => self.quarantine_stored(poison, now, effects),
+            Taken::Poisoned(poison) => self.quarantine(poison.into(), now, effects),
             // A snapshot is only a cache that failed: the log has it all.
             Taken::SnapshotFailed(_) => {
                 self.past = None;
@@ -91,19 +90,6 @@ impl Document {
         let unsaved = self.unsaved_past().iter();
         let unsaved = unsaved.filter(|change| !stored.contains(&change.dot));
         unsaved.cloned().collect()
-    }
-
-    fn quarantine_stored(&self, poison: Poison, now: Now, effects: &mut Effects) {
-        effects.push(Effect::Quarantine(Quarantined {
-            document: self.key.clone(),
-            hash: PayloadHash::of(&poison.payload),
-            payload: poison.payload,
-            author: poison.change.author,
-            connection: Some(poison.change.connection),
-            dot: Some(poison.change.dot),
-            reason: poison.reason,
-            wall_ms: now.wall_ms,
-        }));
     }
 
     fn open_if_replayed(&mut self, now: Now, effects: &mut Effects) {

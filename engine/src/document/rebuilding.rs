@@ -19,6 +19,7 @@ use crate::content::{Content, ContentError};
 use crate::dot::Dot;
 use crate::names::{Author, ConnectionId};
 use crate::quarantine::{PayloadHash, Quarantined};
+use crate::replay::Poison;
 use crate::time::Now;
 
 use super::Document;
@@ -55,11 +56,12 @@ struct Trial {
 
 /// Who gave what broke the content.
 #[derive(Debug)]
-struct Culprit {
+pub(super) struct Culprit {
     payload: Bytes,
     author: Option<Author>,
     connection: Option<ConnectionId>,
     dot: Option<Dot>,
+    reason: String,
 }
 
 impl Document {
@@ -74,7 +76,7 @@ impl Document {
         self.record_and_relay(now, effects);
         match self.content.culprit().cloned() {
             Some(waited) => {
-                self.quarantine(Culprit::unknown(waited), error, now, effects);
+                self.quarantine(Culprit::unknown(waited, error), now, effects);
                 self.rebuilding.defer_first([pushed]);
             }
             None => self.blame(pushed, error, now, effects),
@@ -123,8 +125,9 @@ impl Document {
             author: peer.and_then(|peer| peer.author.clone()),
             connection: Some(connection),
             dot: None,
+            reason: error.to_string(),
         };
-        self.quarantine(culprit, error, now, effects);
+        self.quarantine(culprit, now, effects);
         self.expel(connection, CloseReason::BadUpdate, now, effects);
     }
 
@@ -137,25 +140,21 @@ impl Document {
         now: Now,
         effects: &mut Effects,
     ) {
-        let waited = self.content.culprit().cloned().map(Culprit::unknown);
+        let waited = self.content.culprit().cloned();
+        let waited = waited.map(|payload| Culprit::unknown(payload, error));
         let culprit = waited.unwrap_or_else(|| Culprit {
             payload: update.clone(),
             author: change.author.clone(),
             connection: Some(change.connection),
             dot: Some(change.dot),
+            reason: error.to_string(),
         });
         self.record_and_relay(now, effects);
-        self.quarantine(culprit, error, now, effects);
+        self.quarantine(culprit, now, effects);
         self.rebuild(now, effects);
     }
 
-    fn quarantine(
-        &mut self,
-        culprit: Culprit,
-        error: &ContentError,
-        now: Now,
-        effects: &mut Effects,
-    ) {
+    pub(super) fn quarantine(&mut self, culprit: Culprit, now: Now, effects: &mut Effects) {
         let hash = PayloadHash::of(&culprit.payload);
         self.quarantined.insert(hash);
         effects.push(Effect::Quarantine(Quarantined {
@@ -165,7 +164,7 @@ impl Document {
             author: culprit.author,
             connection: culprit.connection,
             dot: culprit.dot,
-            reason: error.to_string(),
+            reason: culprit.reason,
             wall_ms: now.wall_ms,
         }));
     }
@@ -362,12 +361,25 @@ impl Rebuilding {
 }
 
 impl Culprit {
-    fn unknown(payload: Bytes) -> Self {
+    fn unknown(payload: Bytes, error: &ContentError) -> Self {
         Self {
             payload,
             author: None,
             connection: None,
             dot: None,
+            reason: error.to_string(),
+        }
+    }
+}
+
+impl From<Poison> for Culprit {
+    fn from(poison: Poison) -> Self {
+        Self {
+            payload: poison.payload,
+            author: poison.change.author,
+            connection: Some(poison.change.connection),
+            dot: Some(poison.change.dot),
+            reason: poison.reason,
         }
     }
 }

@@ -13,8 +13,8 @@ use yrs::encoding::read::{Cursor, Error, Read};
 use yrs::encoding::write::Write;
 
 use super::structs::{
-    ANY, CONTENT_MASK, DELETED, GC, HAS_ORIGIN, HAS_RIGHT_ORIGIN, Id, Is, JSON, Parent, STRING,
-    Struct, read_one,
+    ANY, CONTENT_MASK, DELETED, GC, HAS_ORIGIN, HAS_RIGHT_ORIGIN, Header, Id, Is, JSON, Parent,
+    STRING, Struct, read_one,
 };
 
 /// The part of `update` that continues the clocks in `clock_of` without a hole, and its whole delete set.
@@ -39,13 +39,15 @@ struct Section {
 
 impl Section {
     fn read(cursor: &mut Cursor<'_>, clock_of: impl Fn(u64) -> u32) -> Result<Self, Error> {
-        let count: u32 = cursor.read_var()?;
-        let client = cursor.read_var()?;
-        let mut clock: u32 = cursor.read_var()?;
+        let Header {
+            structs,
+            client,
+            mut clock,
+        } = Header::read(cursor)?;
         let here = clock_of(client);
         let mut section = Self::beginning(client, here, cursor.next);
         let mut whole = clock <= here;
-        for _ in 0..count {
+        for _ in 0..structs {
             let start = cursor.next;
             let Struct { length, is, .. } = Struct::read(cursor)?;
             let skip = is == Is::Hole;

@@ -11,7 +11,8 @@ use yrs::encoding::read::{Cursor, Error, Read};
 use yrs::encoding::write::Write;
 
 use super::structs::{
-    ANY, CONTENT_MASK, GC, HAS_ORIGIN, HAS_RIGHT_ORIGIN, Parent, SKIP, STRING, Struct, read_content,
+    ANY, CONTENT_MASK, GC, HAS_ORIGIN, HAS_RIGHT_ORIGIN, Header, Parent, SKIP, STRING, Struct,
+    read_content,
 };
 
 /// The update with its runs joined, if it has any and is not so short that they do not matter.
@@ -45,9 +46,11 @@ impl Joining<'_> {
     }
 
     fn section(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
-        let structs: u32 = self.cursor.read_var()?;
-        let client: u64 = self.cursor.read_var()?;
-        let mut clock: u32 = self.cursor.read_var()?;
+        let Header {
+            structs,
+            client,
+            mut clock,
+        } = Header::read(&mut self.cursor)?;
         let (first, joins) = (clock, self.joins);
         let mut items = Vec::new();
         let mut open: Option<Run> = None;

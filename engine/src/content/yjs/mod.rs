@@ -292,7 +292,7 @@ impl YjsContent {
         let view = View::new(&self.doc, &self.clocks);
         let survey = self.nesting.survey(&part, self.nesting_max, &view);
         let survey = survey.map_err(refused)?;
-        let structs = survey.structs;
+        let (structs, has_subdocuments) = (survey.structs, survey.has_subdocuments);
         let mut txn = self.doc.transact_mut();
         let applied = txn.apply_update(update);
         let unfinished = unfinished(&mut txn, payload);
@@ -300,7 +300,7 @@ impl YjsContent {
         note_inserted(txn.insert_set(), &mut self.clocks, begins);
         subdocuments::overlook(&mut txn);
         drop(txn);
-        self.has_subdocuments |= subdocuments::are_in(&part);
+        self.has_subdocuments |= has_subdocuments;
         applied.map_err(|error| ContentError::Contradiction(error.to_string()))?;
         self.nesting
             .note(survey, &View::new(&self.doc, &self.clocks));

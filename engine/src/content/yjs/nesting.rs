@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 use yrs::encoding::read::{Cursor, Error, Read};
 
-use super::structs::{Id, Is, Parent, Struct};
+use super::structs::{Header, Id, Is, Parent, Struct};
 
 /// The levels of a document's items.
 #[derive(Debug, Default)]
@@ -36,6 +36,8 @@ struct Run {
 pub(super) struct Survey {
     /// All structs of the update.
     pub(super) structs: usize,
+    /// Whether there is a subdocument among those whose places are known.
+    pub(super) has_subdocuments: bool,
     sections: Vec<Section>,
 }
 
@@ -86,6 +88,7 @@ impl Nesting {
             update,
             places: HashMap::new(),
             sections: Vec::new(),
+            has_subdocuments: false,
         };
         let structs = walk.list_sections()?;
         for index in 0..walk.sections.len() {
@@ -93,6 +96,7 @@ impl Nesting {
         }
         Ok(Survey {
             structs,
+            has_subdocuments: walk.has_subdocuments,
             sections: walk.sections,
         })
     }
@@ -135,6 +139,7 @@ struct Walk<'a, H> {
     /// The place of each client's section.
     places: HashMap<u64, usize>,
     sections: Vec<Section>,
+    has_subdocuments: bool,
 }
 
 /// What is known of an item that another refers to.
@@ -153,9 +158,11 @@ impl<H: Here> Walk<'_, H> {
         let mut structs = 0;
         let count: u32 = cursor.read_var()?;
         for section in 1..=count {
-            let left: u32 = cursor.read_var()?;
-            let client = cursor.read_var()?;
-            let clock = cursor.read_var()?;
+            let Header {
+                structs: left,
+                client,
+                clock,
+            } = Header::read(&mut cursor)?;
             self.places.insert(client, self.sections.len());
             self.sections.push(Section {
                 client,
@@ -216,6 +223,7 @@ impl<H: Here> Walk<'_, H> {
             if item.is == Is::Type && level >= self.level_max {
                 return Err(Refusal::TooDeep);
             }
+            self.has_subdocuments |= item.is == Is::Subdocument;
             let section = &mut self.sections[index];
             let run = Run {
                 start: section.clock,

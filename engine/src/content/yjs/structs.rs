@@ -7,6 +7,16 @@
 use yrs::Any;
 use yrs::encoding::read::{Cursor, Error, Read};
 
+/// What the structs of one client begin with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Header {
+    /// How many follow.
+    pub(super) structs: u32,
+    pub(super) client: u64,
+    /// Where the first of them begins.
+    pub(super) clock: u32,
+}
+
 /// One struct, as far as its place matters.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Struct {
@@ -58,13 +68,21 @@ pub(super) fn count(update: &[u8]) -> Result<usize, Error> {
     let mut cursor = Cursor::new(update);
     let mut structs = 0;
     for _ in 0..cursor.read_var::<u32>()? {
-        let count: u32 = cursor.read_var()?;
-        cursor.read_var::<u64>()?;
-        cursor.read_var::<u32>()?;
-        (0..count).try_for_each(|_| Struct::read(&mut cursor).map(drop))?;
-        structs += count as usize;
+        let header = Header::read(&mut cursor)?;
+        (0..header.structs).try_for_each(|_| Struct::read(&mut cursor).map(drop))?;
+        structs += header.structs as usize;
     }
     Ok(structs)
+}
+
+impl Header {
+    pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            structs: cursor.read_var()?,
+            client: cursor.read_var()?,
+            clock: cursor.read_var()?,
+        })
+    }
 }
 
 impl Struct {

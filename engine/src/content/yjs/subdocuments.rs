@@ -7,37 +7,13 @@
 use std::collections::BTreeMap;
 use std::mem;
 
-use yrs::encoding::read::{Cursor, Error, Read};
 use yrs::encoding::write::Write;
 use yrs::updates::decoder::Decode;
 use yrs::{Doc, Transact, Update, WriteTxn};
 
-use super::structs::{CONTENT_MASK, DOCUMENT, Is, Struct};
-
 /// Has a transaction forget which subdocuments came and went, before it ends.
 pub(super) fn overlook<T: WriteTxn>(txn: &mut T) {
     drop(mem::take(txn.subdocs_mut()));
-}
-
-/// Whether there is a subdocument in an update that decodes.
-pub(super) fn are_in(update: &[u8]) -> bool {
-    let maybe = update.iter().any(|byte| byte & CONTENT_MASK == DOCUMENT);
-    maybe && found_in(update).unwrap_or(true)
-}
-
-fn found_in(update: &[u8]) -> Result<bool, Error> {
-    let mut cursor = Cursor::new(update);
-    for _ in 0..cursor.read_var::<u32>()? {
-        let structs: u32 = cursor.read_var()?;
-        cursor.read_var::<u64>()?;
-        cursor.read_var::<u32>()?;
-        for _ in 0..structs {
-            if Struct::read(&mut cursor)?.is == Is::Subdocument {
-                return Ok(true);
-            }
-        }
-    }
-    Ok(false)
 }
 
 /// Deletes all that a document holds, which then no longer holds itself: for a document that is about to be dropped.
@@ -64,6 +40,7 @@ mod tests {
     use yrs::{ArrayPrelim, ClientID, Map, MapPrelim, Options, ReadTxn, StateVector};
 
     use super::super::YjsContent;
+    use super::super::structs::DOCUMENT;
     use super::*;
 
     /// A writer's update that sets `map.outer.inner` to a subdocument, and one that deletes `map.outer`.
@@ -122,6 +99,11 @@ mod tests {
 
     #[test]
     fn subdocuments_are_told_from_bytes_that_look_like_them() {
+        let are_in = |update: &[u8]| {
+            let mut content = YjsContent::new();
+            content.integrate(update).unwrap();
+            content.has_subdocuments
+        };
         assert!(are_in(&nested()[0]));
         assert!(!are_in(&nested()[1]));
         let doc = Doc::with_client_id(1);

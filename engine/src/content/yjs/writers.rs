@@ -2,7 +2,7 @@
 
 use yrs::encoding::read::{Cursor, Error, Read};
 
-use super::structs::{Is, Struct};
+use super::structs::{Header, Is, Struct};
 use crate::content::{GoingOn, Writer};
 
 /// What an update brings of the clients that `is_foreign` names: beyond `clock_of` the client, and whether any of that is
@@ -22,7 +22,7 @@ pub(super) fn going_on(
             break;
         }
         let here = clock_of(header.client);
-        let is_hollow = header.beyond(&mut cursor, here).ok()?;
+        let is_hollow = beyond(&header, &mut cursor, here).ok()?;
         if let Some(is_hollow) = is_hollow.filter(|_| is_foreign(writer)) {
             let before = found.take();
             found = Some(GoingOn {
@@ -34,35 +34,18 @@ pub(super) fn going_on(
     found
 }
 
-/// What a client's structs begin with.
-struct Header {
-    structs: u32,
-    client: u64,
-    clock: u32,
-}
-
-impl Header {
-    fn read(cursor: &mut Cursor<'_>) -> Result<Self, Error> {
-        Ok(Self {
-            structs: cursor.read_var()?,
-            client: cursor.read_var()?,
-            clock: cursor.read_var()?,
-        })
-    }
-
-    /// Whether any of the structs that reach beyond a clock is without content; nothing if none reaches beyond it.
-    fn beyond(self, cursor: &mut Cursor<'_>, here: u32) -> Result<Option<bool>, Error> {
-        let mut clock = self.clock;
-        let mut hollow = None;
-        for _ in 0..self.structs {
-            let Struct { length, is, .. } = Struct::read(cursor)?;
-            clock = clock.checked_add(length).ok_or(Error::UnexpectedValue)?;
-            if clock > here {
-                hollow = Some(hollow.unwrap_or(false) || is_hollow(is));
-            }
+/// Whether any of the structs that reach beyond a clock is without content; nothing if none reaches beyond it.
+fn beyond(header: &Header, cursor: &mut Cursor<'_>, here: u32) -> Result<Option<bool>, Error> {
+    let mut clock = header.clock;
+    let mut hollow = None;
+    for _ in 0..header.structs {
+        let Struct { length, is, .. } = Struct::read(cursor)?;
+        clock = clock.checked_add(length).ok_or(Error::UnexpectedValue)?;
+        if clock > here {
+            hollow = Some(hollow.unwrap_or(false) || is_hollow(is));
         }
-        Ok(hollow)
     }
+    Ok(hollow)
 }
 
 fn is_hollow(is: Is) -> bool {
