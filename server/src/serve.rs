@@ -33,7 +33,7 @@ use crate::outbox::OutboxLimits;
 use crate::receiving::Receiving;
 use crate::session;
 use crate::telemetry::metrics;
-use crate::watchdog::{self, Watchdog, WatchdogLimits};
+use crate::watchdog::{Watchdog, WatchdogLimits, rounds};
 use crate::world::World;
 
 /// Serves until SIGTERM or SIGINT. A second signal stops at once.
@@ -110,7 +110,7 @@ async fn assemble(
         documents_max: config.limits.documents_open,
     };
     let hub = Hub::new(world, hub, session::start);
-    watchdog::start(&hub, Handle::current()).context("the watchdog cannot be started")?;
+    rounds::start(&hub, Handle::current()).context("the watchdog cannot be started")?;
     Ok(Arc::new(App {
         store,
         hub,

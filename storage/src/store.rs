@@ -10,7 +10,7 @@ use std::ops::RangeInclusive;
 use std::pin::Pin;
 
 use engine::{
-    Change, DocumentKey, Dot, Kind, Order, PayloadHash, Quarantined, ReplicaId, Snapshot,
+    Change, DocumentKey, Dot, Kind, Loaded, Order, PayloadHash, Quarantined, ReplicaId, Snapshot,
     StoredChange, VectorClock,
 };
 use thiserror::Error;
@@ -146,6 +146,19 @@ impl Past {
     /// Whether a snapshot is kept out. Its hash is only computed where anything is.
     pub(crate) fn quarantines(&self, snapshot: &Snapshot) -> bool {
         !self.quarantined.is_empty() && self.quarantined.contains(&PayloadHash::of(&snapshot.state))
+    }
+}
+
+impl From<Past> for Loaded {
+    fn from(past: Past) -> Self {
+        Self {
+            kind: past.kind,
+            deleted: past.deleted,
+            snapshot: past.snapshot,
+            changes: past.changes,
+            heads: past.heads,
+            quarantined: past.quarantined,
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 use super::trial::{self, Culprit, Verdict};
 use super::{Crumb, Crumbs, Found, Leftovers, What};
 use crate::clock::Clock;
-use crate::quarantine::{Cause, report};
+use crate::quarantine::{cause::Cause, report};
 
 /// Looks into what the process before left in a data folder, and begins to leave crumbs there.
 ///

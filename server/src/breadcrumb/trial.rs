@@ -13,8 +13,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use engine::{
-    Content, Document, Dot, Effect, Effects, Input, Intent, Limits, Loaded, Now, PayloadHash,
-    Piece, PushTag, ReplicaId,
+    Content, Document, Dot, Effect, Effects, Input, Intent, Limits, Now, PayloadHash, Piece,
+    PushTag, ReplicaId,
 };
 use storage::{Past, Store, load_log};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -140,7 +140,7 @@ fn go_through(past: Past, crumb: &Crumb) -> Option<BadSnapshot> {
     )
     .ok()?;
     effects.clear();
-    document.handle(Input::Opened(loaded(past)), now, &mut effects);
+    document.handle(Input::Opened(past.into()), now, &mut effects);
     while let Some(piece) = document.next_replay() {
         say(Culprit::of(piece));
         document.replay(now, &mut effects);
@@ -158,17 +158,6 @@ fn go_through(past: Past, crumb: &Crumb) -> Option<BadSnapshot> {
     say(Culprit::Reading);
     read(document.content());
     None
-}
-
-fn loaded(past: Past) -> Loaded {
-    Loaded {
-        kind: past.kind,
-        deleted: past.deleted,
-        snapshot: past.snapshot,
-        changes: past.changes,
-        heads: past.heads,
-        quarantined: past.quarantined,
-    }
 }
 
 fn push(document: &mut Document, crumb: &Crumb, payload: Bytes, now: Now, effects: &mut Effects) {

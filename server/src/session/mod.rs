@@ -4,8 +4,7 @@
 //! comes back as an input; there is at most one load, one append and one snapshot on the way, which bounds that channel.
 //! While the past is being loaded the mailbox is left alone, so a flood waits in its own socket.
 
-mod members;
-pub(crate) use members::SharedMembers;
+pub(crate) mod members;
 
 mod work;
 
@@ -24,9 +23,10 @@ use crate::breadcrumb::Step;
 use crate::clock;
 use crate::hub::Hub;
 use crate::mail::{Joining, Mail, Mailbox};
-use crate::quarantine::{self, Cause};
+use crate::quarantine::{self, cause::Cause};
 use crate::telemetry::metrics;
 use crate::world::World;
+use members::SharedMembers;
 use work::{Work, apart};
 
 /// Starts the session of a document.
@@ -437,17 +437,9 @@ fn loaded(key: &DocumentKey, past: Past) -> Loaded {
         error!(document = %key, rows = past.damaged, "damaged rows were left out, the document opens without them");
     }
     info!(document = %key, changes = past.changes.len(), snapshot = past.snapshot.is_some(), "document opened");
-    Loaded {
-        kind: past.kind,
-        deleted: past.deleted,
-        snapshot: past.snapshot,
-        changes: past.changes,
-        heads: past.heads,
-        quarantined: past.quarantined,
-    }
+    past.into()
 }
 
-/// Bytes of edits in what has come.
 /// How much mails ask for: the bytes of their edits, and for each pull what an answer is worth.
 fn burden_of(mails: &[Mail]) -> usize {
     let intents = mails.iter().flat_map(|mail| match mail {

@@ -7,7 +7,7 @@ use engine::CloseReason;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
-use crate::quarantine::Cause;
+use crate::quarantine::cause::Cause;
 
 const CONNECTIONS: &str = "quire_connections";
 const DOCUMENTS_OPEN: &str = "quire_documents_open";

@@ -1,6 +1,8 @@
 //! What is to be kept out of documents, on its way to the store. None of it is lost silently: it is logged at once, and
 //! offered to the store until that takes it.
 
+pub(crate) mod cause;
+
 use std::time::Duration;
 
 use engine::{Author, Quarantined};
@@ -9,31 +11,7 @@ use tracing::{error, warn};
 
 use crate::hub::Hub;
 use crate::telemetry::metrics;
-
-/// How it was found out that a payload does harm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cause {
-    /// The library failed over an edit.
-    Edit,
-    /// The library failed over a stored change.
-    Stored,
-    /// The process before this one ended over it.
-    Crash,
-    /// A document was stuck over it.
-    Stuck,
-}
-
-impl Cause {
-    /// The cause's word in metrics.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Edit => "edit",
-            Self::Stored => "stored",
-            Self::Crash => "crash",
-            Self::Stuck => "stuck",
-        }
-    }
-}
+use cause::Cause;
 
 /// Says that a payload is kept out. The reason is left out, because what a library says as it fails may quote content.
 pub(crate) fn report(quarantined: &Quarantined, cause: Cause) {

@@ -1,0 +1,119 @@
+//! The watchdog's rounds: it looks again and again at what every session is at, on a thread of its own.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use engine::CloseReason;
+use tokio::runtime::Handle;
+use tracing::{error, warn};
+
+use super::{Watchdog, WatchdogLimits, Watched};
+use crate::hub::{Hub, WeakHub};
+use crate::quarantine::{self, cause::Cause};
+use crate::telemetry::metrics;
+
+/// Starts the watchdog's thread. It ends with the hub.
+pub(crate) fn start(hub: &Hub, runtime: Handle) -> std::io::Result<()> {
+    let hub = hub.downgrade();
+    let spawned = thread::Builder::new()
+        .name("watchdog".to_owned())
+        .spawn(move || Rounds::default().walk(&hub, &runtime));
+    spawned.map(drop)
+}
+
+/// What was seen in the rounds so far.
+#[derive(Default)]
+struct Rounds {
+    busy: HashMap<u64, Seen>,
+}
+
+/// A step that was under way when it was looked at.
+struct Seen {
+    step: u64,
+    lasted: Duration,
+    warned: bool,
+}
+
+impl Rounds {
+    fn walk(&mut self, hub: &WeakHub, runtime: &Handle) {
+        // What is kept is kept by tasks of the runtime, whenever that gets to it.
+        let _in_runtime = runtime.enter();
+        while let Some(hub) = hub.upgrade() {
+            let round = hub.world().watchdog.limits.round();
+            let looked = Instant::now();
+            self.look(&hub, round);
+            drop(hub);
+            thread::sleep(round.saturating_sub(looked.elapsed()));
+        }
+    }
+
+    /// One round. A step that was seen in the round before has lasted for a round more.
+    fn look(&mut self, hub: &Hub, round: Duration) {
+        let watchdog = hub.world().watchdog.clone();
+        let watched: Vec<_> = watchdog.watched().iter().map(busy).collect();
+        let watched: HashMap<_, _> = watched.into_iter().flatten().collect();
+        self.busy
+            .retain(|id, seen| watched.get(id).is_some_and(|(step, _)| *step == seen.step));
+        for (id, (step, watched)) in watched {
+            let seen = self.busy.entry(id).or_insert(Seen {
+                step,
+                lasted: Duration::ZERO,
+                warned: false,
+            });
+            if seen.judge(&watchdog.limits, &watched) {
+                abandon(hub, &watchdog, &watched);
+            }
+            seen.lasted += round;
+        }
+        let world = hub.world();
+        metrics::memory(world.memory.bytes(), world.receiving.bytes());
+        let stuck = self.busy.values().filter(|seen| seen.warned).count();
+        metrics::documents_stuck(stuck);
+    }
+}
+
+/// A session that is at something, and not given up yet.
+fn busy((id, watched): (&u64, &Arc<Watched>)) -> Option<(u64, (u64, Arc<Watched>))> {
+    let step = watched.step.load(Ordering::Acquire);
+    let given_up = watched.abandoned.load(Ordering::Acquire);
+    (step != 0 && !given_up).then(|| (*id, (step, watched.clone())))
+}
+
+impl Seen {
+    /// Warns once; true when the session is to be given up.
+    fn judge(&mut self, limits: &WatchdogLimits, watched: &Watched) -> bool {
+        if self.lasted >= limits.step_warn && !self.warned {
+            self.warned = true;
+            warn!(document = %watched.key, "document is stuck in one step");
+        }
+        self.lasted >= limits.step_max
+    }
+}
+
+fn abandon(hub: &Hub, watchdog: &Watchdog, watched: &Watched) {
+    watched.abandoned.store(true, Ordering::Release);
+    let abandoned = watchdog.abandoned.fetch_add(1, Ordering::Relaxed) + 1;
+    metrics::threads_abandoned(abandoned);
+    error!(document = %watched.key, abandoned, "document is given up because it does not come back; whoever comes opens it anew");
+    if let Some(suspect) = watched.suspect().take() {
+        let quarantined = suspect.quarantined(&watched.key, hub.world().clock.now().wall_ms);
+        quarantine::keep(hub, quarantined, Cause::Stuck);
+    }
+    hub.abandon(&watched.key, &watched.mailbox);
+    watched.mailbox.abandon();
+    watched.members.lock().close_all(CloseReason::NotReady);
+}
+
+impl WatchdogLimits {
+    /// How often to look: a quarter of the shorter time, and not so often that looking is work.
+    fn round(&self) -> Duration {
+        let shorter = self.step_warn.min(self.step_max);
+        (shorter / 4).clamp(ROUND_MIN, ROUND_MAX)
+    }
+}
+
+const ROUND_MIN: Duration = Duration::from_millis(5);
+const ROUND_MAX: Duration = Duration::from_millis(250);
