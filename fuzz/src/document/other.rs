@@ -7,8 +7,7 @@ use engine::{
     ReplicaId,
 };
 
-use super::store::Store;
-use super::world;
+use super::store::{Store, key};
 use crate::script::Script;
 use crate::writer::Writer;
 
@@ -44,7 +43,7 @@ impl Other {
             updates.iter().for_each(|update| self.writer.hear(update));
         }
         let change = Change {
-            document: world::key(),
+            document: key(),
             dot: Dot::new(REPLICA, self.changes.len() as u64 + 1),
             context: store.heads(),
             hlc: Hlc::default(),

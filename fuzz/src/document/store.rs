@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use engine::{
-    Change, Content, Dot, Kind, Loaded, Order, PayloadHash, ReplicaId, Snapshot, StoredChange,
-    VectorClock, history,
+    Change, Content, DocumentKey, Dot, Kind, Loaded, Order, PayloadHash, ReplicaId, Snapshot,
+    StoredChange, VectorClock, history,
 };
 
 use crate::{findings, writer};
@@ -153,4 +153,9 @@ impl Store {
         assert_eq!(replayed.skipped, 0, "all that is stored can be replayed");
         replayed.content
     }
+}
+
+/// The document that the store is of.
+pub(super) fn key() -> DocumentKey {
+    DocumentKey::new("default", "fuzz").expect("the name is good")
 }

@@ -4,14 +4,14 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use engine::{
-    Audience, Change, CloseReason, ConnectionId, Document, DocumentKey, Effect, Effects, Event,
-    Input, Intent, Kind, Limits, Now, Phase, PushTag, ReplicaId, Snapshot, WriterPolicy,
+    Audience, Change, CloseReason, ConnectionId, Document, Effect, Effects, Event, Input, Intent,
+    Kind, Limits, Now, Phase, PushTag, ReplicaId, Snapshot, WriterPolicy,
 };
 use protocol::preflight::Bounds;
 use protocol::ywebsocket;
 
 use super::other::Other;
-use super::store::{Fault, Store};
+use super::store::{Fault, Store, key};
 use crate::crafted::Clocks;
 use crate::findings;
 use crate::script::Script;
@@ -494,10 +494,6 @@ impl Seat {
 fn open(replica: ReplicaId, limits: Limits) -> Document {
     Document::open(key(), Kind::Yjs, replica, limits, &mut Effects::new())
         .expect("documents of this kind are served")
-}
-
-pub(super) fn key() -> DocumentKey {
-    DocumentKey::new("default", "fuzz").expect("the name is good")
 }
 
 fn is_for(to: &Audience, connection: ConnectionId) -> bool {
