@@ -122,3 +122,12 @@ async fn what_is_forgotten_is_gone() {
             .is_empty()
     );
 }
+
+#[tokio::test]
+async fn a_name_that_is_not_utf8_is_a_problem_like_any_other() {
+    let (_, router) = api().await;
+    let path = "/api/v1/workspaces/default/documents/%ff/quarantine/00";
+    let (status, problem) = call(&router, Method::DELETE, path).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(problem["code"], json!("invalid_name"));
+}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use engine::{DocumentKey, Order, PayloadHash};
 use serde::Deserialize;
@@ -11,7 +11,7 @@ use storage::QuarantineQuery;
 
 use super::cursor::Side;
 use super::model::{QuarantinePage, Quarantined};
-use super::request::{DocumentName, Parameters, bad_cursor, limit};
+use super::request::{DocumentName, HashedName, Parameters, bad_cursor, limit};
 use crate::http::App;
 use crate::http::problem::Problem;
 
@@ -94,9 +94,8 @@ pub(super) async fn list(
 )]
 pub(super) async fn forget(
     State(app): State<Arc<App>>,
-    Path((workspace, name, hash)): Path<(String, String, String)>,
+    HashedName(key, hash): HashedName,
 ) -> Result<StatusCode, Problem> {
-    let key = DocumentKey::new(&workspace, &name)?;
     let hash: PayloadHash = hash.parse().map_err(|_| not_quarantined())?;
     if !app.store.forget_quarantined(key.clone(), hash).await? {
         return Err(not_quarantined());

@@ -21,6 +21,9 @@ pub(super) struct WorkspaceName(pub(super) String);
 /// The document that a path names.
 pub(super) struct DocumentName(pub(super) DocumentKey);
 
+/// The document that a path names, and the hash that stands behind its name.
+pub(super) struct HashedName(pub(super) DocumentKey, pub(super) String);
+
 /// The parameters after the question mark.
 pub(super) struct Parameters<T>(pub(super) T);
 
@@ -31,9 +34,7 @@ impl<S: Send + Sync> FromRequestParts<S> for WorkspaceName {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Path(name): Path<String> = Path::from_request_parts(parts, state)
-            .await
-            .map_err(|_| not_utf8())?;
+        let name: String = names(parts, state).await?;
         // A workspace is named by the same rules as a document.
         DocumentKey::new(&name, &name)?;
         Ok(Self(name))
@@ -44,12 +45,27 @@ impl<S: Send + Sync> FromRequestParts<S> for DocumentName {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Path((workspace, name)): Path<(String, String)> =
-            Path::from_request_parts(parts, state)
-                .await
-                .map_err(|_| not_utf8())?;
+        let (workspace, name): (String, String) = names(parts, state).await?;
         Ok(Self(DocumentKey::new(&workspace, &name)?))
     }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for HashedName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let (workspace, name, hash): (String, String, String) = names(parts, state).await?;
+        Ok(Self(DocumentKey::new(&workspace, &name)?, hash))
+    }
+}
+
+/// The names in a path.
+async fn names<T: DeserializeOwned + Send>(
+    parts: &mut Parts,
+    state: &(impl Send + Sync),
+) -> Result<T, Problem> {
+    let names = Path::from_request_parts(parts, state).await;
+    names.map(|Path(names)| names).map_err(|_| not_utf8())
 }
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> {
