@@ -10,7 +10,8 @@
 //! allocated for a number that a client merely declared, and what is handed on is a slice of the frame, not a copy.
 //!
 //! Read in this order: [`route`] (what an address names), [`ywebsocket`] (the first dialect), [`close`] (why a connection
-//! ends, and the code that makes its client do the right thing), [`preflight`] (what the libraries are never shown), [`wire`] (how numbers and strings lie in a frame).
+//! ends, and the code that makes its client do the right thing), [`preflight`] (what the libraries are never shown), [`wire`] (how numbers and strings lie in a frame),
+//! [`websocket`] (what frames lie in).
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -26,6 +27,8 @@ pub use error::FrameError;
 pub mod preflight;
 
 pub mod route;
+
+pub mod websocket;
 
 pub mod wire;
 

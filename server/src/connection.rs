@@ -11,6 +11,7 @@ use bytes::Bytes;
 use engine::{CloseReason, ConnectionId, DocumentKey, Intent};
 use protocol::close::Close;
 use protocol::preflight::Bounds;
+use protocol::websocket::Frame;
 use protocol::{Dialect, FrameError};
 use storage::Failpoint;
 use tokio::time::{Instant, timeout};
@@ -241,7 +242,9 @@ impl Sending<'_> {
         }
         if now >= *keepalive_at {
             *keepalive_at = now + self.dialect.keepalive_after();
-            writer.write(vec![self.dialect.keepalive()]).await?;
+            writer
+                .write(vec![Frame::binary(self.dialect.keepalive())])
+                .await?;
         }
         if now >= *ping_at {
             *ping_at = now + self.limits.ping_interval;
@@ -308,7 +311,7 @@ async fn say_goodbye(
     let close = Close::new(dialect, reason);
     let goodbye = async {
         if let Some(denied) = dialect.denied(close.text).filter(|_| close.is_permanent()) {
-            writer.write(vec![denied]).await?;
+            writer.write(vec![Frame::binary(denied)]).await?;
         }
         writer.close(close).await?;
         reader.pass_over().await;

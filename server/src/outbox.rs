@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use engine::CloseReason;
+use protocol::websocket::Frame;
 use tokio::sync::Notify;
 
 /// The bounds of one outbox. Besides, one frame may wait that is longer than all together may be: a large document, which
@@ -31,7 +31,7 @@ pub struct Outbox(Arc<Shared>);
 #[derive(Debug)]
 pub enum Taken {
     /// Write these.
-    Frames(Vec<Bytes>, Option<u64>),
+    Frames(Vec<Frame>, Option<u64>),
     /// The queue was dropped and all before it is written: ask the document to catch up.
     Dropped,
     /// Close the connection.
@@ -49,7 +49,7 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Queue {
-    frames: VecDeque<Bytes>,
+    frames: VecDeque<Frame>,
     /// Bytes of all but the long one.
     bytes: usize,
     /// Whether one of the frames is longer than all together may be.
@@ -88,11 +88,11 @@ impl CatchUp {
     }
 
     /// Whether a frame is still among them, which then are fewer.
-    fn covers(&mut self, frame: &Bytes) -> bool {
-        let covers = self.frames > 0 && frame.len() <= self.bytes;
+    fn covers(&mut self, weight: usize) -> bool {
+        let covers = self.frames > 0 && weight <= self.bytes;
         if covers {
             self.frames -= 1;
-            self.bytes -= frame.len();
+            self.bytes -= weight;
         }
         covers
     }
@@ -112,19 +112,20 @@ impl Outbox {
 
     /// Adds a frame that shows the document up to its step `shows`. Returns false if that was one too many, and the queue
     /// was dropped.
-    pub fn push(&self, frame: Bytes, shows: Option<u64>) -> bool {
+    pub fn push(&self, frame: Frame, shows: Option<u64>) -> bool {
         let mut queue = self.queue();
         if queue.state != State::Flowing {
             return true;
         }
         let limits = self.0.limits;
-        let is_long = frame.len() > limits.bytes_max;
-        let fits = if queue.catch_up.covers(&frame) {
+        let weight = frame.weight();
+        let is_long = weight > limits.bytes_max;
+        let fits = if queue.catch_up.covers(weight) {
             true
         } else if is_long {
             !queue.has_long
         } else {
-            queue.frames.len() < limits.frames_max && queue.bytes + frame.len() <= limits.bytes_max
+            queue.frames.len() < limits.frames_max && queue.bytes + weight <= limits.bytes_max
         };
         if fits {
             queue.add(frame, is_long, shows);
@@ -200,11 +201,11 @@ impl Outbox {
 }
 
 impl Queue {
-    fn add(&mut self, frame: Bytes, is_long: bool, shows: Option<u64>) {
+    fn add(&mut self, frame: Frame, is_long: bool, shows: Option<u64>) {
         if is_long {
             self.has_long = true;
         } else {
-            self.bytes += frame.len();
+            self.bytes += frame.weight();
         }
         self.frames.push_back(frame);
         self.shows = self.shows.max(shows);
@@ -240,8 +241,9 @@ mod tests {
         })
     }
 
-    fn frame(length: usize) -> Bytes {
-        Bytes::from(vec![0; length])
+    /// A frame of so many bytes, of which two are its header.
+    fn frame(length: usize) -> Frame {
+        Frame::binary(vec![0; length - 2].into())
     }
 
     #[tokio::test]
@@ -268,24 +270,24 @@ mod tests {
             "these are over the bound of bytes"
         );
         assert!(
-            outbox.push(frame(1), None),
+            outbox.push(frame(2), None),
             "what comes now is dropped silently"
         );
         assert!(matches!(outbox.take().await, Taken::Dropped));
-        outbox.push(frame(1), None);
+        outbox.push(frame(2), None);
         outbox.resume();
         outbox.push(frame(7), Some(9));
         let Taken::Frames(frames, _) = outbox.take().await else {
             panic!("the difference waits")
         };
-        assert_eq!(frames.iter().map(Bytes::len).collect::<Vec<_>>(), [7]);
+        assert_eq!(frames.iter().map(Frame::weight).collect::<Vec<_>>(), [7]);
     }
 
     #[tokio::test]
     async fn what_a_reader_is_sent_to_catch_up_is_never_dropped() {
         let outbox = outbox();
         for _ in 0..4 {
-            outbox.push(frame(1), None);
+            outbox.push(frame(2), None);
         }
         assert!(matches!(outbox.take().await, Taken::Dropped));
         outbox.resume();
@@ -302,10 +304,10 @@ mod tests {
     #[tokio::test]
     async fn what_waits_is_written_before_the_close() {
         let outbox = outbox();
-        outbox.push(frame(1), None);
+        outbox.push(frame(2), None);
         outbox.close(CloseReason::Stopping);
         outbox.close(CloseReason::Deleted);
-        outbox.push(frame(1), None);
+        outbox.push(frame(2), None);
         assert!(matches!(outbox.take().await, Taken::Frames(frames, _) if frames.len() == 1));
         assert!(matches!(
             outbox.take().await,

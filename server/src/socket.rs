@@ -118,9 +118,12 @@ impl SocketReader {
 
 impl SocketWriter {
     /// Writes messages together, with as few system calls as possible.
-    pub(crate) async fn write(&mut self, frames: Vec<Bytes>) -> Result<(), Broken> {
+    pub(crate) async fn write(
+        &mut self,
+        frames: Vec<protocol::websocket::Frame>,
+    ) -> Result<(), Broken> {
         for frame in frames {
-            for part in parts(frame) {
+            for part in parts(frame.payload()) {
                 self.0.feed(part).await.map_err(|_| Broken)?;
             }
         }

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use engine::{Audience, Author, CloseReason, ConnectionId, Event};
 use protocol::Dialect;
+use protocol::websocket::Frame;
 
 use crate::outbox::Outbox;
 use crate::telemetry::metrics;
@@ -34,7 +34,7 @@ pub(crate) struct Members {
 struct Large {
     event: Event,
     dialect: Dialect,
-    frame: Bytes,
+    frame: Frame,
 }
 
 #[derive(Debug)]
@@ -100,7 +100,7 @@ impl Members {
         };
         self.send_to(to, &mut frames, shows);
         if let Some((dialect, Some(frame))) = frames.encoded.pop()
-            && frame.len() >= LARGE_BYTES
+            && frame.weight() >= LARGE_BYTES
         {
             let event = event.clone();
             self.large = Some(Large {
@@ -112,7 +112,7 @@ impl Members {
     }
 
     /// The frame of an event, if it is the large one.
-    fn known(&self, event: &Event) -> Option<(Dialect, Option<Bytes>)> {
+    fn known(&self, event: &Event) -> Option<(Dialect, Option<Frame>)> {
         let large = self.large.as_ref()?;
         let same = is_same(&large.event, event);
         same.then(|| (large.dialect, Some(large.frame.clone())))
@@ -164,15 +164,15 @@ fn is_same(one: &Event, other: &Event) -> bool {
 /// An event in each dialect that was asked for; few enough that a list is the fastest map.
 struct Frames<'a> {
     event: &'a Event,
-    encoded: Vec<(Dialect, Option<Bytes>)>,
+    encoded: Vec<(Dialect, Option<Frame>)>,
 }
 
 impl Frames<'_> {
-    fn of(&mut self, dialect: Dialect) -> Option<Bytes> {
+    fn of(&mut self, dialect: Dialect) -> Option<Frame> {
         if let Some((_, frame)) = self.encoded.iter().find(|(known, _)| *known == dialect) {
             return frame.clone();
         }
-        let frame = dialect.encode(self.event);
+        let frame = dialect.encode(self.event).map(Frame::binary);
         self.encoded.push((dialect, frame.clone()));
         frame
     }

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use engine::CloseReason;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use protocol::websocket::Frame;
 
 use crate::quarantine::cause::Cause;
 
@@ -166,9 +166,9 @@ pub(crate) fn frame_received(bytes: usize) {
 }
 
 /// Frames are on their way to a client.
-pub(crate) fn frames_sent(frames: &[Bytes]) {
+pub(crate) fn frames_sent(frames: &[Frame]) {
     counter!(FRAMES_OUT).increment(frames.len() as u64);
-    counter!(BYTES_OUT).increment(frames.iter().map(|frame| frame.len() as u64).sum());
+    counter!(BYTES_OUT).increment(frames.iter().map(|frame| frame.weight() as u64).sum());
 }
 
 /// The server closed a connection.
