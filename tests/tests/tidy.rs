@@ -10,13 +10,14 @@ use anyhow::{Context, Result, ensure};
 use quire_tests::server::workspace;
 
 /// Each crate and those that it may know. `protocol` and `storage` do not know each other.
-const ARROWS: [(&str, &[&str]); 6] = [
+const ARROWS: [(&str, &[&str]); 7] = [
     ("engine", &[]),
     ("protocol", &["engine"]),
     ("storage", &["engine"]),
     ("server", &["engine", "protocol", "storage"]),
     ("tests", &["engine", "protocol", "storage", "server"]),
     ("fuzz", &["engine", "protocol"]),
+    ("bench", &[]),
 ];
 
 /// Crates without clock, randomness, I/O or task, and what would bring these in.
