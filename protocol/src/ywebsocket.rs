@@ -71,7 +71,8 @@ pub fn decode(frame: &Bytes) -> Result<Vec<Intent>, FrameError> {
         messages: 0,
         presences: 0,
     };
-    let mut intents = Vec::new();
+    // Real clients send one message a frame.
+    let mut intents = Vec::with_capacity(1);
     while !decoder.reader.is_empty() {
         intents.extend(decoder.message()?);
     }

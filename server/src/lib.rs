@@ -20,7 +20,7 @@ pub mod place;
 mod quarantine;
 pub mod receiving;
 pub mod serve;
-mod session;
+pub mod session;
 pub mod socket;
 pub mod telemetry;
 pub mod watchdog;

@@ -17,7 +17,7 @@ const ARROWS: [(&str, &[&str]); 7] = [
     ("server", &["engine", "protocol", "storage"]),
     ("tests", &["engine", "protocol", "storage", "server"]),
     ("fuzz", &["engine", "protocol"]),
-    ("bench", &[]),
+    ("bench", &["engine", "protocol", "storage", "server"]),
 ];
 
 /// Crates without clock, randomness, I/O or task, and what would bring these in.

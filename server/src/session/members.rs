@@ -23,7 +23,7 @@ impl SharedMembers {
 
 /// The outboxes of a document's connections.
 #[derive(Debug, Default)]
-pub(crate) struct Members {
+pub struct Members {
     members: HashMap<ConnectionId, Member>,
     /// A large frame that some still wait for: whoever asks for the same is given the same.
     large: Option<Large>,
@@ -45,7 +45,8 @@ struct Member {
 }
 
 impl Members {
-    pub(super) fn add(
+    /// Takes a connection in.
+    pub fn add(
         &mut self,
         connection: ConnectionId,
         author: Option<Author>,
@@ -91,7 +92,7 @@ impl Members {
     }
 
     /// Puts an event into the outboxes of all whom it is for.
-    pub(super) fn send(&mut self, to: &Audience, event: &Event, shows: Option<u64>) {
+    pub fn send(&mut self, to: &Audience, event: &Event, shows: Option<u64>) {
         // What nobody waits for any more is not kept.
         self.large.take_if(|large| large.frame.is_unique());
         let mut frames = Frames {

@@ -5,6 +5,7 @@
 //! While the past is being loaded the mailbox is left alone, so a flood waits in its own socket.
 
 pub(crate) mod members;
+pub use members::Members;
 
 mod work;
 

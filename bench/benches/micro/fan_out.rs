@@ -1,0 +1,35 @@
+//! One event into the outboxes of many. What is allocated is to be the same for one receiver and for a thousand.
+
+use divan::Bencher;
+use engine::{Audience, ConnectionId, Event};
+use futures_util::FutureExt;
+use protocol::Dialect;
+use server::outbox::{Outbox, OutboxLimits};
+use server::session::Members;
+
+use crate::material::{Author, START};
+
+/// The author's own outbox is among them and gets nothing. The outboxes are emptied before each time, as writers do.
+#[divan::bench(args = [1, 100, 1_000], sample_size = 1)]
+fn change(bencher: Bencher, receivers: u64) {
+    let outboxes: Vec<_> = (0..=receivers).map(|_| Outbox::new(LIMITS)).collect();
+    let mut members = Members::default();
+    for (outbox, who) in outboxes.iter().zip(0..) {
+        members.add(ConnectionId(who), None, Dialect::YWebsocket, outbox.clone());
+    }
+    let payload = Author::with(9, &START).keystroke();
+    let event = Event::Change { payload };
+    let to = Audience::AllBut([ConnectionId(0)].into());
+    bencher
+        .with_inputs(|| outboxes.iter().for_each(empty))
+        .bench_local_values(|()| members.send(&to, &event, Some(7)));
+}
+
+const LIMITS: OutboxLimits = OutboxLimits {
+    frames_max: 1_024,
+    bytes_max: 1 << 20,
+};
+
+fn empty(outbox: &Outbox) {
+    let _ = outbox.take().now_or_never();
+}
