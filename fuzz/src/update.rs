@@ -55,8 +55,15 @@ pub fn all(mut content: Content, updates: &[&[u8]]) {
         taken.push(Bytes::copy_from_slice(update));
     }
     question(&content);
-    if let Err(error) = content.merge(&taken) {
-        findings::judge(&error);
+    merged(&content, &taken);
+}
+
+/// Updates that are merged are updates that we would take.
+fn merged(content: &Content, taken: &[Bytes]) {
+    for update in content.merge(taken) {
+        let checked = preflight::check_update(&update, &Bounds::default());
+        assert!(checked.is_ok(), "merged: {checked:?}");
+        findings::expect(content.brings(&update));
     }
 }
 

@@ -272,15 +272,28 @@ function judgeRest (state, diff, check) {
   ]
 }
 
+// The updates themselves, as a reader is shown them: merged where they waited together. What yjs looks at of
+// what waits depends on how it came, so that is left to what comes next.
+function judgeMerged (merged, check) {
+  const doc = load(...merged)
+  if (check.pending || isPending(doc)) return []
+  const theirs = clocks(unhex(check.clock))
+  return [
+    difference('merged: clock', clocks(Y.encodeStateVector(doc)), theirs),
+    difference('merged: content', withoutFormats(read(doc)), withoutFormats(check.content))
+  ]
+}
+
 function judge (answer) {
   const { check, content } = answer
-  const [state, diff] = [answer.state, answer.diff].map(updates => updates.map(unhex))
+  const [state, diff, merged] = [answer.state, answer.diff, answer.merged].map(updates => updates.map(unhex))
   return [
     ...judgeClock(unhex(answer.have), state, check),
     ...judgeContent(content, check),
     ...judgeState(state, check),
     ...judgeDiff(diff, check),
-    ...judgeRest(state, diff, check)
+    ...judgeRest(state, diff, check),
+    ...judgeMerged(merged, check)
   ].filter(line => line !== null)
 }
 

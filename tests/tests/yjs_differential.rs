@@ -14,7 +14,8 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
-use engine::YjsContent;
+use bytes::Bytes;
+use engine::{Content, Kind, YjsContent};
 use serde_json::{Value, json};
 
 #[test]
@@ -55,6 +56,9 @@ struct Player {
     run: String,
     updates: usize,
     content: YjsContent,
+    /// The updates since the last check, and all before them, merged from check to check.
+    came: Vec<Bytes>,
+    merged: Vec<String>,
     checks: usize,
     disagreements: Vec<String>,
 }
@@ -66,6 +70,8 @@ impl Player {
             run: String::new(),
             updates: 0,
             content: YjsContent::new(),
+            came: Vec::new(),
+            merged: Vec::new(),
             checks: 0,
             disagreements: Vec::new(),
         }
@@ -87,14 +93,18 @@ impl Player {
             .to_owned();
         self.content = YjsContent::new();
         self.updates = 0;
+        self.came.clear();
+        self.merged.clear();
         Ok(())
     }
 
     fn update(&mut self, line: &Value) -> Result<()> {
         self.updates += 1;
+        let update = Bytes::from(unhex(&line["hex"])?);
+        self.came.push(update.clone());
         let integrated = self
             .content
-            .integrate(&unhex(&line["hex"])?)
+            .integrate(&update)
             .with_context(|| format!("{}: update {}", self.run, self.updates))?;
         if integrated.missing && self.content.waiting().is_empty() {
             self.disagree("missing: true, but nothing waits");
@@ -117,6 +127,8 @@ impl Player {
         if line["pending"].as_bool() != Some(waits) {
             self.disagree(&format!("waits: {waits} instead of {}", line["pending"]));
         }
+        let merged = Content::new(Kind::Yjs)?.merge(&std::mem::take(&mut self.came));
+        self.merged.extend(merged.iter().map(|update| hex(update)));
         let answer = self.answer(line)?;
         self.judge.write(&answer)?;
         let verdict = self.judge.read()?.context("yjs stopped judging")?;
@@ -137,6 +149,7 @@ impl Player {
             "have": hex(&self.content.have()),
             "state": self.with_waiting(&self.content.update()),
             "diff": self.with_waiting(&peer_lacks),
+            "merged": self.merged,
             "content": {
                 "text": self.content.text(Some("text")),
                 "map": or_empty(self.content.json(Some("map")), json!({})),

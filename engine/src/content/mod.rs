@@ -126,6 +126,31 @@ impl Brings {
     }
 }
 
+/// Payloads of several authors that were read once, so that all of them or those of all but one can be had as one.
+#[derive(Debug)]
+pub(crate) struct Merging<'a>(Merge<'a>);
+
+#[derive(Debug)]
+enum Merge<'a> {
+    Yjs(yjs::Merging<'a>),
+}
+
+impl Merging<'_> {
+    /// All payloads as one, or as few as can be; a lone one as it came.
+    pub(crate) fn all(&self) -> Vec<Bytes> {
+        match &self.0 {
+            Merge::Yjs(merging) => merging.all(),
+        }
+    }
+
+    /// The same without those of one author.
+    pub(crate) fn without(&self, author: u32) -> Vec<Bytes> {
+        match &self.0 {
+            Merge::Yjs(merging) => merging.without(author),
+        }
+    }
+}
+
 impl Content {
     /// Empty content of a kind.
     ///
@@ -233,13 +258,16 @@ impl Content {
         }
     }
 
-    /// Several payloads as one that does the same. Content is not broken by its failure.
-    ///
-    /// # Errors
-    /// One of them does not decode, or the library failed.
-    pub fn merge(&self, payloads: &[Bytes]) -> Result<Bytes, ContentError> {
+    /// Several payloads as one that does the same, or as few as can be; a lone one as it came.
+    pub fn merge(&self, payloads: &[Bytes]) -> Vec<Bytes> {
+        self.merging(payloads.iter().map(|payload| (0, payload)).collect())
+            .all()
+    }
+
+    /// Payloads of several authors, to be merged, each with the number of its author. They were taken in before.
+    pub(crate) fn merging<'a>(&self, payloads: Vec<(u32, &'a Bytes)>) -> Merging<'a> {
         match &self.0 {
-            Engine::Yjs(_) => alone(|| YjsContent::merge(payloads)),
+            Engine::Yjs(_) => Merging(Merge::Yjs(yjs::Merging::of(payloads))),
         }
     }
 

@@ -94,25 +94,10 @@ pub enum Effect {
 pub enum Audience {
     /// One client.
     One(ConnectionId),
-    /// All clients but these few.
+    /// All clients but these, ascending.
     AllBut(Arc<[ConnectionId]>),
-    /// A few clients, perhaps but one of them.
-    Among {
-        /// The few.
-        members: Arc<[ConnectionId]>,
-        /// The one who is left out.
-        but: Option<ConnectionId>,
-    },
-}
-
-impl Audience {
-    /// Whether there is certainly nobody in it.
-    pub fn is_nobody(&self) -> bool {
-        match self {
-            Self::One(_) | Self::AllBut(_) => false,
-            Self::Among { members, but } => members.iter().all(|member| Some(*member) == *but),
-        }
-    }
+    /// These.
+    Among(Arc<[ConnectionId]>),
 }
 
 /// What a client is told, in no dialect's words.

@@ -4,11 +4,9 @@
 //! edit goes out as it came. A client that made some of the batch is shown the others' edits only, because some clients
 //! take the sight of their own edit as word that it is stored.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 
-use crate::content::{Begins, Content};
+use crate::content::{Begins, Content, Merging};
 use crate::names::{Author, ConnectionId};
 
 use super::effect::{Audience, Effect, Effects, Event};
@@ -31,8 +29,18 @@ pub(super) struct Pushed {
     pub(super) seen: Option<u64>,
 }
 
+/// What one author made of the news of a batch.
+struct Own {
+    author: ConnectionId,
+    /// As one update, or as few as can be.
+    payloads: Vec<Bytes>,
+}
+
 /// Shows the news of a batch to everyone who did not make it. Of the `unbased`, who are yet to be sent what the news builds
 /// on, it is not said that they have seen it.
+///
+/// What an author made that is large, or does not become one, goes out by itself, shared by all the others. Everything
+/// else is one update for the readers; for each author it is written again without its own.
 pub(super) fn relay(
     content: &Content,
     batch: &[Pushed],
@@ -40,42 +48,72 @@ pub(super) fn relay(
     unbased: &[ConnectionId],
     effects: &mut Effects,
 ) {
-    let by_author = payloads_by_author(batch);
-    let mut show = |payloads: &[Bytes], to: Audience, shows| {
-        show(content, payloads, &to, shows, effects);
+    let mut news: Vec<_> = batch.iter().filter(|pushed| pushed.news).collect();
+    news.sort_by_key(|pushed| pushed.connection);
+    let (large, small): (Vec<_>, Vec<_>) = news
+        .chunk_by(|a, b| a.connection == b.connection)
+        .map(|own| Own::of(content, own))
+        .partition(Own::is_large);
+    let mut showing = Showing {
+        step,
+        unbased,
+        effects,
     };
-    let all: Vec<_> = by_author
-        .iter()
-        .flat_map(|(_, payloads)| payloads.iter().cloned())
-        .collect();
-    let authors = by_author.iter().map(|(author, _)| *author);
-    let (strange_authors, known_authors): (Vec<_>, Vec<_>) =
-        authors.clone().partition(|author| unbased.contains(author));
-    let readers = unbased
-        .iter()
-        .copied()
-        .filter(|reader| !strange_authors.contains(reader));
-    show(
-        &all,
-        Audience::AllBut(authors.chain(unbased.iter().copied()).collect()),
-        Some(step),
-    );
-    show(
-        &all,
-        Audience::Among {
-            members: readers.collect(),
-            but: None,
-        },
-        None,
-    );
-    let (strangers, known): (Arc<[_]>, Arc<[_]>) = (strange_authors.into(), known_authors.into());
-    for (author, payloads) in &by_author {
-        let others = |members: &Arc<[_]>| Audience::Among {
-            members: members.clone(),
-            but: Some(*author),
-        };
-        show(payloads, others(&known), Some(step));
-        show(payloads, others(&strangers), None);
+    for (at, own) in large.iter().enumerate() {
+        let is_last = small.is_empty() && at + 1 == large.len();
+        showing.tell_all_but(&[own.author], &own.payloads, is_last);
+    }
+    if !small.is_empty() {
+        show_small(content, &small, &mut showing);
+    }
+}
+
+/// Shows the news of many authors: to the readers all of it, to each author what the others made.
+///
+/// Writing that for every author anew costs as much as all of it, times the authors. Where that would be much the authors
+/// are put into groups: each is shown what other groups made, which its group shares, and what its group made but itself.
+fn show_small(content: &Content, small: &[Own], showing: &mut Showing<'_>) {
+    let authors: Vec<_> = small.iter().map(|own| own.author).collect();
+    let groups: Vec<_> = small.chunks(group_size(small)).collect();
+    if let [all] = groups[..] {
+        let merging = content.merging(numbered(all));
+        showing.tell_all_but(&authors, &merging.all(), true);
+        return show_within(&merging, all, showing);
+    }
+    let updates = groups.iter().zip(0..).flat_map(|(group, number)| {
+        let payloads = group.iter().flat_map(|own| &own.payloads);
+        payloads.map(move |payload| (number, payload))
+    });
+    let merging = content.merging(updates.collect());
+    showing.tell_all_but(&authors, &merging.all(), true);
+    for (group, number) in groups.iter().zip(0..) {
+        let members = group.iter().map(|own| own.author).collect();
+        showing.send(&Audience::Among(members), &merging.without(number), None);
+        show_within(&content.merging(numbered(group)), group, showing);
+    }
+}
+
+fn show_within(merging: &Merging<'_>, group: &[Own], showing: &mut Showing<'_>) {
+    for (own, number) in group.iter().zip(0..) {
+        showing.tell_author(own.author, &merging.without(number));
+    }
+}
+
+fn numbered(group: &[Own]) -> Vec<(u32, &Bytes)> {
+    let numbered = group.iter().zip(0..);
+    numbered
+        .flat_map(|(own, number)| own.payloads.iter().map(move |payload| (number, payload)))
+        .collect()
+}
+
+/// How many authors are in a group: all, or as many as there are groups.
+fn group_size(small: &[Own]) -> usize {
+    let bytes: usize = small.iter().map(Own::bytes).sum();
+    let authors = small.len().max(1);
+    if bytes * authors <= WRITTEN_AGAIN_MAX {
+        authors
+    } else {
+        authors.isqrt()
     }
 }
 
@@ -87,49 +125,81 @@ pub(super) fn show_news(
     unbased: &[ConnectionId],
     effects: &mut Effects,
 ) {
-    let based = Audience::AllBut(unbased.iter().copied().collect());
-    show(content, payloads, &based, Some(step), effects);
-    let members = unbased.iter().copied().collect();
-    let unbased = Audience::Among { members, but: None };
-    show(content, payloads, &unbased, None, effects);
-}
-
-fn payloads_by_author(batch: &[Pushed]) -> Vec<(ConnectionId, Vec<Bytes>)> {
-    let mut news: Vec<_> = batch.iter().filter(|pushed| pushed.news).collect();
-    news.sort_by_key(|pushed| pushed.connection);
-    news.chunk_by(|a, b| a.connection == b.connection)
-        .map(|own| {
-            (
-                own[0].connection,
-                own.iter().map(|pushed| pushed.shown.clone()).collect(),
-            )
-        })
-        .collect()
-}
-
-/// Sends payloads as one event, or one by one should they not merge.
-fn show(
-    content: &Content,
-    payloads: &[Bytes],
-    to: &Audience,
-    shows: Option<u64>,
-    effects: &mut Effects,
-) {
-    if to.is_nobody() {
-        return;
-    }
-    let merged = match payloads {
-        [] => return,
-        [lone] => Ok(lone.clone()),
-        several => content.merge(several),
+    let mut showing = Showing {
+        step,
+        unbased,
+        effects,
     };
-    let events = merged.map_or_else(|_| payloads.to_vec(), |payload| vec![payload]);
-    for payload in events {
-        let event = Event::Change { payload };
-        effects.push(Effect::Send {
-            to: to.clone(),
-            event,
-            shows,
-        });
+    showing.tell_all_but(&[], &content.merge(payloads), true);
+}
+
+impl Own {
+    fn of(content: &Content, own: &[&Pushed]) -> Self {
+        let shown: Vec<_> = own.iter().map(|pushed| pushed.shown.clone()).collect();
+        Self {
+            author: own[0].connection,
+            payloads: content.merge(&shown),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.payloads.iter().map(Bytes::len).sum()
+    }
+
+    fn is_large(&self) -> bool {
+        self.payloads.len() > 1 || self.bytes() > SMALL_BYTES_MAX
     }
 }
+
+/// Sends what a step of the document brought. Only the last that a client gets of it says so, for the queue may be dropped
+/// before that; an author may have to wait for its acknowledgement to be told.
+struct Showing<'a> {
+    step: u64,
+    /// In order, as are all lists of clients here.
+    unbased: &'a [ConnectionId],
+    effects: &'a mut Effects,
+}
+
+impl Showing<'_> {
+    fn tell_all_but(&mut self, few: &[ConnectionId], payloads: &[Bytes], is_last: bool) {
+        let strangers = self.unbased.iter().copied();
+        let strangers: Vec<_> = strangers
+            .filter(|reader| is_last && few.binary_search(reader).is_err())
+            .collect();
+        let mut others = [few, &strangers].concat();
+        others.sort_unstable();
+        let shows = is_last.then_some(self.step);
+        self.send(&Audience::AllBut(others.into()), payloads, shows);
+        if !strangers.is_empty() {
+            self.send(&Audience::Among(strangers.into()), payloads, None);
+        }
+    }
+
+    fn tell_author(&mut self, author: ConnectionId, payloads: &[Bytes]) {
+        let is_based = self.unbased.binary_search(&author).is_err();
+        let shows = is_based.then_some(self.step);
+        self.send(&Audience::One(author), payloads, shows);
+    }
+
+    fn send(&mut self, to: &Audience, payloads: &[Bytes], shows: Option<u64>) {
+        for (at, payload) in payloads.iter().enumerate() {
+            let is_last = at + 1 == payloads.len();
+            self.effects.push(Effect::Send {
+                to: to.clone(),
+                event: Event::Change {
+                    payload: payload.clone(),
+                },
+                shows: shows.filter(|_| is_last),
+            });
+        }
+    }
+}
+
+/// What an author made in one batch is copied for every other author if it is no longer than this, in bytes; a keystroke
+/// has some twenty.
+const SMALL_BYTES_MAX: usize = 1_024;
+/// How many bytes are written anew for the authors of one batch before they are put into groups.
+const WRITTEN_AGAIN_MAX: usize = 1024 * 1024;
+
+#[cfg(test)]
+mod tests;

@@ -504,8 +504,8 @@ proptest! {
         let (from, to) = (a.min(b), a.max(b));
         let mut one = content_of(&came[..from]);
         let mut other = content_of(&came[..from]);
-        if from < to {
-            one.integrate(&one.merge(&came[from..to]).unwrap()).unwrap();
+        for update in one.merge(&came[from..to]) {
+            one.integrate(&update).unwrap();
         }
         for update in &came[from..to] {
             other.integrate(update).unwrap();

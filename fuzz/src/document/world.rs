@@ -500,9 +500,7 @@ fn is_for(to: &Audience, connection: ConnectionId) -> bool {
     match to {
         Audience::One(one) => *one == connection,
         Audience::AllBut(few) => !few.contains(&connection),
-        Audience::Among { members, but } => {
-            Some(connection) != *but && members.contains(&connection)
-        }
+        Audience::Among(members) => members.contains(&connection),
     }
 }
 

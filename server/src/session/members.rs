@@ -122,11 +122,9 @@ impl Members {
     fn send_to(&self, to: &Audience, frames: &mut Frames<'_>, shows: Option<u64>) {
         match to {
             Audience::One(connection) => self.push(*connection, frames, shows),
-            Audience::Among { members, but } => {
-                let others = members
-                    .iter()
-                    .filter(|connection| Some(**connection) != *but);
-                others.for_each(|connection| self.push(*connection, frames, shows));
+            Audience::Among(members) => {
+                let members = members.iter();
+                members.for_each(|connection| self.push(*connection, frames, shows));
             }
             Audience::AllBut(few) => {
                 let others = self

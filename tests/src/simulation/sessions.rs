@@ -337,9 +337,7 @@ impl World {
             .filter(|connection| match to {
                 Audience::One(one) => one == connection,
                 Audience::AllBut(few) => !few.contains(connection),
-                Audience::Among { members, but } => {
-                    Some(*connection) != *but && members.contains(connection)
-                }
+                Audience::Among(members) => members.contains(connection),
             })
             .collect()
     }

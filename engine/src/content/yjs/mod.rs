@@ -8,6 +8,7 @@
 
 mod cut;
 mod join;
+mod merge;
 mod nesting;
 mod structs;
 mod subdocuments;
@@ -27,12 +28,13 @@ use yrs::updates::decoder::{Decode, DecoderV1};
 use yrs::updates::encoder::Encode;
 use yrs::{
     ClientID, Doc, ID, IdSet, OffsetKind, Options, ReadTxn, StateVector, Transact, Update,
-    WriteTxn, diff_updates_v1, merge_updates_v1,
+    WriteTxn, diff_updates_v1,
 };
 
 use super::{Begins, Brings, ContentError, GoingOn, Integrated, Writer, alone};
 use crate::change::UpdateList;
 use crate::sabotage::{self, Trap};
+pub(super) use merge::Merging;
 use nesting::{Here, Nesting, Refusal};
 use structs::Id;
 use waiting::Waiting;
@@ -224,16 +226,6 @@ impl YjsContent {
         whole.insertions(true) == here.insertions(true)
             && whole.delete_set() == here.delete_set()
             && parts[1..] == *self.waiting()
-    }
-
-    /// Several updates as one.
-    ///
-    /// # Errors
-    /// One of them is not an update.
-    pub fn merge(updates: &[Bytes]) -> Result<Bytes, ContentError> {
-        merge_updates_v1(updates)
-            .map(Bytes::from)
-            .map_err(|error| undecodable(&error))
     }
 
     /// The text of one root type, or of all that hold text, in the order of their names, a line break between them.
