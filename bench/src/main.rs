@@ -4,11 +4,6 @@
 //! The generator (`load`) is a process of its own with one thread, so that it can be pinned apart from the server and its
 //! own processor time is known.
 
-#![allow(
-    dead_code,
-    reason = "the words of the specification come before who speaks them"
-)]
-
 mod load;
 mod process;
 mod spec;

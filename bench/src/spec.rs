@@ -188,8 +188,8 @@ pub(crate) struct LoadResult {
     pub(crate) acked: u64,
     /// What was measured of cursors.
     pub(crate) presence: Option<PresenceResult>,
-    /// From a connection's beginning to its being synchronised, of [`Workload::Open`].
-    pub(crate) open: Option<Quantiles>,
+    /// From each connection's beginning to its having the document.
+    pub(crate) open: Quantiles,
     /// How long those that did not read took to be equal once they read again.
     pub(crate) recovery_seconds: Option<f64>,
     /// Payload and headers, as they were read from and written to sockets while the run lasted.

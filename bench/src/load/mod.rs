@@ -1,20 +1,126 @@
-//! The load generator: sockets, edits, and what arrives of them.
+//! The load generator: many clients in one thread, edits that are prepared, and books of what arrives.
+//!
+//! It is told what to do on the command line, by hand, or as one line of JSON on standard input, by the runner
+//! (`crate::spec`). [`swarm`] holds the sockets, [`run`] paces the edits, [`ledger`] knows what everyone must get, and
+//! [`verify`] compares the texts.
 
-use anyhow::{Result, bail};
+mod author;
+mod beat;
+mod chance;
+mod crowd;
+mod cursors;
+mod frames;
+mod hand;
+mod http;
+mod ledger;
+mod plan;
+mod poll;
+mod run;
+mod speech;
+mod stream;
+mod swarm;
+mod tally;
+mod update;
+mod verify;
+mod wire;
 
-use crate::spec::Workload;
+use std::io;
+use std::net::SocketAddrV4;
 
-/// What the generator is told by hand.
-#[derive(clap::Args)]
-pub(crate) struct Args {
-    #[command(subcommand)]
-    workload: Option<Workload>,
+use anyhow::{Context, Result, bail};
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+pub(crate) use hand::Args;
+
+use crate::spec::{LoadResult, LoadSpec, Progress};
+use plan::Plan;
+
+/// Who wants to know how far a run is.
+pub(crate) trait Watch {
+    /// All are connected and equal; returns when the run may begin.
+    fn ready(&mut self) -> Result<()>;
+    /// The first edit is about to leave.
+    fn begin(&mut self) -> Result<()>;
+    /// The last one arrived, or was waited for in vain.
+    fn end(&mut self) -> Result<()>;
 }
 
-/// Runs one workload.
+/// Runs one workload, as the arguments or standard input say.
 ///
 /// # Errors
 /// It could not be run, or what arrived is not what was sent.
 pub(crate) fn main(args: &Args) -> Result<()> {
-    bail!("{:?} can not be run yet", args.workload)
+    raise_file_limit()?;
+    let result = match hand::spec(args)? {
+        Some(spec) => hand::run(args, &spec)?,
+        None => piped()?,
+    };
+    if !result.faults.is_empty() {
+        bail!("the run had faults: {}", result.faults.join("; "));
+    }
+    Ok(())
+}
+
+/// Runs a specification.
+///
+/// # Errors
+/// It could not be run.
+pub(crate) fn load(spec: &LoadSpec, watch: &mut impl Watch) -> Result<LoadResult> {
+    let plan = Plan::new(spec).context("this workload is not known")?;
+    run::run(spec, plan, watch)
+}
+
+/// Reads the specification from standard input, and tells of progress on standard output.
+fn piped() -> Result<LoadResult> {
+    let spec = serde_json::from_str(&line()?).context("the specification")?;
+    let result = load(&spec, &mut Piped)?;
+    tell(&Progress::Result(Box::new(result.clone())))?;
+    Ok(result)
+}
+
+/// The runner at the other end of standard input and output.
+struct Piped;
+
+impl Watch for Piped {
+    fn ready(&mut self) -> Result<()> {
+        tell(&Progress::Ready)?;
+        line().map(drop)
+    }
+
+    fn begin(&mut self) -> Result<()> {
+        tell(&Progress::Begin)
+    }
+
+    fn end(&mut self) -> Result<()> {
+        tell(&Progress::End)
+    }
+}
+
+fn line() -> Result<String> {
+    let mut line = String::new();
+    let count = io::stdin().read_line(&mut line)?;
+    anyhow::ensure!(count > 0, "standard input ended");
+    Ok(line)
+}
+
+/// Each line leaves at once, as standard output is buffered by line.
+fn tell(progress: &Progress) -> Result<()> {
+    println!("{}", serde_json::to_string(progress)?);
+    Ok(())
+}
+
+/// Where the server is.
+fn server(spec: &LoadSpec) -> Result<SocketAddrV4> {
+    let address = spec.url.strip_prefix("ws://").unwrap_or(&spec.url);
+    address
+        .trim_end_matches('/')
+        .parse()
+        .with_context(|| format!("{} is not ws:// and an address with a port", spec.url))
+}
+
+/// As many sockets as the kernel allows.
+fn raise_file_limit() -> Result<()> {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    Ok(setrlimit(Resource::Nofile, limit)?)
 }

@@ -1,0 +1,251 @@
+//! Which edits of one document were sent, and who has received which.
+//!
+//! Each receiver must get each edit of each author: together they must cover every clock. In what frames they come,
+//! merged or repeated, does not matter; what is missing, was made by nobody or is not the letter that was typed, does.
+
+use std::collections::HashMap;
+
+use super::author::{FIRST_CLIENT, START_CLIENT, letter};
+use super::tally::Tally;
+use super::update::{self, Piece};
+
+/// The edits of one document.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    /// The client id of the first author.
+    first_client: u64,
+    /// How many characters there were at the start.
+    start: u32,
+    receivers: u32,
+    /// The receivers from this one on do not read; nobody waits for them.
+    awake: u32,
+    /// Whether authors are told of their own edits.
+    echoes: bool,
+    /// By author: the edits in the order of their clocks.
+    edits: Vec<Vec<Edit>>,
+    /// By receiver, then author: the clock before which everything arrived. The last column is of the start.
+    covered: Vec<u32>,
+    /// What arrived before that which precedes it, by the same index.
+    early: HashMap<usize, Vec<Early>>,
+    /// How many arrivals at those who read are still to come.
+    outstanding: u64,
+    /// The same of those who do not.
+    unread: u64,
+}
+
+/// Receivers and authors of a document; the authors are the first receivers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cast {
+    pub(crate) first: u32,
+    pub(crate) receivers: u32,
+    pub(crate) authors: u32,
+    pub(crate) stalled: u32,
+    pub(crate) start: u32,
+    pub(crate) echoes: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Edit {
+    sent_us: u32,
+    /// How many arrivals are still to come before its author may go on.
+    left: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Early {
+    from: u32,
+    to: u32,
+    at_us: u32,
+}
+
+impl Ledger {
+    pub(crate) fn new(cast: Cast) -> Self {
+        let columns = cast.authors as usize + 1;
+        Self {
+            first_client: FIRST_CLIENT + u64::from(cast.first),
+            start: cast.start,
+            receivers: cast.receivers,
+            awake: cast.receivers - cast.stalled,
+            echoes: cast.echoes,
+            edits: vec![Vec::new(); cast.authors as usize],
+            covered: vec![0; cast.receivers as usize * columns],
+            early: HashMap::new(),
+            outstanding: 0,
+            unread: 0,
+        }
+    }
+
+    /// An author sent its next edit.
+    pub(crate) fn sent(&mut self, author: u32, now_us: u32, tally: &mut Tally) {
+        let left = self.awake - u32::from(author < self.awake) + u32::from(self.echoes);
+        self.edits[author as usize].push(Edit {
+            sent_us: now_us,
+            left,
+        });
+        self.outstanding += u64::from(left);
+        self.unread += u64::from(self.receivers - self.awake);
+        tally.edits += 1;
+    }
+
+    /// A receiver got an update. Authors of whom an edit is through with it are appended to `done`, once for each edit.
+    pub(crate) fn arrived(
+        &mut self,
+        receiver: u32,
+        bytes: &[u8],
+        now_us: u32,
+        tally: &mut Tally,
+        done: &mut Vec<u32>,
+    ) {
+        let read = update::read(bytes, |client, piece| match piece {
+            Piece::Text {
+                clock,
+                length,
+                text,
+            } => self.text(receiver, client, (clock, length, text), now_us, tally, done),
+            other => tally.faults.note("altered", || {
+                format!("client {client} only types, but {other:?} arrived at {receiver}")
+            }),
+        });
+        if let Err(error) = read {
+            tally.faults.note("unreadable", || {
+                format!("{error:#} in an update of {} bytes", bytes.len())
+            });
+        }
+    }
+
+    /// Whether a receiver has all that was there at the start.
+    pub(crate) fn has_start(&self, receiver: u32) -> bool {
+        self.covered[self.cell(receiver, self.edits.len())] >= self.start
+    }
+
+    /// How many arrivals are still to come at those who read.
+    pub(crate) fn outstanding(&self) -> u64 {
+        self.outstanding
+    }
+
+    /// How many are at those who do not.
+    pub(crate) fn unread(&self) -> u64 {
+        self.unread
+    }
+
+    /// How much each author typed.
+    pub(crate) fn typed(&self) -> impl Iterator<Item = u32> {
+        self.edits.iter().map(|edits| edits.len() as u32)
+    }
+
+    fn text(
+        &mut self,
+        receiver: u32,
+        client: u64,
+        (clock, length, text): (u32, u32, &[u8]),
+        now_us: u32,
+        tally: &mut Tally,
+        done: &mut Vec<u32>,
+    ) {
+        let Some(author) = self.author(client) else {
+            let words = || format!("client {client} is none of this document");
+            return tally.faults.note("foreign", words);
+        };
+        let is_typed = |(byte, clock): (&u8, u32)| *byte == letter(client, clock);
+        if !text.iter().zip(clock..).all(is_typed) {
+            return tally.faults.note("altered", || {
+                format!("{length} characters of client {client} at {clock}, at receiver {receiver}")
+            });
+        }
+        let cell = self.cell(receiver, author);
+        let (covered, end) = (self.covered[cell], clock + length);
+        if end > self.made(author) {
+            return tally.faults.note("invented", || {
+                format!("client {client} never came to clock {end}")
+            });
+        }
+        if clock > covered {
+            let early = Early {
+                from: clock,
+                to: end,
+                at_us: now_us,
+            };
+            self.early.entry(cell).or_default().push(early);
+        } else if end > covered {
+            self.cover(receiver, author, end, now_us, tally, done);
+            if !self.early.is_empty() {
+                self.catch_up(receiver, author, tally, done);
+            }
+        }
+    }
+
+    fn author(&self, client: u64) -> Option<usize> {
+        if client == START_CLIENT {
+            return Some(self.edits.len());
+        }
+        let index = client.checked_sub(self.first_client)?;
+        (index < self.edits.len() as u64).then_some(index as usize)
+    }
+
+    fn made(&self, author: usize) -> u32 {
+        let edits = self.edits.get(author);
+        edits.map_or(self.start, |edits| edits.len() as u32)
+    }
+
+    fn cell(&self, receiver: u32, author: usize) -> usize {
+        receiver as usize * (self.edits.len() + 1) + author
+    }
+
+    /// Everything before a clock has arrived.
+    fn cover(
+        &mut self,
+        receiver: u32,
+        author: usize,
+        end: u32,
+        now_us: u32,
+        tally: &mut Tally,
+        done: &mut Vec<u32>,
+    ) {
+        let cell = self.cell(receiver, author);
+        let from = std::mem::replace(&mut self.covered[cell], end);
+        tally.last_arrival_us = tally.last_arrival_us.max(now_us);
+        let Some(edits) = self.edits.get_mut(author) else {
+            return;
+        };
+        let is_echo = receiver == author as u32;
+        for edit in &mut edits[from as usize..end as usize] {
+            let took_us = now_us.saturating_sub(edit.sent_us);
+            if is_echo {
+                tally.acked += 1;
+                tally.ack.record(took_us);
+                if !self.echoes {
+                    continue;
+                }
+            } else {
+                tally.deliveries += 1;
+                if receiver >= self.awake {
+                    self.unread -= 1;
+                    continue;
+                }
+                tally.latency.record(took_us);
+            }
+            self.outstanding -= 1;
+            edit.left -= 1;
+            if edit.left == 0 {
+                done.push(author as u32);
+            }
+        }
+    }
+
+    /// What came early may have its turn now.
+    fn catch_up(&mut self, receiver: u32, author: usize, tally: &mut Tally, done: &mut Vec<u32>) {
+        let cell = self.cell(receiver, author);
+        let Some(mut waiting) = self.early.remove(&cell) else {
+            return;
+        };
+        waiting.sort_by_key(|early| early.from);
+        for early in waiting {
+            let covered = self.covered[cell];
+            if early.from > covered {
+                self.early.entry(cell).or_default().push(early);
+            } else if early.to > covered {
+                self.cover(receiver, author, early.to, early.at_us, tally, done);
+            }
+        }
+    }
+}
