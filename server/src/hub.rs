@@ -11,15 +11,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use engine::{ConnectionId, DocumentKey, Kind};
 use storage::StoreError;
-use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
-use crate::mail::{Joining, Mail, Mailbox};
+use crate::mail::{Inbox, Joining, Mail, Mailbox};
 use crate::telemetry::metrics;
 use crate::world::World;
 
 /// Starts the session of a document, which reads its mailbox until it puts itself away.
-pub type StartSession = fn(&Hub, DocumentKey, Kind, Mailbox, mpsc::Receiver<Mail>);
+pub type StartSession = fn(&Hub, DocumentKey, Kind, Mailbox, Inbox);
 
 /// Knows every hot document. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -154,9 +153,9 @@ impl Hub {
     }
 
     /// Puts a session away, unless someone has just joined. Called by the session itself.
-    pub(crate) fn retire(&self, key: &DocumentKey, mailbox: &mpsc::Receiver<Mail>) -> bool {
+    pub(crate) fn retire(&self, key: &DocumentKey, inbox: &Inbox) -> bool {
         let mut sessions = self.sessions();
-        let idle = mailbox.is_empty();
+        let idle = inbox.is_empty();
         if idle {
             sessions.open.remove(key);
             metrics::documents_open(sessions.open.len());
@@ -235,9 +234,9 @@ impl Hub {
             Entry::Occupied(entry) if !entry.get().is_gone() => Ok(entry.get().clone()),
             Entry::Vacant(_) if self.is_full(hot) => Err(JoinError::Full),
             entry => {
-                let (mailbox, receiver) = Mailbox::new(self.0.limits.mailbox_max);
+                let (mailbox, inbox) = Mailbox::new(self.0.limits.mailbox_max);
                 let kind = joining.dialect.kind();
-                (self.0.start_session)(self, key.clone(), kind, mailbox.clone(), receiver);
+                (self.0.start_session)(self, key.clone(), kind, mailbox.clone(), inbox);
                 entry.insert_entry(mailbox.clone());
                 metrics::documents_open(hot + 1);
                 Ok(mailbox)

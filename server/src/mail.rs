@@ -1,31 +1,71 @@
-//! What the session of a document is sent: by connections, by the hub, and when the server stops.
+//! What the session of a document is sent: by connections, by the hub, by the store, and when the server stops.
+//!
+//! A mailbox holds nothing while nothing waits: there may be tens of thousands of idle ones. Who sends waits for room;
+//! the session takes all that has come together, under one lock.
 
-use engine::{Author, ConnectionId, Intent};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use engine::{Author, ConnectionId, Input, Intent};
 use protocol::Dialect;
-use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::outbox::Outbox;
 use crate::receiving::Held;
 
-/// The way to a session's mailbox. It is bounded: a sender waits when it is full, unless the session is given up.
+/// The way to a session's mailbox. It is bounded: a sender waits when it is full, unless the session is given up. Cheap to
+/// clone.
 #[derive(Clone, Debug)]
-pub struct Mailbox {
-    sender: mpsc::Sender<Mail>,
-    abandoned: CancellationToken,
-}
+pub struct Mailbox(Arc<Shared>);
+
+/// The end from which a mailbox is read. Once it is dropped nobody can send to it.
+#[derive(Debug)]
+pub struct Inbox(Arc<Shared>);
 
 /// The session is gone, or will never read its mail again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gone;
 
+/// What a session takes from its mailbox at once.
+#[derive(Debug, Default)]
+pub(crate) struct Post {
+    /// Answers of the store, or that a time has come.
+    pub(crate) answers: Vec<Input>,
+    /// Mail, in the order in which it came.
+    pub(crate) mails: Vec<Mail>,
+}
+
+/// What a session takes now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wants {
+    /// Answers of the store only; mail is left alone.
+    Answers,
+    /// All that comes.
+    All,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// One place for each mail that may still come; closed when nobody will read it.
+    room: Semaphore,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    post: Post,
+    reader: Option<Waker>,
+    is_closed: bool,
+}
+
 impl Mailbox {
     /// A mailbox for so many mails, and the end from which they are read.
-    pub fn new(mails_max: usize) -> (Self, mpsc::Receiver<Mail>) {
-        let (sender, receiver) = mpsc::channel(mails_max);
-        let abandoned = CancellationToken::new();
-        (Self { sender, abandoned }, receiver)
+    pub fn new(mails_max: usize) -> (Self, Inbox) {
+        let shared = Arc::new(Shared {
+            room: Semaphore::new(mails_max),
+            queue: Mutex::default(),
+        });
+        (Self(shared.clone()), Inbox(shared))
     }
 
     /// Sends a mail, and waits for room if there is none.
@@ -33,18 +73,8 @@ impl Mailbox {
     /// # Errors
     /// Nobody will read it.
     pub async fn send(&self, mail: Mail) -> Result<(), Gone> {
-        if self.is_gone() {
-            return Err(Gone);
-        }
-        // Nearly always there is room, and then it need not be known whether the session is given up meanwhile.
-        match self.sender.try_send(mail) {
-            Ok(()) => Ok(()),
-            Err(TrySendError::Closed(_)) => Err(Gone),
-            Err(TrySendError::Full(mail)) => tokio::select! {
-                sent = self.sender.send(mail) => sent.map_err(|_| Gone),
-                () = self.abandoned.cancelled() => Err(Gone),
-            },
-        }
+        let place = self.0.room.acquire().await.map_err(|_| Gone)?;
+        self.put(mail, place).map_err(|_| Gone)
     }
 
     /// Sends a mail if there is room, or gives it back.
@@ -53,30 +83,146 @@ impl Mailbox {
         reason = "the error is the mail, for its next try"
     )]
     pub(crate) fn try_send(&self, mail: Mail) -> Result<(), Mail> {
-        self.sender.try_send(mail).map_err(TrySendError::into_inner)
+        match self.0.room.try_acquire() {
+            Ok(place) => self.put(mail, place),
+            Err(_) => Err(mail),
+        }
     }
 
     /// Waits for room, without taking it; or until nobody reads the mailbox.
     pub(crate) async fn room(&self) {
-        tokio::select! {
-            _ = self.sender.reserve() => {}
-            () = self.abandoned.cancelled() => {}
+        // Either way there is no more to wait for.
+        let _ = self.0.room.acquire().await;
+    }
+
+    /// Answers what the session asked of the store, which asks for a few things at a time.
+    pub(crate) fn answer(&self, answer: Input) {
+        let mut queue = self.0.queue();
+        // A session that was put away waits for no answer.
+        if !queue.is_closed {
+            queue.post.answers.push(answer);
+            wake(queue);
         }
     }
 
     /// Whether nobody will read it any more.
     pub(crate) fn is_gone(&self) -> bool {
-        self.sender.is_closed() || self.abandoned.is_cancelled()
+        self.0.room.is_closed()
     }
 
     /// Whether it is the way to the same session.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        self.sender.same_channel(&other.sender)
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Nobody is to wait for this session any more.
     pub(crate) fn abandon(&self) {
-        self.abandoned.cancel();
+        self.0.room.close();
+    }
+
+    #[allow(
+        clippy::result_large_err,
+        reason = "the error is the mail, for its next try"
+    )]
+    fn put(&self, mail: Mail, place: SemaphorePermit<'_>) -> Result<(), Mail> {
+        let mut queue = self.0.queue();
+        if queue.is_closed {
+            return Err(mail);
+        }
+        // The place is free again once the mail is taken.
+        place.forget();
+        queue.post.mails.push(mail);
+        wake(queue);
+        Ok(())
+    }
+}
+
+/// Wakes whoever waits for mail, once.
+fn wake(mut queue: MutexGuard<'_, Queue>) {
+    let reader = queue.reader.take();
+    drop(queue);
+    if let Some(reader) = reader {
+        reader.wake();
+    }
+}
+
+impl Inbox {
+    /// Is woken when there is an answer, or mail if that is wanted.
+    pub(crate) fn poll_ready(&self, wants: Wants, context: &mut Context<'_>) -> Poll<()> {
+        let mut queue = self.0.queue();
+        if queue.post.has(wants) {
+            return Poll::Ready(());
+        }
+        queue.reader = Some(context.waker().clone());
+        Poll::Pending
+    }
+
+    /// Takes all answers, and up to so many mails if they are wanted.
+    pub(crate) fn take(&self, wants: Wants, mails_max: usize) -> Post {
+        let mails_max = match wants {
+            Wants::Answers => 0,
+            Wants::All => mails_max,
+        };
+        let post = self.0.queue().post.take(mails_max);
+        self.0.room.add_permits(post.mails.len());
+        post
+    }
+
+    /// Whether there is something to take.
+    pub(crate) fn has(&self, wants: Wants) -> bool {
+        self.0.queue().post.has(wants)
+    }
+
+    /// Whether no mail waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.queue().post.mails.is_empty()
+    }
+
+    /// Takes no more, and throws away what waits.
+    pub(crate) fn close(&self) {
+        self.0.room.close();
+        let mut queue = self.0.queue();
+        queue.is_closed = true;
+        let left = (std::mem::take(&mut queue.post), queue.reader.take());
+        drop(queue);
+        drop(left);
+    }
+}
+
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Post {
+    /// One thing that has happened.
+    pub(crate) fn of(input: Input) -> Self {
+        Self {
+            answers: vec![input],
+            mails: Vec::new(),
+        }
+    }
+
+    fn has(&self, wants: Wants) -> bool {
+        !self.answers.is_empty() || wants == Wants::All && !self.mails.is_empty()
+    }
+
+    fn take(&mut self, mails_max: usize) -> Self {
+        let mails = if self.mails.len() > mails_max {
+            self.mails.drain(..mails_max).collect()
+        } else {
+            std::mem::take(&mut self.mails)
+        };
+        let answers = std::mem::take(&mut self.answers);
+        Self { answers, mails }
+    }
+}
+
+impl Shared {
+    /// A panic elsewhere can not leave the queue half changed, so a poisoned lock is as good as any.
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -122,4 +268,89 @@ pub struct Joining {
     pub dialect: Dialect,
     /// Where to put frames for it.
     pub outbox: Outbox,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::pin::pin;
+
+    use super::*;
+
+    fn leave(connection: u64) -> Mail {
+        Mail::Leave(ConnectionId(connection))
+    }
+
+    fn left(post: &Post) -> Vec<u64> {
+        let of = |mail: &Mail| match mail {
+            Mail::Leave(connection) => connection.0,
+            other => panic!("{other:?} was not sent"),
+        };
+        post.mails.iter().map(of).collect()
+    }
+
+    async fn take(inbox: &Inbox, wants: Wants) -> Post {
+        poll_fn(|context| inbox.poll_ready(wants, context)).await;
+        inbox.take(wants, 2)
+    }
+
+    async fn is_pending(future: impl Future) -> bool {
+        let mut future = pin!(future);
+        poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_pending())).await
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_taken_together_and_in_order() {
+        let (mailbox, inbox) = Mailbox::new(9);
+        for connection in 1..=3 {
+            mailbox.send(leave(connection)).await.unwrap();
+        }
+        mailbox.answer(Input::SnapshotStored);
+        let post = take(&inbox, Wants::All).await;
+        assert_eq!((left(&post), post.answers.len()), (vec![1, 2], 1));
+        assert!(!inbox.is_empty());
+        assert_eq!(left(&take(&inbox, Wants::All).await), [3]);
+        assert!(inbox.is_empty());
+    }
+
+    #[tokio::test]
+    async fn mail_is_left_alone_while_only_answers_are_asked_for() {
+        let (mailbox, inbox) = Mailbox::new(9);
+        mailbox.send(leave(1)).await.unwrap();
+        assert!(is_pending(take(&inbox, Wants::Answers)).await);
+        mailbox.answer(Input::SnapshotStored);
+        let post = take(&inbox, Wants::Answers).await;
+        assert_eq!((post.mails.len(), post.answers.len()), (0, 1));
+        assert_eq!(left(&take(&inbox, Wants::All).await), [1]);
+    }
+
+    #[tokio::test]
+    async fn who_sends_to_a_full_mailbox_waits_for_room() {
+        let (mailbox, inbox) = Mailbox::new(1);
+        mailbox.send(leave(1)).await.unwrap();
+        assert!(mailbox.try_send(leave(2)).is_err());
+        let reading = async {
+            assert!(is_pending(mailbox.send(leave(9))).await);
+            take(&inbox, Wants::All).await
+        };
+        let (sent, post) = tokio::join!(mailbox.send(leave(2)), reading);
+        assert_eq!((sent, left(&post)), (Ok(()), vec![1]));
+        assert_eq!(left(&take(&inbox, Wants::All).await), [2]);
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_session_that_is_gone_or_given_up() {
+        for end in [
+            |_: &Mailbox, inbox| drop(inbox),
+            |mailbox: &Mailbox, _inbox: Inbox| mailbox.abandon(),
+        ] {
+            let (mailbox, inbox) = Mailbox::new(1);
+            mailbox.send(leave(1)).await.unwrap();
+            let ending = async { end(&mailbox, inbox) };
+            let (sent, (), ()) = tokio::join!(mailbox.send(leave(2)), mailbox.room(), ending);
+            assert_eq!(sent, Err(Gone));
+            assert!(mailbox.is_gone());
+            assert!(mailbox.try_send(leave(3)).is_err());
+        }
+    }
 }

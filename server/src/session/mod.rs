@@ -1,53 +1,50 @@
 //! The session: the task of one hot document. It reads its mailbox, feeds the document, performs the effects.
 //!
 //! All that waits in the mailbox is handled as one batch. What the document asks of the store runs beside the session and
-//! comes back as an input; there is at most one load, one append and one snapshot on the way, which bounds that channel.
+//! comes back as an input; there is at most one load, one append and one snapshot on the way.
 //! While the past is being loaded the mailbox is left alone, so a flood waits in its own socket.
 
 pub(crate) mod members;
 pub use members::Members;
 
+mod alarm;
 mod work;
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 
 use engine::{
     Audience, Change, CloseReason, ConnectionId, Document, DocumentKey, Effect, Effects, Event,
-    Input, Intent, Kind, Loaded, Snapshot,
+    Input, Intent, Kind, Loaded, Now, Snapshot,
 };
 use storage::{Failpoint, Past, StoreError, load_log};
-use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
 use crate::breadcrumb::Step;
-use crate::clock;
+use crate::clock::Stopwatch;
 use crate::hub::Hub;
-use crate::mail::{Joining, Mail, Mailbox};
+use crate::mail::{Inbox, Joining, Mail, Mailbox, Post, Wants};
 use crate::quarantine::{self, cause::Cause};
 use crate::telemetry::metrics;
 use crate::world::World;
+use alarm::Alarm;
 use members::SharedMembers;
 use work::{Work, apart};
 
 /// Starts the session of a document.
-pub(crate) fn start(
-    hub: &Hub,
-    key: DocumentKey,
-    kind: Kind,
-    way: Mailbox,
-    mailbox: mpsc::Receiver<Mail>,
-) {
-    hub.spawn(run(hub.clone(), key, kind, way, mailbox));
+pub(crate) fn start(hub: &Hub, key: DocumentKey, kind: Kind, way: Mailbox, inbox: Inbox) {
+    hub.spawn(run(hub.clone(), key, kind, way, inbox));
 }
 
 /// Serves one document until it is put away.
-async fn run(hub: Hub, key: DocumentKey, kind: Kind, way: Mailbox, mailbox: mpsc::Receiver<Mail>) {
+async fn run(hub: Hub, key: DocumentKey, kind: Kind, way: Mailbox, inbox: Inbox) {
     let mut effects = Effects::new();
     let world = hub.world();
     match Document::open(key.clone(), kind, world.replica, world.limits, &mut effects) {
         Ok(document) => {
-            Session::new(hub, key, kind, document, way, mailbox)
+            Session::new(hub, key, kind, document, way, inbox)
                 .serve(effects)
                 .await;
         }
@@ -66,14 +63,21 @@ struct Session {
     document: Document,
     members: SharedMembers,
     work: Work,
-    mailbox: mpsc::Receiver<Mail>,
-    /// Answers from the store.
-    answers: mpsc::Receiver<Input>,
-    answer_to: mpsc::Sender<Input>,
+    /// Where the store's answers go.
+    way: Mailbox,
+    inbox: Inbox,
+    alarm: Alarm,
     /// What this document has added to [`World::unsaved_bytes`].
     unsaved_bytes: usize,
     /// What this document has added to [`World::memory`].
     weight: usize,
+}
+
+/// What a client asks for.
+struct Asked {
+    connection: ConnectionId,
+    intent: Intent,
+    seen: Option<u64>,
 }
 
 impl Session {
@@ -83,12 +87,13 @@ impl Session {
         kind: Kind,
         document: Document,
         way: Mailbox,
-        mailbox: mpsc::Receiver<Mail>,
+        inbox: Inbox,
     ) -> Self {
         let world = hub.world();
-        let (answer_to, answers) = mpsc::channel(STORE_REQUESTS_MAX);
         let members = SharedMembers::default();
-        let watch = world.watchdog.watch(key.clone(), way, members.clone());
+        let watch = world
+            .watchdog
+            .watch(key.clone(), way.clone(), members.clone());
         let work = Work::new(world.clone(), key.clone(), kind, watch);
         Self {
             hub,
@@ -98,23 +103,22 @@ impl Session {
             document,
             members,
             work,
-            mailbox,
-            answers,
-            answer_to,
+            way,
+            inbox,
+            alarm: Alarm::default(),
             unsaved_bytes: 0,
             weight: 0,
         }
     }
 
     async fn serve(mut self, mut effects: Effects) {
-        let mut mails = Vec::with_capacity(BATCH_MAX);
-        while !self.work.is_abandoned() && !self.perform(&mut effects) {
-            // Whoever was just woken may be waiting for this very thread, and would wait for the next batch too.
-            tokio::task::yield_now().await;
-            let answer = self.wait(&mut mails).await;
-            let is_heavy = self.work.is_heavy(burden_of(&mails), self.weight);
+        while !self.work.is_abandoned() && !self.perform(effects) {
+            let post = self.next().await;
+            let is_heavy = self.work.is_heavy(burden_of(&post.mails), self.weight);
+            // Made anew for each batch: an idle document holds on to no buffer.
+            effects = Effects::new();
             self.work.begin();
-            apart(is_heavy, || self.take_in(answer, &mut mails, &mut effects));
+            apart(is_heavy, || self.take_in(post, &mut effects));
             self.replay(&mut effects).await;
             let now = self.world.clock.now();
             apart(is_heavy, || self.document.settle(now, &mut effects));
@@ -125,26 +129,46 @@ impl Session {
     }
 
     /// Waits for something to happen: mail, an answer of the store, or that a time has come.
-    async fn wait(&mut self, mails: &mut Vec<Mail>) -> Option<Input> {
-        let deadline = self
-            .document
-            .next_deadline_ms()
-            .map(|at_ms| self.world.clock.instant(at_ms));
-        let opened = !self.document.phase().is_building();
-        tokio::select! {
-            Some(answer) = self.answers.recv() => Some(answer),
-            _ = self.mailbox.recv_many(mails, BATCH_MAX), if opened => None,
-            () = sleep_until(deadline) => Some(Input::Tick),
+    async fn next(&mut self) -> Post {
+        let wants = if self.document.phase().is_building() {
+            Wants::Answers
+        } else {
+            Wants::All
+        };
+        let is_behind = self.inbox.has(wants);
+        if !is_behind && !self.wait(wants).await {
+            return Post::of(Input::Tick);
         }
+        // Whoever was just woken may be waiting for this very thread, and would wait for the next batch too. And where many
+        // are about to send something, all of that is handled, shown and stored as one.
+        if is_behind || self.document.peers() > FEW_PEERS {
+            give_way().await;
+        }
+        self.inbox.take(wants, BATCH_MAX)
+    }
+
+    /// Waits until there is something in the inbox. False if a time has come first.
+    async fn wait(&mut self, wants: Wants) -> bool {
+        let deadline = self.document.next_deadline_ms();
+        let deadline = deadline.map(|at_ms| self.world.clock.instant(at_ms));
+        poll_fn(|context| {
+            if self.inbox.poll_ready(wants, context).is_ready() {
+                return Poll::Ready(true);
+            }
+            self.alarm.poll(deadline, context).map(|()| false)
+        })
+        .await
     }
 
     /// Tells the document of all that has happened.
-    fn take_in(&mut self, answer: Option<Input>, mails: &mut Vec<Mail>, effects: &mut Effects) {
-        if let Some(input) = answer {
-            self.document.handle(input, self.world.clock.now(), effects);
+    fn take_in(&mut self, post: Post, effects: &mut Effects) {
+        for answer in post.answers {
+            self.document
+                .handle(answer, self.world.clock.now(), effects);
         }
-        for mail in mails.drain(..) {
-            self.open_mail(mail, effects);
+        let mut stopwatch = Stopwatch::start();
+        for mail in post.mails {
+            self.open_mail(mail, &mut stopwatch, effects);
         }
     }
 
@@ -169,7 +193,7 @@ impl Session {
         }
     }
 
-    fn open_mail(&mut self, mail: Mail, effects: &mut Effects) {
+    fn open_mail(&mut self, mail: Mail, stopwatch: &mut Stopwatch, effects: &mut Effects) {
         let now = self.world.clock.now();
         let input = match mail {
             Mail::Join(joining) => self.admit(joining),
@@ -183,7 +207,16 @@ impl Session {
                 seen,
                 held,
             } => {
-                self.forward(connection, intents, seen, effects);
+                for intent in intents {
+                    let asked = Asked {
+                        connection,
+                        intent,
+                        seen,
+                    };
+                    if !self.forward(asked, now, stopwatch, effects) {
+                        break;
+                    }
+                }
                 return drop(held);
             }
             Mail::Drained { connection, seen } => Input::Drained { connection, seen },
@@ -210,40 +243,38 @@ impl Session {
         }
     }
 
+    /// Passes on what a client asks, within the bounds of this node. False if that had its connection closed.
     fn forward(
         &mut self,
-        connection: ConnectionId,
-        intents: Vec<Intent>,
-        seen: Option<u64>,
+        asked: Asked,
+        now: Now,
+        stopwatch: &mut Stopwatch,
         effects: &mut Effects,
-    ) {
-        for intent in intents {
-            let is_push = matches!(intent, Intent::Push { .. });
-            if is_push && self.node_is_behind() {
-                return self.expel(connection, CloseReason::StoreBehind, effects);
-            }
-            if self.world.memory.is_full() && self.brings_news(&intent) {
-                return self.expel(connection, CloseReason::Overloaded, effects);
-            }
-            let began = clock::thread_time();
-            self.ask_engine(connection, intent, seen, effects);
-            Failpoint::EditIntegrated.reach();
-            let took = clock::thread_time().saturating_sub(began);
-            if is_push && took > self.world.message_cpu_max {
-                warn!(document = %self.key, %connection, "an edit took too long; it is taken in, and its sender is closed");
-                metrics::message_over_budget();
-                return self.expel(connection, CloseReason::Overloaded, effects);
-            }
+    ) -> bool {
+        let connection = asked.connection;
+        let is_push = matches!(asked.intent, Intent::Push { .. });
+        if is_push && self.node_is_behind() {
+            return self.expel(connection, CloseReason::StoreBehind, now, effects);
         }
+        if self.world.memory.is_full() && self.brings_news(&asked.intent) {
+            return self.expel(connection, CloseReason::Overloaded, now, effects);
+        }
+        self.ask_engine(asked, now, effects);
+        Failpoint::EditIntegrated.reach();
+        if stopwatch.lap(self.world.message_cpu_max) && is_push {
+            warn!(document = %self.key, %connection, "an edit took too long; it is taken in, and its sender is closed");
+            metrics::message_over_budget();
+            return self.expel(connection, CloseReason::Overloaded, now, effects);
+        }
+        true
     }
 
-    fn ask_engine(
-        &mut self,
-        connection: ConnectionId,
-        intent: Intent,
-        seen: Option<u64>,
-        effects: &mut Effects,
-    ) {
+    fn ask_engine(&mut self, asked: Asked, now: Now, effects: &mut Effects) {
+        let Asked {
+            connection,
+            intent,
+            seen,
+        } = asked;
         if let Intent::Push { payload, .. } = &intent {
             let author = self.members.lock().author(connection);
             self.work.push(payload, author, connection);
@@ -253,7 +284,7 @@ impl Session {
             intent,
             seen,
         };
-        self.document.handle(input, self.world.clock.now(), effects);
+        self.document.handle(input, now, effects);
     }
 
     /// Whether an edit would add to the document. What cannot be read is for the document to refuse.
@@ -267,17 +298,24 @@ impl Session {
         }
     }
 
-    /// Closes a connection for a reason that the document does not know of.
-    fn expel(&mut self, connection: ConnectionId, reason: CloseReason, effects: &mut Effects) {
+    /// Closes a connection for a reason that the document does not know of; always false.
+    fn expel(
+        &mut self,
+        connection: ConnectionId,
+        reason: CloseReason,
+        now: Now,
+        effects: &mut Effects,
+    ) -> bool {
         self.members.lock().close(connection, reason);
         let left = Input::Left { connection };
-        self.document.handle(left, self.world.clock.now(), effects);
+        self.document.handle(left, now, effects);
+        false
     }
 
     /// Performs effects in their order. Returns true when the document was put away.
-    fn perform(&mut self, effects: &mut Effects) -> bool {
+    fn perform(&mut self, effects: Effects) -> bool {
         let mut retired = false;
-        for effect in effects.drain(..) {
+        for effect in effects {
             match effect {
                 Effect::Load => self.load(),
                 Effect::LoadLog => self.load_log(),
@@ -318,7 +356,7 @@ impl Session {
                 Effect::Retire => retired = true,
             }
         }
-        retired && self.hub.retire(&self.key, &self.mailbox)
+        retired && self.hub.retire(&self.key, &self.inbox)
     }
 
     fn send(&self, to: &Audience, event: &Event, shows: Option<u64>) {
@@ -382,11 +420,8 @@ impl Session {
 
     /// Runs a request to the store beside the session.
     fn ask(&self, request: impl Future<Output = Input> + Send + 'static) {
-        let answer_to = self.answer_to.clone();
-        self.hub.spawn(async move {
-            // The session outlives its requests unless it was put away, and then nobody waits for the answer.
-            let _ = answer_to.send(request.await).await;
-        });
+        let way = self.way.clone();
+        self.hub.spawn(async move { way.answer(request.await) });
     }
 
     fn node_is_behind(&self) -> bool {
@@ -416,7 +451,7 @@ impl Drop for Session {
             .unsaved_bytes
             .fetch_sub(self.unsaved_bytes, Ordering::Relaxed);
         self.world.memory.account(self.weight, 0);
-        self.mailbox.close();
+        self.inbox.close();
         self.members.lock().close_all(CloseReason::NotReady);
         self.hub.forget(&self.key);
     }
@@ -469,11 +504,19 @@ async fn verify_and_store(world: Arc<World>, snapshot: Snapshot) -> anyhow::Resu
     Ok(())
 }
 
-async fn sleep_until(deadline: Option<tokio::time::Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
+/// Lets all others run that can, and goes on when its turn comes again, on any thread. What tokio offers for this ties a
+/// task to the thread that it is on, which may then be lost to another document.
+async fn give_way() {
+    let mut gave_way = false;
+    poll_fn(|context| {
+        if gave_way {
+            return Poll::Ready(());
+        }
+        gave_way = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// How much of its past a document replays before others may run: a few milliseconds.
@@ -484,5 +527,5 @@ const PIECE_OVERHEAD_BYTES: usize = 64;
 const PULL_BURDEN_BYTES: usize = 1024;
 /// Mails handled as one batch.
 const BATCH_MAX: usize = 256;
-/// One load or one append, and one snapshot: the document asks for no more at a time.
-const STORE_REQUESTS_MAX: usize = 4;
+/// Where so few are there is little to be gained by waiting for others who are about to send something.
+const FEW_PEERS: usize = 4;

@@ -1,9 +1,13 @@
 //! Metrics: every one is named and described here, and set through a function of its own.
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use engine::CloseReason;
-use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{
+    Counter, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge,
+    histogram,
+};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use protocol::websocket::Frame;
 
@@ -55,7 +59,36 @@ pub fn init() -> anyhow::Result<PrometheusHandle> {
         .set_buckets_for_metric(step, &STEP_BUCKETS)?
         .install_recorder()?;
     describe();
+    // There is one recorder in a process, so this is the first.
+    let _ = OFTEN.set(Often::new());
     Ok(handle)
+}
+
+/// What is counted with every message, found once: looking a metric up takes much longer than counting.
+struct Often {
+    frames_in: Counter,
+    bytes_in: Counter,
+    frames_out: Counter,
+    bytes_out: Counter,
+    changes: Counter,
+    append_seconds: Histogram,
+    step_seconds: Histogram,
+}
+
+static OFTEN: OnceLock<Often> = OnceLock::new();
+
+impl Often {
+    fn new() -> Self {
+        Self {
+            frames_in: counter!(FRAMES_IN),
+            bytes_in: counter!(BYTES_IN),
+            frames_out: counter!(FRAMES_OUT),
+            bytes_out: counter!(BYTES_OUT),
+            changes: counter!(CHANGES),
+            append_seconds: histogram!(APPEND_SECONDS),
+            step_seconds: histogram!(STEP_SECONDS),
+        }
+    }
 }
 
 fn describe() {
@@ -161,14 +194,19 @@ pub(crate) fn documents_open(count: usize) {
 
 /// A frame came from a client.
 pub(crate) fn frame_received(bytes: usize) {
-    counter!(FRAMES_IN).increment(1);
-    counter!(BYTES_IN).increment(bytes as u64);
+    if let Some(often) = OFTEN.get() {
+        often.frames_in.increment(1);
+        often.bytes_in.increment(bytes as u64);
+    }
 }
 
 /// Frames are on their way to a client.
 pub(crate) fn frames_sent(frames: &[Frame]) {
-    counter!(FRAMES_OUT).increment(frames.len() as u64);
-    counter!(BYTES_OUT).increment(frames.iter().map(|frame| frame.weight() as u64).sum());
+    if let Some(often) = OFTEN.get() {
+        let bytes = frames.iter().map(|frame| frame.weight() as u64).sum();
+        often.frames_out.increment(frames.len() as u64);
+        often.bytes_out.increment(bytes);
+    }
 }
 
 /// The server closed a connection.
@@ -203,7 +241,9 @@ pub(crate) fn session_panicked() {
 
 /// A document has worked off a batch.
 pub(crate) fn step_took(took: Duration) {
-    histogram!(STEP_SECONDS).record(took.as_secs_f64());
+    if let Some(often) = OFTEN.get() {
+        often.step_seconds.record(took.as_secs_f64());
+    }
 }
 
 /// So many documents are stuck now.
@@ -268,9 +308,14 @@ pub(crate) fn append_started(changes: usize) -> AppendTimer {
 impl AppendTimer {
     /// The store has answered.
     pub(crate) fn finished(self, stored: bool) {
-        histogram!(APPEND_SECONDS).record(self.started.elapsed().as_secs_f64());
+        let Some(often) = OFTEN.get() else {
+            return;
+        };
+        often
+            .append_seconds
+            .record(self.started.elapsed().as_secs_f64());
         if stored {
-            counter!(CHANGES).increment(self.changes);
+            often.changes.increment(self.changes);
         } else {
             counter!(APPEND_FAILURES).increment(1);
         }

@@ -11,7 +11,6 @@
 
 pub(crate) mod rounds;
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -36,7 +35,8 @@ pub struct WatchdogLimits {
 #[derive(Debug)]
 pub struct Watchdog {
     limits: WatchdogLimits,
-    watched: Mutex<HashMap<u64, Arc<Watched>>>,
+    /// The sessions that are at something: no more than threads, however many documents are open.
+    busy: Mutex<Vec<Arc<Watched>>>,
     next: AtomicU64,
     abandoned: AtomicUsize,
 }
@@ -44,6 +44,7 @@ pub struct Watchdog {
 /// A session that is watched.
 #[derive(Debug)]
 struct Watched {
+    id: u64,
     key: DocumentKey,
     mailbox: Mailbox,
     members: SharedMembers,
@@ -67,9 +68,9 @@ pub(crate) struct Suspect {
 #[derive(Debug)]
 pub(crate) struct Watch {
     watchdog: Arc<Watchdog>,
-    id: u64,
     watched: Arc<Watched>,
     steps: u64,
+    is_busy: bool,
 }
 
 impl Watchdog {
@@ -77,7 +78,7 @@ impl Watchdog {
     pub fn new(limits: WatchdogLimits) -> Self {
         Self {
             limits,
-            watched: Mutex::default(),
+            busy: Mutex::default(),
             next: AtomicU64::new(0),
             abandoned: AtomicUsize::new(0),
         }
@@ -91,6 +92,7 @@ impl Watchdog {
         members: SharedMembers,
     ) -> Watch {
         let watched = Arc::new(Watched {
+            id: self.next.fetch_add(1, Ordering::Relaxed),
             key,
             mailbox,
             members,
@@ -98,13 +100,11 @@ impl Watchdog {
             suspect: Mutex::default(),
             abandoned: AtomicBool::new(false),
         });
-        let id = self.next.fetch_add(1, Ordering::Relaxed);
-        self.watched().insert(id, watched.clone());
         Watch {
             watchdog: self.clone(),
-            id,
             watched,
             steps: 0,
+            is_busy: false,
         }
     }
 
@@ -118,9 +118,9 @@ impl Watchdog {
         self.threads_lost() > ABANDONED_MAX
     }
 
-    /// A panic elsewhere can not leave the map half changed, so a poisoned lock is as good as any.
-    fn watched(&self) -> MutexGuard<'_, HashMap<u64, Arc<Watched>>> {
-        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A panic elsewhere can not leave the list half changed, so a poisoned lock is as good as any.
+    fn busy(&self) -> MutexGuard<'_, Vec<Arc<Watched>>> {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -130,11 +130,22 @@ impl Watch {
         *self.watched.suspect() = suspect;
         self.steps += 1;
         self.watched.step.store(self.steps, Ordering::Release);
+        if !self.is_busy {
+            self.is_busy = true;
+            self.watchdog.busy().push(self.watched.clone());
+        }
     }
 
-    /// The engine has come back.
-    pub(crate) fn end(&self) {
+    /// The engine has come back. Nothing of what it was given is held on to.
+    pub(crate) fn end(&mut self) {
         self.watched.step.store(0, Ordering::Release);
+        *self.watched.suspect() = None;
+        if self.is_busy {
+            self.is_busy = false;
+            let mut busy = self.watchdog.busy();
+            let at = busy.iter().position(|it| it.id == self.watched.id);
+            at.map(|at| busy.swap_remove(at));
+        }
     }
 
     /// Whether the session was given up: nothing of what the engine said may be done.
@@ -145,7 +156,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.watchdog.watched().remove(&self.id);
+        self.end();
         if self.is_abandoned() {
             let before = self.watchdog.abandoned.fetch_sub(1, Ordering::Relaxed);
             metrics::threads_abandoned(before.saturating_sub(1));

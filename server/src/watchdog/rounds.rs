@@ -53,7 +53,7 @@ impl Rounds {
     /// One round. A step that was seen in the round before has lasted for a round more.
     fn look(&mut self, hub: &Hub, round: Duration) {
         let watchdog = hub.world().watchdog.clone();
-        let watched: Vec<_> = watchdog.watched().iter().map(busy).collect();
+        let watched: Vec<_> = watchdog.busy().iter().map(busy).collect();
         let watched: HashMap<_, _> = watched.into_iter().flatten().collect();
         self.busy
             .retain(|id, seen| watched.get(id).is_some_and(|(step, _)| *step == seen.step));
@@ -76,10 +76,10 @@ impl Rounds {
 }
 
 /// A session that is at something, and not given up yet.
-fn busy((id, watched): (&u64, &Arc<Watched>)) -> Option<(u64, (u64, Arc<Watched>))> {
+fn busy(watched: &Arc<Watched>) -> Option<(u64, (u64, Arc<Watched>))> {
     let step = watched.step.load(Ordering::Acquire);
     let given_up = watched.abandoned.load(Ordering::Acquire);
-    (step != 0 && !given_up).then(|| (*id, (step, watched.clone())))
+    (step != 0 && !given_up).then(|| (watched.id, (step, watched.clone())))
 }
 
 impl Seen {
