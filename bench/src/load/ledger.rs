@@ -249,3 +249,135 @@ impl Ledger {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use yrs::merge_updates_v1;
+
+    use super::super::author::Author;
+    use super::*;
+
+    /// A document of three receivers of whom two type, and three edits of each.
+    struct Scene {
+        ledger: Ledger,
+        tally: Tally,
+        done: Vec<u32>,
+        edits: [Vec<Vec<u8>>; 2],
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let mut scene = Self {
+                ledger: Ledger::new(Cast {
+                    first: 10,
+                    receivers: 3,
+                    authors: 2,
+                    stalled: 0,
+                    start: 100,
+                    echoes: true,
+                }),
+                tally: Tally::new(),
+                done: Vec::new(),
+                edits: [Vec::new(), Vec::new()],
+            };
+            for author in [0, 1] {
+                let mut typist = Author::new(FIRST_CLIENT + 10 + author, 100, 1);
+                for _ in 0..3 {
+                    let mut update = Vec::new();
+                    typist.type_one(&mut update);
+                    scene.edits[author as usize].push(update);
+                    scene.ledger.sent(author as u32, 1_000, &mut scene.tally);
+                }
+            }
+            scene
+        }
+
+        fn arrives(&mut self, receiver: u32, update: &[u8]) {
+            let Self {
+                ledger,
+                tally,
+                done,
+                ..
+            } = self;
+            ledger.arrived(receiver, update, 2_000, tally, done);
+        }
+
+        fn all(&self) -> Vec<Vec<u8>> {
+            self.edits.concat()
+        }
+
+        fn faults(&self) -> Vec<String> {
+            self.tally.faults.in_words()
+        }
+    }
+
+    #[test]
+    fn all_have_all_however_it_comes() {
+        let mut scene = Scene::new();
+        let all = scene.all();
+        // One by one; merged; the last first, and some twice.
+        all.iter().for_each(|update| scene.arrives(0, update));
+        let merged = merge_updates_v1(&all).expect("they can be merged");
+        scene.arrives(1, &merged);
+        assert_eq!(scene.ledger.outstanding(), 6);
+        for update in all.iter().rev().chain(&all) {
+            scene.arrives(2, update);
+        }
+        assert_eq!(scene.ledger.outstanding(), 0);
+        assert_eq!(scene.faults(), [""; 0]);
+        assert_eq!((scene.tally.deliveries, scene.tally.acked), (12, 6));
+        assert_eq!(scene.tally.latency.quantiles().count, 12);
+        scene.done.sort_unstable();
+        assert_eq!(scene.done, [0, 0, 0, 1, 1, 1]);
+    }
+
+    #[test]
+    fn what_is_lost_is_missing() {
+        for lost in 0..6 {
+            let mut scene = Scene::new();
+            let mut some = scene.all();
+            some.remove(lost);
+            for receiver in 0..3 {
+                some.iter()
+                    .for_each(|update| scene.arrives(receiver, update));
+            }
+            assert!(scene.ledger.outstanding() >= 3, "edit {lost} of six");
+        }
+    }
+
+    #[test]
+    fn what_is_altered_is_noticed_also_when_it_is_a_repetition() {
+        let mut scene = Scene::new();
+        let mut update = scene.edits[0][0].clone();
+        // The last byte is of deletions, the one before is the letter.
+        let letter = update.len() - 2;
+        scene.arrives(1, &update);
+        update[letter] ^= 1;
+        scene.arrives(1, &update);
+        assert_eq!(scene.faults().len(), 1);
+        assert!(scene.faults()[0].starts_with("altered (1 times)"));
+    }
+
+    #[test]
+    fn what_nobody_made_is_noticed() {
+        let mut scene = Scene::new();
+        let mut stranger = Vec::new();
+        Author::new(FIRST_CLIENT + 12, 100, 1).type_one(&mut stranger);
+        scene.arrives(0, &stranger);
+        let ahead = Author::new(FIRST_CLIENT + 10, 100, 1).all(4);
+        scene.arrives(1, &ahead);
+        scene.arrives(2, b"no update");
+        let faults = scene.faults().join("\n");
+        for sort in ["foreign", "invented", "unreadable"] {
+            assert!(faults.contains(sort), "{sort} is not in {faults}");
+        }
+    }
+
+    #[test]
+    fn a_deletion_is_noticed() {
+        let mut scene = Scene::new();
+        let deletion = [0, 1, 5, 1, 0, 1];
+        scene.arrives(0, &deletion);
+        assert!(scene.faults()[0].starts_with("altered"));
+    }
+}

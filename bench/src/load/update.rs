@@ -204,3 +204,138 @@ const XML_HOOK: u64 = 5;
 
 /// Deeper values would exhaust the stack before they told anything.
 const DEPTH_MAX: u32 = 64;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use yrs::types::Attrs;
+    use yrs::updates::decoder::Decode;
+    use yrs::{
+        Any, Array, ClientID, Doc, IdSet, Map, MapPrelim, OffsetKind, ReadTxn, StateVector, Text,
+        Transact, TransactionMut, Update, WriteTxn, XmlElementPrelim, XmlFragment,
+        merge_updates_v1,
+    };
+
+    use super::*;
+
+    type Ranges = BTreeMap<u64, Vec<(u32, u32)>>;
+
+    fn add(ranges: &mut Ranges, client: u64, clock: u32, length: u32) {
+        let of_client = ranges.entry(client).or_default();
+        match of_client.last_mut() {
+            Some(last) if last.1 == clock => last.1 += length,
+            _ => of_client.push((clock, clock + length)),
+        }
+    }
+
+    /// What is inserted and what is deleted, as this parser reads it.
+    fn read_here(bytes: &[u8]) -> Result<(Ranges, Ranges)> {
+        let (mut inserted, mut deleted) = (Ranges::new(), Ranges::new());
+        read(bytes, |client, piece| match piece {
+            Piece::Text { clock, length, .. } | Piece::Other { clock, length } => {
+                add(&mut inserted, client, clock, length);
+            }
+            Piece::Deleted { clock, length } => add(&mut deleted, client, clock, length),
+        })?;
+        Ok((inserted, deleted))
+    }
+
+    fn of_yrs(set: &IdSet) -> Ranges {
+        let mut ranges = Ranges::new();
+        for (client, of_client) in set.iter() {
+            for range in of_client.iter() {
+                add(
+                    &mut ranges,
+                    client.get(),
+                    range.start,
+                    range.end - range.start,
+                );
+            }
+        }
+        ranges
+    }
+
+    fn check(bytes: &[u8]) {
+        let update = Update::decode_v1(bytes).expect("yrs reads what it wrote");
+        let (inserted, deleted) = read_here(bytes).expect("an update of yrs");
+        assert_eq!(inserted, of_yrs(&update.insertions(true)));
+        assert_eq!(deleted, of_yrs(update.delete_set()));
+    }
+
+    fn doc(client: u64) -> Doc {
+        let mut options = yrs::Options::with_guid_and_client_id("d".into(), ClientID::new(client));
+        options.offset_kind = OffsetKind::Utf16;
+        Doc::with_options(options)
+    }
+
+    fn edit(doc: &Doc, edit: impl FnOnce(&mut TransactionMut<'_>)) -> Vec<u8> {
+        let mut txn = doc.transact_mut();
+        edit(&mut txn);
+        txn.commit();
+        txn.encode_update_v1()
+    }
+
+    /// Edits that use each kind of content.
+    fn varied(doc: &Doc) -> Vec<Vec<u8>> {
+        let values = vec![
+            Any::Null,
+            Any::Undefined,
+            Any::Bool(true),
+            Any::from(0.5),
+            Any::from(-70_000_i64),
+            Any::from(i64::MAX),
+            Any::from("words"),
+            Any::from(vec![1_u8, 2]),
+            Any::from(vec![Any::from("in a list"), Any::Bool(false)]),
+        ];
+        let bold = || Attrs::from([("bold".into(), Any::Bool(true))]);
+        vec![
+            edit(doc, |txn| txn.get_or_insert_text("text").push(txn, "a😀é")),
+            edit(doc, |txn| {
+                let text = txn.get_or_insert_text("text");
+                text.insert_with_attributes(txn, 1, "bold", bold());
+                text.insert_embed(txn, 0, Any::from("embedded"));
+                text.remove_range(txn, 2, 3);
+            }),
+            edit(doc, |txn| {
+                let map = txn.get_or_insert_map("map");
+                map.insert(txn, "key", MapPrelim::from([("deep", 1)]));
+                map.insert(txn, "key", vec![7_u8; 300]);
+                map.insert(txn, "subdocument", Doc::new());
+            }),
+            edit(doc, |txn| {
+                let array = txn.get_or_insert_array("array");
+                array.insert_range(txn, 0, values);
+                array.remove_range(txn, 1, 2);
+            }),
+            edit(doc, |txn| {
+                let xml = txn.get_or_insert_xml_fragment("xml");
+                xml.insert(txn, 0, XmlElementPrelim::empty("p"));
+            }),
+        ]
+    }
+
+    #[test]
+    fn the_clocks_are_those_that_yrs_reads() {
+        let (one, other) = (doc(1), doc(1 << 31));
+        let updates: Vec<_> = [varied(&one), varied(&other)].concat();
+        updates.iter().for_each(|update| check(update));
+        check(&merge_updates_v1(&updates).expect("they can be merged"));
+        let with_holes = updates.iter().step_by(2);
+        check(&merge_updates_v1(with_holes).expect("they can be merged"));
+        let whole = one
+            .transact()
+            .encode_state_as_update_v1(&StateVector::default());
+        check(&whole);
+    }
+
+    #[test]
+    fn what_is_cut_or_has_a_tail_is_none() {
+        let bytes = varied(&doc(7)).swap_remove(1);
+        for end in 0..bytes.len() {
+            assert!(read_here(&bytes[..end]).is_err(), "cut at {end}");
+        }
+        assert!(read_here(&[bytes, vec![0]].concat()).is_err());
+    }
+}
