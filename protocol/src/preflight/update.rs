@@ -1,5 +1,7 @@
 //! The walk over an update: its items client by client, then its deletions.
 
+use smallvec::SmallVec;
+
 use super::scan::Scan;
 use super::value;
 use super::{Bounds, Weight};
@@ -11,7 +13,7 @@ pub(super) fn structs(
     bounds: &Bounds,
     weight: &mut Weight,
 ) -> Result<(), FrameError> {
-    let mut clients = Vec::new();
+    let mut clients = Clients::new();
     for _ in 0..scan.count("update's clients", SECTION_BYTES_MIN)? {
         weight.clients += 1;
         weight.check(scan, bounds)?;
@@ -27,7 +29,7 @@ pub(super) fn deletions(
     bounds: &Bounds,
     weight: &mut Weight,
 ) -> Result<(), FrameError> {
-    let mut clients = Vec::new();
+    let mut clients = Clients::new();
     for _ in 0..scan.count("deletions' clients", 2)? {
         clients.push(scan.client("deletions' client id")?);
         let ranges = scan.count("deleted ranges", 2)?;
@@ -78,7 +80,7 @@ fn section(scan: &mut Scan<'_>, bounds: &Bounds, weight: &mut Weight) -> Result<
 }
 
 /// Writers give each client one section. yrs keeps pointers into items that a second one then replaces.
-fn each_once(mut clients: Vec<u64>, scan: &Scan<'_>) -> Result<(), FrameError> {
+fn each_once(mut clients: Clients, scan: &Scan<'_>) -> Result<(), FrameError> {
     clients.sort_unstable();
     match clients.windows(2).find(|pair| pair[0] == pair[1]) {
         Some(_) => Err(FrameError::Repeated {
@@ -88,6 +90,9 @@ fn each_once(mut clients: Vec<u64>, scan: &Scan<'_>) -> Result<(), FrameError> {
         None => Ok(()),
     }
 }
+
+/// The clients of an update: hardly ever more than one, and not worth an allocation then.
+type Clients = SmallVec<[u64; 4]>;
 
 /// The name of an item: who made it, and its place among all that its maker made.
 #[derive(Clone, Copy)]
