@@ -1,8 +1,9 @@
 //! The clients of a document, and how one that stopped reading catches up.
 //!
 //! A client whose queue was dropped is sent one difference from a state that it is known to have had. That state is the
-//! newest of a few [`Checkpoints`] that it was shown; older than the oldest, it is sent everything. Either way its memory
-//! here is bounded, and what it gets is right, because taking an edit in twice changes nothing.
+//! newest of a few [`Checkpoints`] that it was shown. They lie the further apart the older they are, back to when the
+//! document was opened, so that no client is sent much more than a few times what it lacks, however long it did not read.
+//! Its memory here is bounded, and what it gets is right, because taking an edit in twice changes nothing.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -63,10 +64,22 @@ impl Checkpoints {
 
     /// Notes what the document has after a step, all of which was shown.
     pub(super) fn note(&mut self, step: u64, have: Bytes) {
-        if self.moments.len() == KEPT {
-            self.moments.pop_front();
-        }
         self.moments.push_back(Moment { step, have });
+        if self.moments.len() > KEPT {
+            self.thin_out();
+        }
+    }
+
+    /// Forgets the moment that will be missed least, which is never the first or the last. Whoever was between it and the
+    /// next is sent what came since the one before instead, and that is as little more as can be, as a part of what it lacks.
+    fn thin_out(&mut self) {
+        let newest = self.moments.back().map_or(0, |last| last.step);
+        let age = |at: usize| u128::from(newest - self.moments[at].step + SPACING);
+        let missed_least = (1..self.moments.len() - 1)
+            .min_by(|&a, &b| (age(a - 1) * age(b + 1)).cmp(&(age(b - 1) * age(a + 1))));
+        if let Some(at) = missed_least {
+            self.moments.remove(at);
+        }
     }
 
     /// What the document had at the latest moment all of which such a client has seen.
@@ -80,37 +93,53 @@ impl Checkpoints {
     }
 }
 
-/// Steps between two checkpoints: what a client is sent twice, at most, when it catches up.
+/// Steps between the latest two checkpoints: what a client that is not far behind is sent twice, at most.
 const SPACING: u64 = 512;
-/// Checkpoints kept; a client further behind is sent everything.
+/// Checkpoints kept. That many reach back over a hundred million steps if each lies a little over twice as far back as the next.
 const KEPT: usize = 16;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_client_catches_up_from_the_latest_state_it_has_seen() {
+    fn after(steps: impl Iterator<Item = u64>) -> Checkpoints {
         let mut checkpoints = Checkpoints::default();
-        for step in (0..40).map(|n| n * SPACING) {
+        for step in steps.map(|n| n * SPACING) {
             assert!(checkpoints.is_due(step));
             checkpoints.note(step, Bytes::from(step.to_string()));
         }
-        assert!(!checkpoints.is_due(39 * SPACING + 1));
-        let had = |seen| {
-            checkpoints
-                .had_by(Behind { seen })
-                .map(|have| have.to_vec())
-        };
-        assert_eq!(
-            had(Some(39 * SPACING + 5)),
-            Some((39 * SPACING).to_string().into_bytes())
-        );
-        assert_eq!(
-            had(Some(39 * SPACING - 1)),
-            Some((38 * SPACING).to_string().into_bytes())
-        );
-        assert_eq!(had(Some(3)), None, "older than what is kept");
-        assert_eq!(had(None), None);
+        checkpoints
     }
+
+    /// The step of the state from which a client catches up that has seen so much.
+    fn had(checkpoints: &Checkpoints, seen: u64) -> Option<u64> {
+        let have = checkpoints.had_by(Behind { seen: Some(seen) })?;
+        std::str::from_utf8(have).ok()?.parse().ok()
+    }
+
+    #[test]
+    fn a_client_catches_up_from_the_latest_state_it_has_seen() {
+        let checkpoints = after(3..9);
+        assert!(!checkpoints.is_due(8 * SPACING + 1));
+        assert_eq!(had(&checkpoints, 8 * SPACING + 5), Some(8 * SPACING));
+        assert_eq!(had(&checkpoints, 8 * SPACING - 1), Some(7 * SPACING));
+        assert_eq!(had(&checkpoints, 3 * SPACING - 1), None, "before all");
+        assert_eq!(checkpoints.had_by(Behind { seen: None }), None);
+    }
+
+    #[test]
+    fn a_client_is_sent_no_more_than_a_few_times_what_it_lacks() {
+        for age in [17, 100, 1_000, 20_000] {
+            let checkpoints = after(0..=age);
+            assert_eq!(checkpoints.moments.len(), KEPT);
+            let now = age * SPACING;
+            for seen in (0..now).step_by(SPACING as usize / 2) {
+                let sent = now - had(&checkpoints, seen).unwrap();
+                let most = FEW_TIMES * (now - seen) + SPACING;
+                assert!(sent <= most, "{sent} for {} of {now}", now - seen);
+            }
+        }
+    }
+
+    const FEW_TIMES: u64 = 4;
 }
