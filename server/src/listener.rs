@@ -36,8 +36,23 @@ pub fn listen(address: std::net::SocketAddr) -> io::Result<TcpListener> {
         std::net::SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
     socket.set_reuseaddr(true)?;
+    bound_unsent(&socket)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
+}
+
+/// Bounds what the kernel takes of each connection before it can send it; connections have this from their listener. What
+/// it does not take waits in the outbox, where it is bounded and gives way to one difference. Without this a peer that does
+/// not read makes the kernel hold 4 MiB. What is on its way to the peer does not count, so that none is slowed down.
+#[cfg(target_os = "linux")]
+fn bound_unsent(socket: &TcpSocket) -> io::Result<()> {
+    socket2::SockRef::from(socket).set_tcp_notsent_lowat(UNSENT_BYTES_MAX)
+}
+
+/// Elsewhere the kernel keeps to its own bounds.
+#[cfg(not(target_os = "linux"))]
+fn bound_unsent(_socket: &TcpSocket) -> io::Result<()> {
+    Ok(())
 }
 
 /// Lets this process have as many connections open as the machine allows it to allow itself.
@@ -121,4 +136,26 @@ const HEADERS_MAX: usize = 100;
 /// Connections that the kernel holds until they are accepted: a storm of them must not be thrown away, for it comes back
 /// only after a second. The kernel lowers this to what it allows (`net.core.somaxconn`).
 const BACKLOG: u32 = 8_192;
+/// Enough that a fast reader of a large document never waits, and little for one who does not read: the kernel holds up to
+/// 160 KiB then.
+#[cfg(target_os = "linux")]
+const UNSENT_BYTES_MAX: u32 = 128 * 1024;
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use socket2::SockRef;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_has_the_bound_of_its_listener() {
+        let listener = listen(([127, 0, 0, 1], 0).into()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (ours, theirs) = tokio::join!(listener.accept(), TcpStream::connect(address));
+        let (ours, theirs) = (ours.unwrap().0, theirs.unwrap());
+        let bound = |socket: &TcpStream| SockRef::from(socket).tcp_notsent_lowat().unwrap();
+        assert_eq!(bound(&ours), UNSENT_BYTES_MAX);
+        assert_ne!(bound(&theirs), UNSENT_BYTES_MAX);
+    }
+}
