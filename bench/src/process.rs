@@ -3,9 +3,10 @@
 use std::fs;
 
 use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
 
 /// The accounts of a process at one moment.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Sample {
     /// In user space and in the kernel, of all threads, dead ones included.
     pub(crate) cpu_seconds: f64,
@@ -39,6 +40,15 @@ impl Sample {
             write_calls: field(&io, "syscw:"),
         })
     }
+}
+
+/// Forgets the most that was ever resident, so that the next peak is of what comes.
+///
+/// # Errors
+/// There is no such process, or it is somebody else's.
+pub(crate) fn forget_peak(pid: u32) -> Result<()> {
+    let path = format!("/proc/{pid}/clear_refs");
+    fs::write(&path, FORGET_PEAK).with_context(|| path)
 }
 
 /// The two times of `stat`, after the name in parentheses, which may hold anything.
@@ -75,6 +85,9 @@ fn field(text: &str, name: &str) -> u64 {
         .unwrap_or_default()
 }
 
+/// What `clear_refs` takes for resetting `VmHWM`, proc(5).
+const FORGET_PEAK: &str = "5";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +103,23 @@ mod tests {
     fn a_process_sees_itself() -> Result<()> {
         let sample = Sample::of(std::process::id())?;
         assert!(sample.rss_bytes > 0 && sample.peak_bytes >= sample.rss_bytes);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_no_number_is_nothing() {
+        let status = "VmRSS:\t   64 kB\nVmHWM:\tmuch\nnonvoluntary_ctxt_switches:\t3\n";
+        let fields = ["VmRSS:", "VmHWM:", "voluntary_ctxt_switches:"];
+        assert_eq!(fields.map(|name| field(status, name)), [64, 0, 0]);
+    }
+
+    #[test]
+    fn a_peak_can_be_forgotten() -> Result<()> {
+        let me = std::process::id();
+        drop(std::hint::black_box(vec![1_u8; 64 << 20]));
+        let high = Sample::of(me)?.peak_bytes;
+        forget_peak(me)?;
+        assert!(Sample::of(me)?.peak_bytes < high);
         Ok(())
     }
 }
