@@ -4,6 +4,8 @@
 //! `ready` (all are connected and have the start of their document) it waits for another line, of any content, so that
 //! whoever started it can look at the server first.
 
+use std::time::Duration;
+
 use clap::{Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +41,13 @@ pub(crate) struct Options {
     pub(crate) rest: bool,
     /// How long connecting may take, and how long the end is waited for after the last edit.
     pub(crate) patience_seconds: f64,
+}
+
+impl LoadSpec {
+    /// How long is waited for what should come.
+    pub(crate) fn patience(&self) -> Duration {
+        Duration::from_secs_f64(self.options.patience_seconds)
+    }
 }
 
 impl Default for Options {

@@ -132,7 +132,7 @@ pub(crate) fn letter(client: u64, clock: u32) -> u8 {
 }
 
 /// Names the parent of an item that has no neighbours: the root text.
-fn put_root(out: &mut Vec<u8>) {
+pub(super) fn put_root(out: &mut Vec<u8>) {
     put_var_uint(out, 1);
     put_var_bytes(out, ROOT.as_bytes());
 }
@@ -146,9 +146,9 @@ pub(crate) const START_CLIENT: u64 = FIRST_CLIENT - 1;
 /// The client id of the first author; the others follow. As long as the random ones of yjs when it is written.
 pub(crate) const FIRST_CLIENT: u64 = 1 << 31;
 
-const TEXT: u8 = 4;
-const HAS_LEFT: u8 = 0x80;
-const HAS_RIGHT: u8 = 0x40;
+pub(super) const TEXT: u8 = 4;
+pub(super) const HAS_LEFT: u8 = 0x80;
+pub(super) const HAS_RIGHT: u8 = 0x40;
 
 #[cfg(test)]
 mod tests {

@@ -18,7 +18,7 @@ pub(crate) struct Crowd {
     pub(crate) tally: Tally,
     /// The clients of whom an edit is through, once for each edit.
     pub(crate) done: Vec<usize>,
-    /// What sampled clients, and those who came after the run, were sent.
+    /// What sampled clients were sent.
     kept: HashMap<usize, Vec<Vec<u8>>>,
     is_kept: Vec<bool>,
     authors: Vec<u32>,
@@ -41,9 +41,7 @@ impl Crowd {
 
     /// Keeps what a client is sent from now on.
     pub(crate) fn keep(&mut self, client: usize) {
-        if let Some(is_kept) = self.is_kept.get_mut(client) {
-            *is_kept = true;
-        }
+        self.is_kept[client] = true;
         self.kept.insert(client, Vec::new());
     }
 
@@ -71,23 +69,14 @@ impl Crowd {
     pub(crate) fn unseen(&self) -> u64 {
         self.cursors.as_ref().map_or(0, Cursors::missing)
     }
-
-    /// Whether a client came after the run, and is in nobody's books.
-    fn is_late(&self, client: usize) -> bool {
-        client >= self.is_kept.len()
-    }
 }
 
 impl Listener for Crowd {
     fn update(&mut self, client: usize, update: &[u8], now_us: u32) {
-        if self.is_late(client) || self.is_kept[client] {
-            let kept = self.kept.get_mut(&client);
-            if let Some(kept) = kept {
-                kept.push(update.to_vec());
-            }
-        }
-        if self.is_late(client) {
-            return;
+        if self.is_kept[client]
+            && let Some(kept) = self.kept.get_mut(&client)
+        {
+            kept.push(update.to_vec());
         }
         let (document, receiver) = (client / self.each, (client % self.each) as u32);
         let (tally, authors) = (&mut self.tally, &mut self.authors);
@@ -98,10 +87,7 @@ impl Listener for Crowd {
     }
 
     fn presence(&mut self, client: usize, entries: &[u8], now_us: u32) {
-        let late = self.is_late(client);
-        if let Some(cursors) = &mut self.cursors
-            && !late
-        {
+        if let Some(cursors) = &mut self.cursors {
             cursors.arrived(client as u32, entries, now_us, &mut self.tally.faults);
         }
     }

@@ -4,36 +4,44 @@
 //! (`crate::spec`). [`swarm`] holds the sockets, [`run`] paces the edits, [`ledger`] knows what everyone must get, and
 //! [`verify`] compares the texts.
 
+mod account;
 mod author;
 mod beat;
 mod chance;
 mod crowd;
 mod cursors;
+mod echoes;
 mod frames;
 mod hand;
 mod http;
 mod ledger;
+mod opening;
 mod plan;
 mod poll;
 mod run;
+mod solo;
 mod speech;
 mod stream;
 mod swarm;
 mod tally;
+mod trace;
 mod update;
 mod verify;
 mod wire;
+mod writer;
 
 use std::io;
 use std::net::SocketAddrV4;
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 pub(crate) use hand::Args;
 
-use crate::spec::{LoadResult, LoadSpec, Progress};
+use crate::spec::{Dialect, LoadResult, LoadSpec, Progress, Workload};
 use plan::Plan;
+use solo::Script;
 
 /// Who wants to know how far a run is.
 pub(crate) trait Watch {
@@ -66,8 +74,23 @@ pub(crate) fn main(args: &Args) -> Result<()> {
 /// # Errors
 /// It could not be run.
 pub(crate) fn load(spec: &LoadSpec, watch: &mut impl Watch) -> Result<LoadResult> {
-    let plan = Plan::new(spec).context("this workload is not known")?;
-    run::run(spec, plan, watch)
+    match &spec.workload {
+        Workload::Trace {
+            file,
+            document,
+            window,
+            times,
+        } => {
+            let script = Script::of_trace(Path::new(file), *times)?;
+            solo::run(spec, &script, document, *window, watch)
+        }
+        Workload::Open {
+            clients,
+            document,
+            bytes,
+        } => opening::run(spec, *clients, document, *bytes, watch),
+        _ => run::run(spec, Plan::new(spec), watch),
+    }
 }
 
 /// Reads the specification from standard input, and tells of progress on standard output.
@@ -116,6 +139,15 @@ fn server(spec: &LoadSpec) -> Result<SocketAddrV4> {
         .trim_end_matches('/')
         .parse()
         .with_context(|| format!("{} is not ws:// and an address with a port", spec.url))
+}
+
+/// Makes a document known where it does not come into being by itself.
+fn create(spec: &LoadSpec, document: &str) -> Result<()> {
+    if spec.dialect == Dialect::YSweet {
+        let body = format!(r#"{{"docId":"{document}"}}"#);
+        http::request(server(spec)?, "POST", "/doc/new", &body, spec.patience())?;
+    }
+    Ok(())
 }
 
 /// As many sockets as the kernel allows.

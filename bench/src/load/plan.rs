@@ -33,8 +33,8 @@ pub(crate) enum Pace {
 }
 
 impl Plan {
-    /// The plan of a workload, if it is of this sort.
-    pub(crate) fn new(spec: &LoadSpec) -> Option<Self> {
+    /// The plan of a workload; those of one socket have none of their own.
+    pub(crate) fn new(spec: &LoadSpec) -> Self {
         let options = &spec.options;
         let pace = |per_second: Option<f64>| match per_second {
             Some(rate) if rate > 0.0 => Pace::Steady(rate),
@@ -52,7 +52,7 @@ impl Plan {
             start: options.characters,
             echoes: options.echoes,
         };
-        Some(match spec.workload {
+        match spec.workload {
             Workload::Room {
                 clients,
                 edits_per_second,
@@ -106,8 +106,8 @@ impl Plan {
                 stalled: stalled.min(clients),
                 ..of(1, clients)
             },
-            Workload::Trace { .. } | Workload::Open { .. } => return None,
-        })
+            Workload::Trace { .. } | Workload::Open { .. } => of(1, 1),
+        }
     }
 
     pub(crate) fn clients(&self) -> u32 {

@@ -3,15 +3,15 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use rustix::time::ClockId;
 
+use super::account::Account;
 use super::author::{self, Author, FIRST_CLIENT};
 use super::beat::Beat;
 use super::crowd::Crowd;
 use super::plan::{Pace, Plan};
-use super::swarm::{Swarm, Traffic};
+use super::swarm::Swarm;
 use super::tally::Times;
-use super::{Watch, http, server, verify};
+use super::{Watch, server, verify};
 use crate::spec::{Dialect, LoadResult, LoadSpec, Quantiles};
 
 /// A run, from the first connection to the result.
@@ -24,13 +24,6 @@ pub(crate) struct Run<'a> {
     authors: Vec<Vec<Author>>,
     update: Vec<u8>,
     result: LoadResult,
-}
-
-/// Where things stood when the first edit was sent.
-struct Begin {
-    at_us: u32,
-    traffic: Traffic,
-    cpu_seconds: f64,
 }
 
 /// Runs a plan.
@@ -52,7 +45,11 @@ impl<'a> Run<'a> {
     fn assemble(spec: &'a LoadSpec, plan: Plan) -> Result<Self> {
         let began = Instant::now();
         let names = (0..plan.documents).map(|number| format!("{}{number}", spec.options.prefix));
-        let swarm = Swarm::new(server(spec)?, spec.dialect, names.collect(), spec.seed)?;
+        let names: Vec<_> = names.collect();
+        names
+            .iter()
+            .try_for_each(|name| super::create(spec, name))?;
+        let swarm = Swarm::new(server(spec)?, spec.dialect, names, spec.seed)?;
         let author = |document: u32, number: u32| {
             let client = FIRST_CLIENT + u64::from(document * plan.each + number);
             Author::new(client, plan.start, spec.seed)
@@ -74,29 +71,11 @@ impl<'a> Run<'a> {
         for client in verify::sample(&plan) {
             run.crowd.keep(client);
         }
-        run.create()?;
         run.connect()?;
         run.start()?;
         run.result.connect_seconds = began.elapsed().as_secs_f64();
         run.result.open = run.joins();
         Ok(run)
-    }
-
-    /// Makes the documents known where they do not come into being by themselves.
-    fn create(&self) -> Result<()> {
-        if self.spec.dialect == Dialect::YSweet {
-            for number in 0..self.plan.documents {
-                let body = format!(r#"{{"docId":"{}{number}"}}"#, self.spec.options.prefix);
-                http::request(
-                    server(self.spec)?,
-                    "POST",
-                    "/doc/new",
-                    &body,
-                    self.patience(),
-                )?;
-            }
-        }
-        Ok(())
     }
 
     /// Connects clients, a bounded number at once, until all have joined.
@@ -116,7 +95,7 @@ impl<'a> Run<'a> {
                 progress = (self.swarm.joined(), now_us);
             }
             let waited = Duration::from_micros(u64::from(now_us - progress.1));
-            if self.swarm.closed() > 0 || waited > self.patience() {
+            if self.swarm.closed() > 0 || waited > self.spec.patience() {
                 let faults = self.swarm.faults.in_words();
                 bail!("{} of {clients} joined; {faults:?}", self.swarm.joined());
             }
@@ -136,7 +115,7 @@ impl<'a> Run<'a> {
         }
         let clients = self.plan.clients() as usize;
         let mut having = 0;
-        let late = Instant::now() + self.patience();
+        let late = Instant::now() + self.spec.patience();
         while having < clients {
             self.swarm.turn(TURN, &mut self.crowd)?;
             while having < clients && self.has_start(having) {
@@ -159,21 +138,22 @@ impl<'a> Run<'a> {
 
     /// Sends edits at their pace for the time given, and waits until they have arrived.
     fn act(&mut self) {
-        let begin = Begin {
-            at_us: self.swarm.now_us(),
-            traffic: self.swarm.traffic,
-            cpu_seconds: cpu_seconds(),
-        };
-        self.crowd.tally.last_arrival_us = begin.at_us;
-        if let Err(error) = self.send(begin.at_us) {
+        let account = Account::open(&self.swarm);
+        self.crowd.tally.last_arrival_us = account.at_us();
+        if let Err(error) = self.send(account.at_us()) {
             self.swarm.faults.note("stopped", || format!("{error:#}"));
         }
-        self.account(&begin);
+        self.result = LoadResult {
+            stalls: self.result.stalls,
+            open: self.result.open,
+            connect_seconds: self.result.connect_seconds,
+            ..account.close(&self.swarm, &self.crowd.tally, self.spec.seed)
+        };
     }
 
     fn send(&mut self, begin_us: u32) -> Result<()> {
         let until_us = begin_us + (self.spec.seconds * 1e6) as u32;
-        let late_us = until_us + self.patience().as_micros() as u32;
+        let late_us = until_us + self.spec.patience().as_micros() as u32;
         let mut edits = Beat::new(begin_us, self.edits_per_second());
         let mut moves = Beat::new(begin_us, self.plan.moves_per_second);
         let mut stalls = Stalls::new(begin_us);
@@ -260,30 +240,6 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn account(&mut self, begin: &Begin) {
-        let (before, after) = (begin.traffic, self.swarm.traffic);
-        let tally = &self.crowd.tally;
-        let end_us = match self.plan.pace {
-            Pace::Still => self.swarm.now_us(),
-            _ => tally.last_arrival_us,
-        };
-        self.result = LoadResult {
-            seed: self.spec.seed,
-            edits: tally.edits,
-            deliveries: tally.deliveries,
-            acked: tally.acked,
-            seconds: f64::from(end_us - begin.at_us) / 1e6,
-            latency: tally.latency.quantiles(),
-            ack: (tally.acked > 0).then(|| tally.ack.quantiles()),
-            bytes_in: after.bytes_in - before.bytes_in,
-            bytes_out: after.bytes_out - before.bytes_out,
-            frames_in: after.frames_in - before.frames_in,
-            reads: after.reads - before.reads,
-            generator_cpu_seconds: cpu_seconds() - begin.cpu_seconds,
-            ..std::mem::take(&mut self.result)
-        };
-    }
-
     /// Lets those read again who did not, and waits until they have everything.
     fn wake(&mut self) {
         let stalled: Vec<_> = (0..self.plan.clients() as usize)
@@ -296,7 +252,7 @@ impl<'a> Run<'a> {
         for client in stalled {
             self.swarm.set_reads(client, true, &mut self.crowd);
         }
-        while self.crowd.unread() > 0 && began.elapsed() < self.patience() {
+        while self.crowd.unread() > 0 && began.elapsed() < self.spec.patience() {
             if self.swarm.turn(TURN, &mut self.crowd).is_err() {
                 break;
             }
@@ -326,10 +282,6 @@ impl<'a> Run<'a> {
             faults: words,
             ..self.result
         })
-    }
-
-    pub(crate) fn patience(&self) -> Duration {
-        Duration::from_secs_f64(self.spec.options.patience_seconds)
     }
 
     fn joins(&self) -> Quantiles {
@@ -384,12 +336,6 @@ impl Stalls {
             self.seen_us = now_us;
         }
     }
-}
-
-/// Processor time of this process.
-fn cpu_seconds() -> f64 {
-    let time = rustix::time::clock_gettime(ClockId::ProcessCPUTime);
-    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
 /// Fewer than a listener's queue holds.

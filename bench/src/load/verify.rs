@@ -3,14 +3,16 @@
 //! Of every client it is known that each letter of each author came (`ledger.rs`). Where the letters stand is compared for
 //! a sample: some clients of some documents, one that comes after the run, and what the REST API says.
 
-use anyhow::{Context, Result, ensure};
 use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
 use yrs::updates::decoder::Decode;
 use yrs::{Doc, GetString, OffsetKind, Transact, Update, WriteTxn};
 
 use super::author::{self, Author, FIRST_CLIENT, ROOT};
 use super::plan::Plan;
 use super::run::Run;
+use super::swarm::{Listener, Swarm};
 use super::{http, server};
 use crate::spec::Dialect;
 
@@ -37,11 +39,12 @@ pub(crate) fn equal(run: &mut Run<'_>) -> Result<()> {
         let expected = replayed(run, document)?;
         let first = (document * run.plan.each) as usize;
         for client in [first, first + run.plan.each as usize - 1] {
-            let text = text_of(&starting(run), run.crowd.kept(client))?;
+            let updates = [&starting(run), run.crowd.kept(client)].concat();
+            let text = text_of(&updates)?;
             same(&text, &expected).with_context(|| format!("client {client}"))?;
         }
         if run.spec.dialect != Dialect::Raw {
-            let text = fresh(run, document)?;
+            let text = fresh(&mut run.swarm, document, run.spec.patience())?;
             same(&text, &expected).with_context(|| format!("a fresh client of {document}"))?;
         }
         if run.spec.options.rest {
@@ -66,7 +69,7 @@ fn replayed(run: &Run<'_>, document: u32) -> Result<String> {
         .map(|(client, typed)| author(client).all(typed));
     let start = author::start(run.plan.start);
     let updates: Vec<_> = std::iter::once(start).chain(edits).collect();
-    text_of(&[], &updates)
+    text_of(&updates)
 }
 
 /// What a client has before it is sent anything: the ceilings know no content.
@@ -76,33 +79,58 @@ fn starting(run: &Run<'_>) -> Vec<Vec<u8>> {
 }
 
 /// The text of a client that connects now.
-fn fresh(run: &mut Run<'_>, document: u32) -> Result<String> {
-    let client = run.swarm.connect(document, None)?;
-    run.crowd.keep(client);
-    let late = Instant::now() + run.patience();
-    while !run.swarm.is_joined(client) {
-        ensure!(Instant::now() < late, "a fresh client never joined");
-        run.swarm.turn(Duration::from_millis(10), &mut run.crowd)?;
+///
+/// # Errors
+/// It did not get one in time.
+pub(crate) fn fresh(swarm: &mut Swarm, document: u32, patience: Duration) -> Result<String> {
+    let mut late = Latecomer {
+        client: swarm.connect(document, None)?,
+        updates: Vec::new(),
+    };
+    let deadline = Instant::now() + patience;
+    while !swarm.is_joined(late.client) {
+        ensure!(Instant::now() < deadline, "it never joined");
+        swarm.turn(Duration::from_millis(10), &mut late)?;
     }
-    text_of(&[], run.crowd.kept(client))
+    text_of(&late.updates)
+}
+
+/// A client that came after the run; what the others still hear is of no interest.
+struct Latecomer {
+    client: usize,
+    updates: Vec<Vec<u8>>,
+}
+
+impl Listener for Latecomer {
+    fn update(&mut self, client: usize, update: &[u8], _now_us: u32) {
+        if client == self.client {
+            self.updates.push(update.to_vec());
+        }
+    }
+
+    fn presence(&mut self, _client: usize, _entries: &[u8], _now_us: u32) {}
 }
 
 /// The text that Quire's REST API tells.
 fn rest(run: &Run<'_>, document: u32) -> Result<String> {
     let name = format!("{}{document}", run.spec.options.prefix);
     let path = format!("/api/v1/workspaces/default/documents/{name}/content?field={ROOT}");
-    let body = http::request(server(run.spec)?, "GET", &path, "", run.patience())?;
+    let body = http::request(server(run.spec)?, "GET", &path, "", run.spec.patience())?;
     Ok(String::from_utf8(body)?)
 }
 
-fn text_of(start: &[Vec<u8>], updates: &[Vec<u8>]) -> Result<String> {
+/// The text that updates come to.
+///
+/// # Errors
+/// One is none, or waits for others.
+pub(crate) fn text_of(updates: &[Vec<u8>]) -> Result<String> {
     let options = yrs::Options {
         offset_kind: OffsetKind::Utf16,
         ..yrs::Options::default()
     };
     let doc = Doc::with_options(options);
     let mut txn = doc.transact_mut();
-    for update in start.iter().chain(updates) {
+    for update in updates {
         txn.apply_update(Update::decode_v1(update)?)?;
     }
     ensure!(
@@ -112,7 +140,11 @@ fn text_of(start: &[Vec<u8>], updates: &[Vec<u8>]) -> Result<String> {
     Ok(txn.get_or_insert_text(ROOT).get_string(&txn))
 }
 
-fn same(text: &str, expected: &str) -> Result<()> {
+/// Whether a text is the expected one.
+///
+/// # Errors
+/// It is not.
+pub(crate) fn same(text: &str, expected: &str) -> Result<()> {
     if text == expected {
         return Ok(());
     }

@@ -1,0 +1,138 @@
+//! What one author was given back: an update is acknowledged when all that it wrote and erased came back, in whatever frames.
+
+use std::collections::VecDeque;
+
+use super::swarm::Listener;
+use super::tally::Tally;
+use super::update::{self, Piece};
+use super::writer::Covers;
+
+/// The updates of one author that are under way.
+#[derive(Debug)]
+pub(crate) struct Echoes {
+    author: u64,
+    under_way: VecDeque<(u32, Covers)>,
+    /// Before which clock all came back, and what did from there on.
+    written: u32,
+    early: Vec<(u32, u32)>,
+    /// By clock: whether its erasure came back.
+    erased: Vec<bool>,
+    pub(crate) tally: Tally,
+}
+
+impl Echoes {
+    pub(crate) fn new(author: u64) -> Self {
+        Self {
+            author,
+            under_way: VecDeque::new(),
+            written: 0,
+            early: Vec::new(),
+            erased: Vec::new(),
+            tally: Tally::new(),
+        }
+    }
+
+    /// The author sent an update.
+    pub(crate) fn sent(&mut self, covers: Covers, now_us: u32) {
+        self.erased.resize(covers.end as usize, false);
+        self.under_way.push_back((now_us, covers));
+        self.tally.edits += 1;
+    }
+
+    pub(crate) fn under_way(&self) -> usize {
+        self.under_way.len()
+    }
+
+    fn take(&mut self, client: u64, piece: Piece<'_>) {
+        let (Piece::Text { clock, length, .. }
+        | Piece::Other { clock, length }
+        | Piece::Deleted { clock, length }) = piece;
+        let end = clock as usize + length as usize;
+        if client != self.author || end > self.erased.len() {
+            let words = || format!("{piece:?} of client {client}");
+            return self.tally.faults.note("invented", words);
+        }
+        match piece {
+            Piece::Deleted { .. } => self.erased[clock as usize..end].fill(true),
+            _ => self.came_back(clock, end as u32),
+        }
+    }
+
+    fn came_back(&mut self, begin: u32, end: u32) {
+        if begin > self.written {
+            self.early.push((begin, end));
+            return;
+        }
+        self.written = self.written.max(end);
+        self.early.sort_unstable();
+        for (begin, end) in std::mem::take(&mut self.early) {
+            if begin > self.written {
+                self.early.push((begin, end));
+            } else {
+                self.written = self.written.max(end);
+            }
+        }
+    }
+
+    fn is_acknowledged(&self, covers: &Covers) -> bool {
+        let is_erased = |(clock, count): &(u32, u32)| {
+            let clocks = *clock as usize..(*clock + *count) as usize;
+            self.erased[clocks].iter().all(|erased| *erased)
+        };
+        covers.end <= self.written && covers.erased.iter().all(is_erased)
+    }
+}
+
+impl Listener for Echoes {
+    fn update(&mut self, _client: usize, bytes: &[u8], now_us: u32) {
+        let read = update::read(bytes, |client, piece| self.take(client, piece));
+        if let Err(error) = read {
+            self.tally
+                .faults
+                .note("unreadable", || format!("{error:#}"));
+        }
+        while let Some((sent_us, covers)) = self.under_way.front() {
+            if !self.is_acknowledged(covers) {
+                return;
+            }
+            self.tally.acked += 1;
+            self.tally.ack.record(now_us.saturating_sub(*sent_us));
+            self.tally.last_arrival_us = now_us;
+            self.under_way.pop_front();
+        }
+    }
+
+    fn presence(&mut self, _client: usize, _entries: &[u8], _now_us: u32) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::writer::Writer;
+    use super::*;
+
+    #[test]
+    fn an_update_is_acknowledged_when_all_of_it_came_back() {
+        let (mut writer, mut echoes) = (Writer::new(7), Echoes::new(7));
+        let mut updates = Vec::new();
+        let steps: [&dyn Fn(&mut Writer); 3] = [
+            &|writer| writer.insert(0, b"abc"),
+            &|writer| writer.insert(1, b"de"),
+            &|writer| writer.erase(0, 4),
+        ];
+        for step in steps {
+            let mut update = Vec::new();
+            step(&mut writer);
+            let covers = writer.finish(&mut update);
+            echoes.sent(covers, 100);
+            updates.push(update);
+        }
+        echoes.update(0, &updates[1], 200);
+        echoes.update(0, &updates[2], 200);
+        assert_eq!(echoes.under_way(), 3, "the first one is not there yet");
+        echoes.update(0, &updates[0], 300);
+        assert_eq!((echoes.under_way(), echoes.tally.acked), (0, 3));
+        assert_eq!(echoes.tally.faults.in_words(), [""; 0]);
+        echoes.update(0, &[0, 1, 7, 1, 9, 1], 300);
+        assert_eq!(echoes.tally.faults.in_words().len(), 1);
+    }
+}
