@@ -72,6 +72,18 @@ impl Inbox {
         Ok(frames)
     }
 
+    /// How much a long frame lacks that was cut; it may be appended to [`Inbox::cut`] and nothing fed.
+    pub(crate) fn lacking(&self) -> Option<usize> {
+        let header = Header::read(&self.cut).ok()??;
+        let lacking = header.length + header.payload - self.cut.len();
+        (lacking >= LONG).then_some(lacking)
+    }
+
+    /// Where what is lacking belongs.
+    pub(crate) fn cut(&mut self) -> &mut Vec<u8> {
+        &mut self.cut
+    }
+
     /// Adds to the cut frame what it lacks, and returns what is left over once it is whole.
     fn complete<'a>(&mut self, mut bytes: &'a [u8]) -> Result<Option<&'a [u8]>> {
         loop {
@@ -198,6 +210,8 @@ const LAST: u8 = 0x80;
 const RESERVED: u8 = 0x70;
 const MASKED: u8 = 0x80;
 
+/// What is longer is read to where it belongs, and not copied there.
+const LONG: usize = 64 * 1_024;
 /// Larger ones are nonsense rather than documents.
 const PAYLOAD_MAX: usize = 1 << 30;
 

@@ -129,8 +129,11 @@ impl Watcher {
             "server CPU         {cpu:.2} s, {:.0} % of a core",
             100.0 * cpu / result.seconds
         );
-        println!("  per delivery     {:.2} us", micros(cpu, deliveries));
-        println!("  per edit         {:.2} us", micros(cpu, result.edits));
+        for (what, count) in [("delivery", deliveries), ("edit", result.edits)] {
+            if count > 0 {
+                println!("  per {what:<12} {:.2} us", cpu * 1e6 / count as f64);
+            }
+        }
         println!(
             "server calls       {} reads, {} writes",
             end.read_calls - begin.read_calls,
@@ -174,12 +177,14 @@ fn print(result: &LoadResult) {
         result.edits,
         per_second(result.edits)
     );
-    println!(
-        "deliveries         {}, {:.0} /s",
-        result.deliveries,
-        per_second(result.deliveries)
-    );
-    println!("latency            {}", in_words(&result.latency));
+    if result.deliveries > 0 {
+        println!(
+            "deliveries         {}, {:.0} /s",
+            result.deliveries,
+            per_second(result.deliveries)
+        );
+        println!("latency            {}", in_words(&result.latency));
+    }
     if let Some(ack) = &result.ack {
         println!("ack                {}", in_words(ack));
     }
@@ -225,10 +230,6 @@ fn in_words(times: &Quantiles) -> String {
         ms(times.p999),
         ms(times.max)
     )
-}
-
-fn micros(seconds: f64, count: u64) -> f64 {
-    seconds * 1e6 / count.max(1) as f64
 }
 
 fn megabytes(bytes: u64) -> f64 {

@@ -2,7 +2,7 @@
 //!
 //! What they are sent is not read while others wait, only digested; everything that differs is kept and compared after.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -40,7 +40,7 @@ pub(crate) fn run(
     }
     let mut result = account.close(&swarm, &Tally::new(), spec.seed);
     watch.end()?;
-    result.open = times(&swarm, clients).quantiles();
+    result.open = times(&swarm, &answers).quantiles();
     drop(maker);
     let expected = script.map(|script| script.text);
     if let Err(error) = answers.compare(clients as usize, expected) {
@@ -75,29 +75,51 @@ fn join(spec: &LoadSpec, swarm: &mut Swarm, clients: u32, answers: &mut Answers)
         );
         swarm.turn(TURN, answers)?;
     }
+    // What follows the first message of an answer.
+    while swarm.now_us() < answers.last_us + QUIET_US {
+        swarm.turn(TURN, answers)?;
+    }
     Ok(())
 }
 
-fn times(swarm: &Swarm, clients: u32) -> Times {
+/// Each client's time from its connection to the last that it was sent.
+fn times(swarm: &Swarm, answers: &Answers) -> Times {
     let mut times = Times::new();
-    let joined = (0..clients as usize).filter(|client| swarm.is_joined(*client));
-    joined.for_each(|client| times.record(swarm.took_us(client)));
+    for (client, answer) in &answers.answers {
+        times.record(answer.last_us.saturating_sub(swarm.began_us(*client)));
+    }
     times
 }
 
-/// What clients were sent: each answer that differs from the others, and how many had it.
+/// What each client was sent. It may come in several messages, and to each in others.
 #[derive(Default)]
 struct Answers {
-    answers: HashMap<u64, (usize, Vec<u8>)>,
+    answers: HashMap<usize, Answer>,
+    /// By digest.
+    messages: HashMap<u64, Vec<u8>>,
+    last_us: u32,
+}
+
+/// The digests of what one client was sent.
+#[derive(Default)]
+struct Answer {
+    messages: Vec<u64>,
+    last_us: u32,
 }
 
 impl Answers {
     /// Whether all hold the same text, and the one that is expected if one is.
     fn compare(&self, clients: usize, mut expected: Option<String>) -> Result<()> {
-        let count: usize = self.answers.values().map(|(count, _)| count).sum();
-        ensure!(count >= clients, "{count} answers for {clients} clients");
-        for (_, answer) in self.answers.values() {
-            let text = verify::text_of(std::slice::from_ref(answer))?;
+        let count = self.answers.len();
+        ensure!(count == clients, "{count} of {clients} were answered");
+        let different: HashSet<_> = self
+            .answers
+            .values()
+            .map(|answer| &answer.messages)
+            .collect();
+        for messages in different {
+            let updates = messages.iter().map(|digest| self.messages[digest].clone());
+            let text = verify::text_of(&updates.collect::<Vec<_>>())?;
             verify::same(&text, expected.get_or_insert_with(|| text.clone()))?;
         }
         Ok(())
@@ -105,10 +127,15 @@ impl Answers {
 }
 
 impl Listener for Answers {
-    fn update(&mut self, _client: usize, update: &[u8], _now_us: u32) {
+    fn update(&mut self, client: usize, update: &[u8], now_us: u32) {
         let digest = digest(update);
-        let fresh = || (0, update.to_vec());
-        self.answers.entry(digest).or_insert_with(fresh).0 += 1;
+        self.messages
+            .entry(digest)
+            .or_insert_with(|| update.to_vec());
+        let answer = self.answers.entry(client).or_default();
+        answer.messages.push(digest);
+        answer.last_us = now_us;
+        self.last_us = now_us;
     }
 
     fn presence(&mut self, _client: usize, _entries: &[u8], _now_us: u32) {}
@@ -130,5 +157,7 @@ fn digest(bytes: &[u8]) -> u64 {
 }
 
 const TURN: Duration = Duration::from_millis(10);
+/// After so long without anything new a client has everything.
+const QUIET_US: u32 = 50_000;
 /// How many updates are under way when a document is made.
 const WINDOW: usize = 64;

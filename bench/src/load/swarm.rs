@@ -203,6 +203,11 @@ impl Swarm {
         client.joined_us.saturating_sub(client.began_us)
     }
 
+    /// When a client began to connect.
+    pub(crate) fn began_us(&self, client: usize) -> u32 {
+        self.clients[client].began_us
+    }
+
     /// How many ever joined, and how many were closed.
     pub(crate) fn joined(&self) -> usize {
         self.joined
@@ -253,15 +258,22 @@ impl Swarm {
         listener: &mut impl Listener,
     ) -> Result<()> {
         while self.clients[number].stage != Stage::Closed {
-            let Some(count) = self.clients[number].stream.read(space)? else {
+            let Client { stream, inbox, .. } = &mut self.clients[number];
+            let lacking = inbox.lacking();
+            let read = match lacking {
+                Some(lacking) => stream.read_to(inbox.cut(), lacking)?,
+                None => stream.read(space)?,
+            };
+            let Some(count) = read else {
                 return Ok(());
             };
             ensure!(count > 0, "the server hung up");
             self.traffic.reads += 1;
             self.traffic.bytes_in += count as u64;
-            self.take(number, &space[..count], listener)?;
+            let fed = if lacking.is_some() { 0 } else { count };
+            self.take(number, &space[..fed], listener)?;
             // Less than there was space for: what comes later is told anew.
-            if count < space.len() {
+            if count < lacking.unwrap_or(space.len()) {
                 return Ok(());
             }
         }

@@ -86,9 +86,11 @@ pub(crate) fn fresh(swarm: &mut Swarm, document: u32, patience: Duration) -> Res
     let mut late = Latecomer {
         client: swarm.connect(document, None)?,
         updates: Vec::new(),
+        last_us: 0,
     };
     let deadline = Instant::now() + patience;
-    while !swarm.is_joined(late.client) {
+    // What it lacks may come in several messages.
+    while !swarm.is_joined(late.client) || swarm.now_us() < late.last_us + QUIET_US {
         ensure!(Instant::now() < deadline, "it never joined");
         swarm.turn(Duration::from_millis(10), &mut late)?;
     }
@@ -99,11 +101,13 @@ pub(crate) fn fresh(swarm: &mut Swarm, document: u32, patience: Duration) -> Res
 struct Latecomer {
     client: usize,
     updates: Vec<Vec<u8>>,
+    last_us: u32,
 }
 
 impl Listener for Latecomer {
-    fn update(&mut self, client: usize, update: &[u8], _now_us: u32) {
+    fn update(&mut self, client: usize, update: &[u8], now_us: u32) {
         if client == self.client {
+            self.last_us = now_us;
             self.updates.push(update.to_vec());
         }
     }
@@ -157,5 +161,7 @@ pub(crate) fn same(text: &str, expected: &str) -> Result<()> {
     )
 }
 
+/// After so long without anything new a client has everything.
+const QUIET_US: u32 = 50_000;
 /// Of how many documents the texts are compared.
 const DOCUMENTS_MAX: u32 = 8;
