@@ -1,7 +1,8 @@
 //! How fast the SQLite store acknowledges: `cargo run --release -p storage --example append_rate [FOLDER]`.
 //!
-//! First a lone append at a time, beside the bare cost of flushing this disk; then a thousand documents at once, each
-//! with one append of one change under way, as a thousand sessions would.
+//! First a lone append at a time, beside the bare cost of flushing this disk; then a thousand documents with two thousand
+//! appends a second between them; then as many as will go, each document with one append of one change under way, as a
+//! thousand sessions would. With each comes the processor time that it took, this program's own included.
 
 use std::error::Error;
 use std::fs::File;
@@ -19,6 +20,9 @@ use storage::{SqliteStore, Store, StoreError};
 const DOCUMENTS: usize = 1_000;
 const ROUNDS: u64 = 200;
 const LONE_APPENDS: u64 = 500;
+/// Appends a second, and how many in all.
+const PACE: u64 = 2_000;
+const PACED_APPENDS: usize = 8_000;
 const PAYLOAD: Bytes = Bytes::from_static(&[7; 60]);
 
 #[tokio::main]
@@ -30,18 +34,79 @@ async fn main() -> Result<(), Box<dyn Error>> {
     );
     let store = Arc::new(SqliteStore::open(&folder).await?);
     println!("flush of 8 KiB: {:?}", flushes(&folder)?);
+    let spent = Spent::from_now();
     println!("lone append:    {:?}", lone_appends(&*store).await?);
-    let started = Instant::now();
+    println!("                {}", spent.by(LONE_APPENDS));
+    let spent = Spent::from_now();
+    println!("{PACE} a second: {:?}", paced_appends(&store).await?);
+    println!("                {}", spent.by(PACED_APPENDS as u64));
+    let spent = Spent::from_now();
     let sessions = (0..DOCUMENTS).map(|number| tokio::spawn(session(Arc::clone(&store), number)));
     let sessions: Vec<_> = sessions.collect();
     for session in sessions {
         session.await??;
     }
-    let changes = DOCUMENTS as u64 * ROUNDS;
-    let rate = changes as f64 / started.elapsed().as_secs_f64();
-    println!("{DOCUMENTS} documents: {rate:.0} changes/s acknowledged");
+    println!("saturated:      {}", spent.by(DOCUMENTS as u64 * ROUNDS));
     store.close().await?;
     Ok(())
+}
+
+/// Appends at random moments, whatever has become of the ones before.
+async fn paced_appends(store: &Arc<SqliteStore>) -> Result<Spread, Box<dyn Error>> {
+    let replica = store.new_replica().await?;
+    let (mut random, mut due) = (1_u64, Instant::now());
+    let mut appends = Vec::new();
+    for number in 0..PACED_APPENDS {
+        let document = document(&format!("paced {}", number % DOCUMENTS));
+        let change = change(&document, replica, (number / DOCUMENTS) as u64 + 1);
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        let share = ((random >> 33) as f64 + 1.0) / (1_u64 << 31) as f64;
+        due += Duration::from_secs_f64(-share.ln() / PACE as f64);
+        tokio::time::sleep_until(due.into()).await;
+        let store = Arc::clone(store);
+        appends.push(tokio::spawn(async move {
+            let started = Instant::now();
+            let appended = store.append(document, Kind::Yjs, vec![change]).await;
+            appended.map(|()| started.elapsed())
+        }));
+    }
+    let mut times = Vec::new();
+    for append in appends {
+        times.push(append.await??);
+    }
+    Ok(Spread::of(times))
+}
+
+/// Time that passes, and time of the processor.
+struct Spent {
+    started: Instant,
+    processor: Duration,
+}
+
+impl Spent {
+    fn from_now() -> Self {
+        Self {
+            started: Instant::now(),
+            processor: processor_time(),
+        }
+    }
+
+    fn by(&self, changes: u64) -> String {
+        let rate = changes as f64 / self.started.elapsed().as_secs_f64();
+        let each = (processor_time() - self.processor) / u32::try_from(changes).unwrap_or(1);
+        format!("{rate:.0} changes/s acknowledged, {each:?} of the processor each")
+    }
+}
+
+/// What the kernel has counted for this process (`proc_pid_stat(5)`, fields 14 and 15), in hundredths of a second.
+fn processor_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let fields = after_name.split_ascii_whitespace().skip(11).take(2);
+    let ticks: u64 = fields.filter_map(|field| field.parse::<u64>().ok()).sum();
+    Duration::from_millis(ticks * 10)
 }
 
 async fn session(store: Arc<SqliteStore>, number: usize) -> Result<(), StoreError> {

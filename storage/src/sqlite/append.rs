@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use engine::{Author, Change, DocumentKey, Dot, Kind, Order, ReplicaId, StoredChange};
-use sqlx::sqlite::SqliteArguments;
 
-use super::batch::{Batch, Stop};
+use super::batch::{Batch, Query, Stop};
+use super::cache::Orders;
 use super::rows::{self, change_checksum, signed};
 use super::sql;
 use crate::store::StoreError;
@@ -66,7 +66,7 @@ impl Batch<'_> {
             .bind(id)
             .bind(change.dot.replica.0)
             .bind(signed(change.dot.counter))
-            .fetch_optional(&mut *self.connection)
+            .fetch_optional(self.database().await?)
             .await?;
         let stored = row.map(|row| rows::change(&row, &change.document));
         match stored {
@@ -87,10 +87,11 @@ impl Batch<'_> {
         let head: Option<i64> = sqlx::query_scalar(sql::HEAD)
             .bind(known.id)
             .bind(replica.0)
-            .fetch_one(&mut *self.connection)
+            .fetch_one(self.database().await?)
             .await?;
         let head = head.unwrap_or(0).cast_unsigned();
-        known.heads.insert(replica, head);
+        self.cache
+            .note_heads(document, BTreeMap::from([(replica, head)]));
         Ok(head)
     }
 
@@ -104,7 +105,8 @@ impl Batch<'_> {
         let mut rest = &pending[..];
         for insert in sql::INSERT_CHANGES.iter() {
             while let Some((rows, after)) = rest.split_at_checked(insert.rows) {
-                self.insert_rows(&insert.sql, rows, order).await?;
+                self.database().await?;
+                self.run(bound(&insert.sql, rows, order)).await?;
                 order += insert.rows as u64;
                 rest = after;
             }
@@ -112,29 +114,47 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Takes the next places in the timeline and gives the first of them. They are read from the database each time, so
-    /// that not even a second process on the same file could hand one out twice.
-    async fn take_orders(&mut self, count: usize) -> Result<u64, sqlx::Error> {
-        let last: i64 = sqlx::query_scalar(sql::TAKE_ORDERS)
-            .bind(count as i64)
-            .fetch_one(&mut *self.connection)
-            .await?;
-        Ok(last.cast_unsigned() + 1 - count as u64)
+    /// Begins, inserts what is pending and commits, all in one hop: if that is all there is to do, and little.
+    pub(super) async fn commit_at_once(&mut self) -> Result<bool, sqlx::Error> {
+        let few = self.pending.len().checked_sub(1);
+        let Some(sql) = few.and_then(|few| sql::COMMIT_CHANGES.get(few)) else {
+            return Ok(false);
+        };
+        if self.has_begun() {
+            return Ok(false);
+        }
+        let Some(first) = self.cache.orders.take(self.pending.len() as u64) else {
+            return Ok(false);
+        };
+        let pending = std::mem::take(&mut self.pending);
+        self.run(bound(sql, &pending, first)).await?;
+        Ok(true)
     }
 
-    async fn insert_rows(
-        &mut self,
-        sql: &'static str,
-        rows: &[(i64, Change)],
-        first: u64,
-    ) -> Result<(), sqlx::Error> {
-        let mut query = sqlx::query(sql);
-        for ((document, change), order) in rows.iter().zip(first..) {
-            query = bind_change(query, *document, change, Order(order));
+    /// Takes the next places in the timeline and gives the first of them. When those that were set aside do not suffice,
+    /// others are, in the database, so that not even a second process on the same file could hand one out twice.
+    async fn take_orders(&mut self, count: usize) -> Result<u64, sqlx::Error> {
+        let count = count as u64;
+        if let Some(first) = self.cache.orders.take(count) {
+            return Ok(first);
         }
-        query.execute(&mut *self.connection).await?;
-        Ok(())
+        let aside = count + ORDERS_SET_ASIDE;
+        let last: i64 = sqlx::query_scalar(sql::TAKE_ORDERS)
+            .bind(signed(aside))
+            .fetch_one(self.database().await?)
+            .await?;
+        let first = last.cast_unsigned() + 1 - aside;
+        self.cache.orders = Orders::new(first + count, ORDERS_SET_ASIDE);
+        Ok(first)
     }
+}
+
+fn bound<'q>(sql: &'static str, rows: &'q [(i64, Change)], first: u64) -> Query<'q> {
+    let mut query = sqlx::query(sql);
+    for ((document, change), order) in rows.iter().zip(first..) {
+        query = bind_change(query, *document, change, Order(order));
+    }
+    query
 }
 
 /// A change with a dot that is taken must be the one that took it.
@@ -145,8 +165,6 @@ fn same(stored: &Change, change: &Change) -> Result<(), Stop> {
         Err(StoreError::DotReused(change.dot).into())
     }
 }
-
-type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, SqliteArguments>;
 
 fn bind_change<'q>(query: Query<'q>, document: i64, change: &'q Change, order: Order) -> Query<'q> {
     query
@@ -162,3 +180,7 @@ fn bind_change<'q>(query: Query<'q>, document: i64, change: &'q Change, order: O
         .bind(&*change.payload)
         .bind(change_checksum(change, order))
 }
+
+/// Places in the timeline that are set aside for the next commits, which so have a row less to write. Those that are left
+/// when the process is killed are never used.
+const ORDERS_SET_ASIDE: u64 = 4_096;

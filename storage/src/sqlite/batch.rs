@@ -2,13 +2,16 @@
 //! together, and the answers are held back until the commit.
 //!
 //! A request is refused on what is stored and on what the batch has taken before it; a refusal leaves nothing behind and
-//! the others go on. Every statement costs a hop to the connection's own thread, so the [`Cache`] answers what it can.
+//! the others go on. Every statement costs a hop to the connection's own thread, so the [`Cache`] answers what it can, the
+//! transaction begins only where the database is asked, and a few changes that are all there is to do are begun, inserted
+//! and committed in one hop.
 
 use std::collections::VecDeque;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use engine::{Change, DocumentKey, Kind, ReplicaId, VectorClock};
 use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteArguments;
 
 use super::cache::Cache;
 use super::failure::store_error;
@@ -35,9 +38,13 @@ impl From<StoreError> for Stop {
     }
 }
 
+/// A statement, or several in a row, with their arguments.
+pub(super) type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, SqliteArguments>;
+
 /// A transaction under way.
 pub(super) struct Batch<'a> {
-    pub(super) connection: &'a mut SqliteConnection,
+    connection: &'a mut SqliteConnection,
+    has_begun: bool,
     pub(super) cache: &'a mut Cache,
     answers: &'a mut Vec<HeldAnswer>,
     /// Changes that were taken and not yet inserted, with their documents' numbers.
@@ -54,6 +61,7 @@ impl<'a> Batch<'a> {
         cache.forget_if_large();
         Self {
             connection,
+            has_begun: false,
             cache,
             answers,
             pending: Vec::new(),
@@ -66,15 +74,38 @@ impl<'a> Batch<'a> {
         mut self,
         requests: &mut VecDeque<Request>,
     ) -> Result<(), sqlx::Error> {
-        self.execute("BEGIN IMMEDIATE").await?;
         while let Some(request) = requests.pop_front() {
             self.carry_out(request).await?;
         }
-        self.insert_pending().await?;
-        Failpoint::BeforeCommit.reach();
-        self.execute("COMMIT").await?;
+        if !self.commit_at_once().await? {
+            self.insert_pending().await?;
+            if !self.has_begun {
+                return Ok(());
+            }
+            self.execute("COMMIT").await?;
+        }
         Failpoint::Committed.reach();
         Ok(())
+    }
+
+    /// The database, within the transaction: it begins here at the latest.
+    pub(super) async fn database(&mut self) -> Result<&mut SqliteConnection, sqlx::Error> {
+        if !self.has_begun {
+            self.execute("BEGIN IMMEDIATE").await?;
+            self.has_begun = true;
+        }
+        Ok(self.connection)
+    }
+
+    /// Runs statements without beginning the transaction.
+    pub(super) async fn run(&mut self, query: Query<'_>) -> Result<(), sqlx::Error> {
+        query.execute(&mut *self.connection).await?;
+        Ok(())
+    }
+
+    /// Whether the database was asked for anything.
+    pub(super) fn has_begun(&self) -> bool {
+        self.has_begun
     }
 
     async fn carry_out(&mut self, request: Request) -> Result<(), sqlx::Error> {
@@ -167,7 +198,7 @@ impl<'a> Batch<'a> {
         sqlx::query("UPDATE documents SET deleted_ms = ?2 WHERE id = ?1")
             .bind(id)
             .bind(self.now_ms)
-            .execute(&mut *self.connection)
+            .execute(self.database().await?)
             .await?;
         Ok(true)
     }
@@ -176,7 +207,7 @@ impl<'a> Batch<'a> {
         let inserted = sqlx::query(sql::INSERT_REPLICA)
             .bind(self.now_ms)
             .bind(std::process::id())
-            .execute(&mut *self.connection)
+            .execute(self.database().await?)
             .await?;
         u32::try_from(inserted.last_insert_rowid())
             .map(ReplicaId)
@@ -186,14 +217,13 @@ impl<'a> Batch<'a> {
     async fn check(&mut self) -> Result<(), Stop> {
         sqlx::query("UPDATE writer SET checked_ms = ?1")
             .bind(self.now_ms)
-            .execute(&mut *self.connection)
+            .execute(self.database().await?)
             .await?;
         Ok(())
     }
 
     async fn execute(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
-        sqlx::query(sql).execute(&mut *self.connection).await?;
-        Ok(())
+        self.run(sqlx::query(sql)).await
     }
 }
 

@@ -3,16 +3,25 @@
 use std::collections::{BTreeMap, HashMap};
 
 use engine::{DocumentKey, Kind, ReplicaId};
-use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
 
-use super::rows;
+use super::{rows, sql};
 use crate::store::StoreError;
 
 /// What the writer remembers from one transaction to the next; thrown away when one fails.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
     documents: HashMap<DocumentKey, Known>,
+    /// Places in the timeline that no change has yet.
+    pub(super) orders: Orders,
+}
+
+/// Places in the timeline that were set aside, in a transaction that has been committed or is under way.
+#[derive(Debug, Default)]
+pub(super) struct Orders {
+    next: u64,
+    left: u64,
 }
 
 /// A document that is in the store.
@@ -45,10 +54,41 @@ impl Cache {
         self.documents.get_mut(document)
     }
 
+    /// Gives back the places in the timeline that were set aside and not used, before the connection is closed. Should it
+    /// fail, they are never used.
+    pub(super) async fn give_back_orders(&self, connection: &mut SqliteConnection) {
+        let Orders { next, left } = self.orders;
+        if left == 0 {
+            return;
+        }
+        let given = sqlx::query(sql::GIVE_BACK_ORDERS)
+            .bind(rows::signed(next - 1))
+            .bind(rows::signed(next - 1 + left))
+            .execute(connection)
+            .await;
+        if let Err(error) = given {
+            tracing::warn!(%error, "places in the timeline were not given back");
+        }
+    }
+
     pub(super) fn note_heads(&mut self, document: &DocumentKey, heads: BTreeMap<ReplicaId, u64>) {
         if let Some(known) = self.get_mut(document) {
             known.heads.extend(heads);
         }
+    }
+}
+
+impl Orders {
+    pub(super) fn new(next: u64, left: u64) -> Self {
+        Self { next, left }
+    }
+
+    /// Takes so many and gives the first; none if there are fewer.
+    pub(super) fn take(&mut self, count: u64) -> Option<u64> {
+        self.left = self.left.checked_sub(count)?;
+        let first = self.next;
+        self.next += count;
+        Some(first)
     }
 }
 

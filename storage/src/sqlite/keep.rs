@@ -26,7 +26,7 @@ impl Batch<'_> {
             .bind(snapshot.clock.to_bytes())
             .bind(&*snapshot.state)
             .bind(snapshot.checksum())
-            .execute(&mut *self.connection)
+            .execute(self.database().await?)
             .await?;
         Ok(inserted.last_insert_rowid())
     }
@@ -37,7 +37,7 @@ impl Batch<'_> {
             .bind(document)
             .bind(dot.replica.0)
             .bind(signed(dot.counter))
-            .fetch_optional(&mut *self.connection)
+            .fetch_optional(self.database().await?)
             .await?
             .ok_or_else(|| StoreError::SnapshotAhead.into())
     }
@@ -45,7 +45,7 @@ impl Batch<'_> {
     pub(super) async fn remove_snapshot(&mut self, id: i64) -> Result<(), Stop> {
         sqlx::query("DELETE FROM snapshots WHERE id = ?1")
             .bind(id)
-            .execute(&mut *self.connection)
+            .execute(self.database().await?)
             .await?;
         Ok(())
     }
@@ -55,7 +55,7 @@ impl Batch<'_> {
         let id = self.known(document).await?.map(|known| known.id);
         let sizes: Vec<(i64, i64)> = sqlx::query_as(sql::SNAPSHOT_SIZES)
             .bind(id)
-            .fetch_all(&mut *self.connection)
+            .fetch_all(self.database().await?)
             .await?;
         let sizes = sizes.into_iter();
         let sizes: Vec<_> = sizes

@@ -33,7 +33,7 @@ impl Batch<'_> {
             let row = sqlx::query(sql::KNOWN)
                 .bind(document.workspace())
                 .bind(document.name())
-                .fetch_optional(&mut *self.connection)
+                .fetch_optional(self.database().await?)
                 .await?;
             let Some(row) = row else { return Ok(None) };
             let known = Known::read(&row)?;
@@ -53,7 +53,7 @@ impl Batch<'_> {
             .bind(document.name())
             .bind(kind.as_str())
             .bind(self.now_ms)
-            .execute(&mut *self.connection)
+            .execute(self.database().await?)
             .await?;
         let id = inserted.last_insert_rowid();
         let known = Known {

@@ -1,6 +1,6 @@
 //! The store in a SQLite database: one file, nothing to operate.
 //!
-//! `open` is the way in and proves the settings on which durability rests. `writer` is the one task that writes, `batch` a
+//! `open` is the way in and proves the settings on which durability rests. `writer` is the one task that writes, at its `pace`, `batch` a
 //! transaction of it, with `known`, `append`, `keep` and `quarantine` for documents, changes, snapshots and what is kept
 //! out. `read` runs beside the writer and never waits for it. `rows` turns rows into values and refuses damaged ones; `sql` has the statements. The
 //! tables are explained in `migrations/sqlite`.
@@ -13,6 +13,7 @@ mod failure;
 mod keep;
 mod known;
 mod open;
+mod pace;
 mod quarantine;
 mod read;
 mod request;
@@ -88,6 +89,7 @@ impl SqliteStore {
     async fn open_with(path: &Path, options: WriteOptions) -> Result<Self, OpenError> {
         let mut connection = options.connect().await?;
         open::migrate(&mut connection, path).await?;
+        options.arm(&mut connection).await?;
         let pool = open::open_readers(path).await?;
         Ok(Self {
             readers: Readers::new(pool),

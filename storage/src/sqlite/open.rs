@@ -132,6 +132,24 @@ impl WriteOptions {
         Ok(connection)
     }
 
+    /// Reaches the failpoint before each commit from now on: all is written by then, however many statements it took.
+    #[cfg(feature = "failpoints")]
+    pub(super) async fn arm(&self, connection: &mut SqliteConnection) -> Result<(), OpenError> {
+        use crate::failpoint::Failpoint;
+        let mut handle = connection.lock_handle().await.map_err(|e| self.failed(e))?;
+        handle.set_commit_hook(|| {
+            Failpoint::BeforeCommit.reach();
+            true
+        });
+        Ok(())
+    }
+
+    /// There are no failpoints.
+    #[cfg(not(feature = "failpoints"))]
+    pub(super) async fn arm(&self, _connection: &mut SqliteConnection) -> Result<(), OpenError> {
+        Ok(())
+    }
+
     async fn read_back(
         &self,
         connection: &mut SqliteConnection,

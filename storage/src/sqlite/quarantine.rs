@@ -39,7 +39,7 @@ impl Batch<'_> {
             .bind(dot.map(|dot| signed(dot.counter)))
             .bind(&quarantined.reason)
             .bind(signed(quarantined.wall_ms))
-            .execute(&mut *self.connection)
+            .execute(self.database().await?)
             .await?;
         self.drop_oldest(document).await?;
         self.drop_old_payloads().await
@@ -50,7 +50,7 @@ impl Batch<'_> {
             .bind(document.workspace())
             .bind(document.name())
             .bind(UNLOGGED_MAX as i64)
-            .execute(&mut *self.connection)
+            .execute(self.database().await?)
             .await?;
         Ok(())
     }
@@ -58,7 +58,7 @@ impl Batch<'_> {
     async fn drop_old_payloads(&mut self) -> Result<(), Stop> {
         sqlx::query(sql::DROP_OLD_PAYLOADS)
             .bind(signed(PAYLOADS_KEPT))
-            .execute(&mut *self.connection)
+            .execute(self.database().await?)
             .await?;
         Ok(())
     }
@@ -72,7 +72,7 @@ impl Batch<'_> {
             .bind(document.workspace())
             .bind(document.name())
             .bind(&hash.0[..])
-            .execute(&mut *self.connection)
+            .execute(self.database().await?)
             .await?;
         Ok(gone.rows_affected() > 0)
     }

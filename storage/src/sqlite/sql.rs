@@ -171,6 +171,8 @@ pub(super) const INSERT_REPLICA: &str =
 pub(super) const TAKE_ORDERS: &str =
     "UPDATE writer SET last_ord = last_ord + ?1 RETURNING last_ord";
 
+pub(super) const GIVE_BACK_ORDERS: &str = "UPDATE writer SET last_ord = ?1 WHERE last_ord = ?2";
+
 /// A statement that inserts a fixed number of changes, and is therefore prepared once.
 pub(super) struct InsertChanges {
     pub(super) rows: usize,
@@ -181,14 +183,27 @@ pub(super) struct InsertChanges {
 pub(super) static INSERT_CHANGES: LazyLock<Vec<InsertChanges>> = LazyLock::new(|| {
     let insert = |rows| InsertChanges {
         rows,
-        sql: format!(
-            concat!(
-                "INSERT INTO changes (document, ",
-                change_columns!(),
-                ") VALUES {}"
-            ),
-            vec!["(?,?,?,?,?,?,?,?,?,?,?)"; rows].join(",")
-        ),
+        sql: insert_changes(rows),
     };
     [64, 16, 4, 1].map(insert).into()
 });
+
+/// A whole transaction that inserts one change, two, three, and so on.
+pub(super) static COMMIT_CHANGES: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let commit = |rows| format!("BEGIN IMMEDIATE; {}; COMMIT", insert_changes(rows));
+    (1..=COMMITTED_AT_ONCE).map(commit).collect()
+});
+
+fn insert_changes(rows: usize) -> String {
+    format!(
+        concat!(
+            "INSERT INTO changes (document, ",
+            change_columns!(),
+            ") VALUES {}"
+        ),
+        vec!["(?,?,?,?,?,?,?,?,?,?,?)"; rows].join(",")
+    )
+}
+
+/// Among more changes, the hops to begin and to commit are nothing much. Each number of them is a statement to keep.
+const COMMITTED_AT_ONCE: usize = 16;

@@ -1,11 +1,12 @@
 //! The one writer: a task that owns the write connection and commits in groups.
 //!
 //! It takes every request that waits and carries all of them out in one transaction, so a thousand documents share one
-//! trip to the disk. There is no timer: while one commit is at the disk, the next batch gathers in the inbox. Answers go
-//! out after the commit. One request's refusal leaves its neighbours alone; a failure (a full disk, a lost file) rolls
+//! trip to the disk. While one commit is at the disk, the next batch gathers in the inbox; where there are many it gathers
+//! a little longer (`pace`). Answers go out after the commit. One request's refusal leaves its neighbours alone; a failure (a full disk, a lost file) rolls
 //! back and fails the whole batch, and the next one begins with a fresh connection and an empty cache.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
@@ -14,6 +15,7 @@ use super::batch::Batch;
 use super::cache::Cache;
 use super::failure::store_error;
 use super::open::{OpenError, WriteOptions};
+use super::pace::Pace;
 use super::request::{HeldAnswer, Reply, Request};
 use crate::store::StoreError;
 
@@ -39,6 +41,7 @@ impl Writer {
             options,
             connection: Some(connection),
             cache: Cache::default(),
+            pace: Pace::new(Instant::now()),
             closers: Vec::new(),
         };
         tokio::spawn(task.run());
@@ -73,6 +76,7 @@ struct Task {
     options: WriteOptions,
     connection: Option<SqliteConnection>,
     cache: Cache,
+    pace: Pace,
     closers: Vec<oneshot::Sender<()>>,
 }
 
@@ -80,11 +84,25 @@ impl Task {
     async fn run(mut self) {
         let mut waiting = Vec::new();
         while self.inbox.recv_many(&mut waiting, INBOX_REQUESTS).await > 0 {
+            self.gather(&mut waiting).await;
             let requests = waiting.drain(..).filter_map(|it| self.sort_out(it));
             let requests = requests.collect();
+            self.pace.note(Instant::now());
             self.commit(requests).await;
         }
         self.finish().await;
+    }
+
+    /// Lets others join what waits, if commits have been many.
+    async fn gather(&mut self, waiting: &mut Vec<Message>) {
+        if let Some(until) = self.pace.wait(Instant::now()) {
+            tokio::time::sleep_until(until.into()).await;
+            while waiting.len() < INBOX_REQUESTS
+                && let Ok(message) = self.inbox.try_recv()
+            {
+                waiting.push(message);
+            }
+        }
     }
 
     /// Once someone asks to close, the inbox takes no more, and the loop ends when it is empty.
@@ -123,7 +141,7 @@ impl Task {
     ) -> Result<(), StoreError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => self.options.connect().await.map_err(reopen_error)?,
+            None => self.reopen().await.map_err(reopen_error)?,
         };
         let batch = Batch::new(&mut connection, &mut self.cache, answers);
         match batch.commit(requests).await {
@@ -139,8 +157,15 @@ impl Task {
         }
     }
 
+    async fn reopen(&self) -> Result<SqliteConnection, OpenError> {
+        let mut connection = self.options.connect().await?;
+        self.options.arm(&mut connection).await?;
+        Ok(connection)
+    }
+
     async fn finish(self) {
-        if let Some(connection) = self.connection {
+        if let Some(mut connection) = self.connection {
+            self.cache.give_back_orders(&mut connection).await;
             close(connection).await;
         }
         for closer in self.closers {
