@@ -4,7 +4,7 @@
 //! drives (`fuzz_targets/`, one line each) need its runtime; the functions themselves do not, so everything that was
 //! ever found is replayed by a plain test (`tests/replay.rs`).
 //!
-//! Some targets read the bytes as they would come from a socket or the store ([`frame`], [`update`], [`state_vector`],
+//! Some targets read the bytes as they would come from a socket or the store ([`websocket`], [`frame`], [`update`], [`state_vector`],
 //! [`presence`], [`route`], [`clock`], [`stored`]). The others read them as decisions ([`script`]): what an update is made
 //! of ([`crafted`]), or what happens to a document ([`document`]). That reading is our own and never changes by the
 //! release of a library, so a crasher stays the crasher that it was.
@@ -26,6 +26,7 @@ pub mod seeds;
 pub mod state_vector;
 pub mod stored;
 pub mod update;
+pub mod websocket;
 pub mod writer;
 
 /// A target: its name, which is also that of its folders, and what is done with an input.
@@ -37,7 +38,8 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
+    Target::new("websocket", websocket::check),
     Target::new("ywebsocket_frame", frame::check),
     Target::new("update", update::one),
     Target::new("updates", update::several),

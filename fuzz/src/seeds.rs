@@ -36,6 +36,7 @@ pub fn all(golden: &Path) -> Vec<Seed> {
     seeds.golden(golden);
     seeds.recipes();
     seeds.edits();
+    seeds.sockets();
     seeds.addresses();
     seeds.clocks();
     seeds.decisions();
@@ -185,6 +186,14 @@ impl Seeds {
         self.add("delete_set", "edits", &[1, 1, 2, 0, 2, 5, 3]);
     }
 
+    /// What comes over a socket, behind the lengths of the pieces in which it comes.
+    fn sockets(&mut self) {
+        for (name, frames) in SOCKETS {
+            let input = [&[1, 7, 60, 3], frames].concat();
+            self.add("websocket", name, &input);
+        }
+    }
+
     fn addresses(&mut self) {
         for (name, address) in recipes::ADDRESSES {
             self.add("route", name, address.as_bytes());
@@ -241,6 +250,22 @@ const GOLDEN: [&str; 6] = [
     "room",
     "server",
     "typing",
+];
+/// What clients may send and what they may not, under the mask 1, 2, 3, 4.
+const SOCKETS: [(&str, &[u8]); 7] = [
+    ("binary", b"\x82\x83\x01\x02\x03\x04abc"),
+    ("text", b"\x81\x82\x01\x02\x03\x04\xc2\xab"),
+    (
+        "ping-between-fragments",
+        b"\x02\x81\x01\x02\x03\x04a\x89\x81\x01\x02\x03\x04b\x80\x81\x01\x02\x03\x04c",
+    ),
+    ("close", b"\x88\x82\x01\x02\x03\x04\x02\xea"),
+    ("length-of-16-bits", b"\x82\xfe\x00\x7e\x01\x02\x03\x04"),
+    (
+        "length-of-64-bits",
+        b"\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff\x01\x02\x03\x04",
+    ),
+    ("compressed", b"\xc2\x84\x01\x02\x03\x04\xaa\x06\x00\x00"),
 ];
 const CHUNK_MAX: usize = 1 << 16;
 const DECISIONS: u64 = 12;

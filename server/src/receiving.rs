@@ -2,14 +2,8 @@
 //! session. They are counted as they come off each socket, for all sockets together, and at the bound the connection
 //! that asks for more is closed, to come back. A connection may always have a little, so that small messages pass.
 
-use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
-
-use thiserror::Error;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// What all connections together may have received. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -21,15 +15,12 @@ struct Shared {
     bytes_max: usize,
 }
 
-/// Counts what one connection receives. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Meter(Arc<Own>);
-
+/// Counts what one connection receives.
 #[derive(Debug)]
-struct Own {
+pub struct Meter {
     receiving: Receiving,
     /// Received, and not yet taken as a message.
-    bytes: AtomicUsize,
+    bytes: usize,
 }
 
 /// The bytes of a message that is not worked off yet; it is when this is dropped.
@@ -38,11 +29,6 @@ pub struct Held {
     receiving: Receiving,
     bytes: usize,
 }
-
-/// As much is received as may be.
-#[derive(Clone, Copy, Debug, Error)]
-#[error("as much is received as may be")]
-pub(crate) struct Overloaded;
 
 impl Receiving {
     /// Nothing is received yet.
@@ -55,10 +41,10 @@ impl Receiving {
 
     /// A meter for one connection.
     pub fn meter(&self) -> Meter {
-        Meter(Arc::new(Own {
+        Meter {
             receiving: self.clone(),
-            bytes: AtomicUsize::new(0),
-        }))
+            bytes: 0,
+        }
     }
 
     /// What is received now and not worked off.
@@ -72,97 +58,40 @@ impl Receiving {
 }
 
 impl Meter {
-    /// Counts what comes over a connection.
-    pub(crate) fn over<S>(self, stream: S) -> Metered<S> {
-        Metered {
-            stream,
-            meter: self,
-        }
-    }
-
-    /// A message is whole: takes over what has come for it.
-    pub fn take(&self) -> Held {
+    /// A message is whole: takes over all that has come but so many bytes, which came after it.
+    pub fn take_all_but(&mut self, after: usize) -> Held {
+        let bytes = self.bytes - after;
+        self.bytes = after;
         Held {
-            receiving: self.0.receiving.clone(),
-            bytes: self.0.bytes.swap(0, Ordering::Relaxed),
+            receiving: self.receiving.clone(),
+            bytes,
         }
     }
 
-    fn has_room(&self) -> bool {
-        let Shared { bytes, bytes_max } = &*self.0.receiving.0;
-        bytes.load(Ordering::Relaxed) < *bytes_max
-            || self.0.bytes.load(Ordering::Relaxed) < ALWAYS_BYTES
+    /// How many bytes may be received now.
+    pub(crate) fn room(&self) -> usize {
+        let Shared { bytes, bytes_max } = &*self.receiving.0;
+        let of_all = bytes_max.saturating_sub(bytes.load(Ordering::Relaxed));
+        of_all.max(ALWAYS_BYTES.saturating_sub(self.bytes))
     }
 
-    fn count(&self, bytes: usize) {
-        self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
-        let all = &self.0.receiving.0.bytes;
+    /// So many bytes came.
+    pub(crate) fn count(&mut self, bytes: usize) {
+        self.bytes += bytes;
+        let all = &self.receiving.0.bytes;
         all.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 
-impl Drop for Own {
+impl Drop for Meter {
     fn drop(&mut self) {
-        self.receiving.release(self.bytes.load(Ordering::Relaxed));
+        self.receiving.release(self.bytes);
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
         self.receiving.release(self.bytes);
-    }
-}
-
-/// A connection whose received bytes are counted.
-#[derive(Debug)]
-pub(crate) struct Metered<S> {
-    stream: S,
-    meter: Meter,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if !self.meter.has_room() {
-            return Poll::Ready(Err(io::Error::other(Overloaded)));
-        }
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        self.meter.count(buffer.filled().len() - before);
-        read
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 }
 
@@ -176,15 +105,17 @@ mod tests {
     #[test]
     fn bytes_count_until_their_message_is_worked_off() {
         let receiving = Receiving::new(100_000);
-        let (one, two) = (receiving.meter(), receiving.meter());
+        let (mut one, mut two) = (receiving.meter(), receiving.meter());
         one.count(60_000);
-        two.count(60_000);
-        assert!(!one.has_room() && !two.has_room());
-        assert!(receiving.meter().has_room(), "a little is always allowed");
-        let held = one.take();
-        assert!(one.has_room() && receiving.bytes() == 120_000);
+        two.count(40_000);
+        assert!(one.room() == 0 && two.room() == 0);
+        let other = receiving.meter().room();
+        assert_eq!(other, ALWAYS_BYTES, "a little is always allowed");
+        let held = one.take_all_but(1_000);
+        assert!(one.room() == ALWAYS_BYTES - 1_000 && receiving.bytes() == 100_000);
         drop(held);
-        assert!(two.has_room());
+        assert_eq!(two.room(), 59_000);
+        drop(one);
         drop(two);
         assert_eq!(receiving.bytes(), 0);
     }

@@ -149,12 +149,12 @@ fn socket_limits(config: &Config) -> SocketLimits {
     };
     SocketLimits {
         message_bytes_max: config.limits.message_bytes,
-        connection: ConnectionLimits {
+        connection: Arc::new(ConnectionLimits {
             outbox,
             bounds: update_bounds(config),
             ping_interval: config.connection.ping_interval,
             silence_max: config.connection.silence_timeout,
-        },
+        }),
     }
 }
 

@@ -2,7 +2,8 @@
 
 mod common;
 
-use std::future::Future;
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -83,7 +84,7 @@ impl Client {
             connection: self.id,
             intents: vec![push],
             seen: None,
-            held: Receiving::new(1).meter().take(),
+            held: Receiving::new(1).meter().take_all_but(0),
         };
         self.mailbox.send(mail).await.unwrap();
     }
@@ -91,7 +92,9 @@ impl Client {
     /// Why the connection is closed, once it is.
     async fn closed(&self) -> CloseReason {
         loop {
-            if let Taken::Close(reason) = self.outbox.take().await {
+            let mut frames = VecDeque::new();
+            let taken = poll_fn(|context| self.outbox.poll_take(context, &mut frames)).await;
+            if let Taken::Close(reason) = taken {
                 return reason;
             }
         }

@@ -8,8 +8,8 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hyper::upgrade::OnUpgrade;
-use tracing::debug;
-use tungstenite::handshake::derive_accept_key;
+use sha1::{Digest, Sha1};
+use tracing::{debug, error};
 
 use super::problem::Problem;
 use crate::receiving::Meter;
@@ -63,7 +63,7 @@ impl Handshake {
                 "the header Sec-WebSocket-Key holds 16 bytes in base64",
             ));
         };
-        let accept = derive_accept_key(key.as_bytes());
+        let accept = accept_of(key.as_bytes());
         Ok(Self {
             accept,
             upgrade: hyper::upgrade::on(&mut request),
@@ -75,7 +75,7 @@ impl Handshake {
     /// Agrees, and serves the socket as soon as there is one.
     pub(super) fn agree<F>(self, serve: impl FnOnce(Socket) -> F + Send + 'static) -> Response
     where
-        F: Future<Output = ()> + Send,
+        F: Future<Output = ()> + Send + 'static,
     {
         let Self {
             accept,
@@ -84,9 +84,14 @@ impl Handshake {
             meter,
         } = self;
         tokio::spawn(async move {
-            match upgrade.await {
-                Ok(upgraded) => serve(Socket::new(upgraded, message_bytes_max, meter).await).await,
-                Err(error) => debug!("connection broke while it was upgraded: {error}"),
+            let upgraded = match upgrade.await {
+                Ok(upgraded) => upgraded,
+                Err(error) => return debug!("connection broke while it was upgraded: {error}"),
+            };
+            match Socket::new(upgraded, message_bytes_max, meter) {
+                // A task of its own is no larger than what it serves.
+                Some(socket) => drop(tokio::spawn(serve(socket))),
+                None => error!("connection of an unknown kind was upgraded"),
             }
         });
         let headers = [
@@ -131,7 +136,29 @@ fn is_key(key: &[u8]) -> bool {
     digits.is_some_and(|digits| digits.len() == 22 && digits.iter().all(is_digit))
 }
 
+/// What proves that the request was understood (RFC 6455, section 4.2.2).
+fn accept_of(key: &[u8]) -> String {
+    let proof = Sha1::new().chain_update(key).chain_update(PROOF);
+    base64(&proof.finalize())
+}
+
+fn base64(bytes: &[u8]) -> String {
+    let group = |three: &[u8]| {
+        let number = (0..3).fold(0, |number, at| {
+            number << 8 | usize::from(three.get(at).copied().unwrap_or(0))
+        });
+        let digits = three.len() + 1;
+        (0..4).map(move |at| match at < digits {
+            true => char::from(BASE64[number >> (18 - 6 * at) & 0x3f]),
+            false => '=',
+        })
+    };
+    bytes.chunks(3).flat_map(group).collect()
+}
+
 const VERSION: &str = "13";
+const PROOF: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 #[cfg(test)]
 mod tests {
@@ -149,6 +176,13 @@ mod tests {
         ] {
             assert!(!is_key(key.as_bytes()), "{key}");
         }
+    }
+
+    #[test]
+    fn the_proof_is_that_of_the_standard() {
+        let accept = accept_of(b"dGhlIHNhbXBsZSBub25jZQ==");
+        assert_eq!(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert_eq!([base64(b"f"), base64(b"foo")], ["Zg==", "Zm9v"]);
     }
 
     #[test]

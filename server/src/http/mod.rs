@@ -48,12 +48,12 @@ pub struct App {
 }
 
 /// The bounds of a WebSocket.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct SocketLimits {
     /// The largest message, in bytes.
     pub message_bytes_max: usize,
     /// Bounds and delays of each connection.
-    pub connection: ConnectionLimits,
+    pub connection: Arc<ConnectionLimits>,
 }
 
 /// All that the server serves.

@@ -44,7 +44,7 @@ fn accept(app: &Arc<App>, handshake: Handshake, route: Result<Route, RouteError>
     let Ok(permit) = app.connections.clone().try_acquire_owned() else {
         return too_many();
     };
-    let (hub, limits) = (app.hub.clone(), app.sockets.connection);
+    let (hub, limits) = (app.hub.clone(), app.sockets.connection.clone());
     handshake.agree(move |socket| {
         let serving = connection::serve(hub.clone(), socket, route.dialect, route.document, limits);
         hub.track(async move {

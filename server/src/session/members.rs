@@ -101,7 +101,7 @@ impl Members {
         };
         self.send_to(to, &mut frames, shows);
         if let Some((dialect, Some(frame))) = frames.encoded.pop()
-            && frame.weight() >= LARGE_BYTES
+            && frame.length() >= LARGE_BYTES
         {
             let event = event.clone();
             self.large = Some(Large {

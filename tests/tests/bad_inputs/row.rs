@@ -51,7 +51,7 @@ pub(crate) enum Wanted {
     Answer(&'static [u16], &'static str),
     /// A close frame with this code. It is logged once, without content, and counted under this reason.
     Closed(u16, &'static str),
-    /// A close frame with this code, by the WebSocket library.
+    /// A close frame with this code, by the WebSocket itself.
     ClosedBeneath(u16),
     /// The connection is closed without a word.
     Gone,

@@ -181,9 +181,9 @@ fn fragments(bytes: u8) -> Vec<u8> {
     fragment(0x02).chain(middle).chain(fragment(0x80)).collect()
 }
 
-/// Close frames that say what may not be said. The library answers them; the server takes them as a goodbye.
+/// Close frames that say what may not be said. They are answered as the standard has it, and are a goodbye all the same.
 fn closes() -> Vec<Row> {
-    let goodbye = Wanted::Gone;
+    let goodbye = Wanted::ClosedBeneath(1002);
     let close = |code: u16| {
         let body = code.to_be_bytes();
         vec![0x88, 0x82, 0, 0, 0, 0, body[0], body[1]]

@@ -1,0 +1,4 @@
+//! Gives libFuzzer the target `websocket`.
+#![no_main]
+
+quire_fuzz::target!("websocket");

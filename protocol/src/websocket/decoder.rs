@@ -1,0 +1,313 @@
+//! What a client sends, from bytes in any pieces to whole messages.
+//!
+//! Between two messages a decoder holds nothing but itself. Of a message that is half here it holds what has come of it,
+//! in memory that grows with what comes.
+
+use bytes::Bytes;
+
+use super::header::{HEADER_BYTES_MAX, Header, Kind};
+use super::{Fault, close, mask};
+
+/// Reads what a client sends.
+#[derive(Debug)]
+pub struct Decoder {
+    message_bytes_max: usize,
+    /// A header that is half here, and how much of it.
+    header: [u8; HEADER_BYTES_MAX],
+    header_bytes: u8,
+    frame: Option<Part>,
+    message: Option<Message>,
+    /// What has come of a control frame.
+    control: Vec<u8>,
+}
+
+/// What a client said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// A binary message.
+    Binary(Bytes),
+    /// A text message, which is UTF-8.
+    Text(Bytes),
+    /// A ping with its payload, which a pong has to repeat.
+    Ping(Bytes),
+    /// A pong.
+    Pong,
+    /// The client closes, with this code if it gives one ([`super::answer`]). What comes after it means nothing.
+    Close(Option<u16>),
+}
+
+/// The frame that is being read.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    kind: Kind,
+    is_final: bool,
+    mask: [u8; 4],
+    /// Bytes of its payload that have not come.
+    remaining: u64,
+}
+
+/// The message that is being read, over as many fragments as it has.
+#[derive(Debug)]
+struct Message {
+    bytes: Vec<u8>,
+    /// How much of a text was seen to be UTF-8; nothing of the kind is asked of other messages.
+    utf8_until: Option<usize>,
+}
+
+impl Decoder {
+    /// A decoder that refuses messages of more than so many bytes.
+    pub fn new(message_bytes_max: usize) -> Self {
+        Self {
+            message_bytes_max,
+            header: [0; HEADER_BYTES_MAX],
+            header_bytes: 0,
+            frame: None,
+            message: None,
+            control: Vec::new(),
+        }
+    }
+
+    /// Gives the next thing that the client said, and takes what it took off the front of `input`. Where nothing more is
+    /// whole, all of `input` is taken.
+    ///
+    /// # Errors
+    /// The client breaks the rules, or begins a message that is longer than is accepted. The decoder is not to be asked
+    /// again.
+    pub fn next(&mut self, input: &mut &[u8]) -> Result<Option<Received>, Fault> {
+        loop {
+            let Some(part) = self.frame.take() else {
+                let Some(header) = self.read_header(input)? else {
+                    return Ok(None);
+                };
+                self.frame = Some(self.begin(header)?);
+                continue;
+            };
+            let part = self.read_payload(part, input);
+            if part.remaining > 0 {
+                self.frame = Some(part);
+                return Ok(None);
+            }
+            if let Some(received) = self.end(part)? {
+                return Ok(Some(received));
+            }
+        }
+    }
+
+    fn read_header(&mut self, input: &mut &[u8]) -> Result<Option<Header>, Fault> {
+        loop {
+            let have = usize::from(self.header_bytes);
+            let length = Header::length_of(&self.header[..have])?;
+            if have == length {
+                self.header_bytes = 0;
+                return Header::read(&self.header[..length]).map(Some);
+            }
+            let come = split_off(input, length - have);
+            if come.is_empty() {
+                return Ok(None);
+            }
+            self.header[have..have + come.len()].copy_from_slice(come);
+            self.header_bytes += come.len() as u8;
+        }
+    }
+
+    fn begin(&mut self, header: Header) -> Result<Part, Fault> {
+        match (header.kind, &self.message) {
+            (Kind::Continuation, None) => return Err(Fault::NothingToContinue),
+            (Kind::Text | Kind::Binary, Some(_)) => return Err(Fault::MessageWithinMessage),
+            (Kind::Text, None) => self.message = Some(Message::new(Some(0))),
+            (Kind::Binary, None) => self.message = Some(Message::new(None)),
+            _ => {}
+        }
+        if !header.kind.is_control() && header.length > self.room() {
+            return Err(Fault::TooLarge);
+        }
+        Ok(Part {
+            kind: header.kind,
+            is_final: header.is_final,
+            mask: header.mask,
+            remaining: header.length,
+        })
+    }
+
+    /// How much longer the message may get.
+    fn room(&self) -> u64 {
+        let come = self
+            .message
+            .as_ref()
+            .map_or(0, |message| message.bytes.len());
+        (self.message_bytes_max - come) as u64
+    }
+
+    fn read_payload(&mut self, mut part: Part, input: &mut &[u8]) -> Part {
+        let wanted = usize::try_from(part.remaining).unwrap_or(usize::MAX);
+        let come = split_off(input, wanted);
+        let bytes = match &mut self.message {
+            Some(message) if !part.kind.is_control() => &mut message.bytes,
+            _ => &mut self.control,
+        };
+        let start = bytes.len();
+        if part.is_final {
+            bytes.reserve_exact(come.len().max(start).min(wanted));
+        }
+        bytes.extend_from_slice(come);
+        mask::unmask(&mut bytes[start..], part.mask);
+        part.mask.rotate_left(come.len() % 4);
+        part.remaining -= come.len() as u64;
+        part
+    }
+
+    fn end(&mut self, part: Part) -> Result<Option<Received>, Fault> {
+        if part.kind.is_control() {
+            let payload = std::mem::take(&mut self.control);
+            return end_control(part.kind, payload).map(Some);
+        }
+        let Some(mut message) = self.message.take() else {
+            return Ok(None);
+        };
+        message.check_utf8(part.is_final)?;
+        if part.is_final {
+            return Ok(Some(message.finish()));
+        }
+        self.message = Some(message);
+        Ok(None)
+    }
+}
+
+impl Message {
+    fn new(utf8_until: Option<usize>) -> Self {
+        let bytes = Vec::new();
+        Self { bytes, utf8_until }
+    }
+
+    /// Checks what came of a text since the last time. A character may lie across fragments, but not across the end.
+    fn check_utf8(&mut self, is_final: bool) -> Result<(), Fault> {
+        let Some(until) = &mut self.utf8_until else {
+            return Ok(());
+        };
+        match std::str::from_utf8(&self.bytes[*until..]) {
+            Ok(_) => *until = self.bytes.len(),
+            Err(cut) if cut.error_len().is_none() && !is_final => *until += cut.valid_up_to(),
+            Err(_) => return Err(Fault::NotUtf8),
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Received {
+        let bytes = Bytes::from(self.bytes);
+        if self.utf8_until.is_some() {
+            Received::Text(bytes)
+        } else {
+            Received::Binary(bytes)
+        }
+    }
+}
+
+fn end_control(kind: Kind, payload: Vec<u8>) -> Result<Received, Fault> {
+    Ok(match kind {
+        Kind::Ping => Received::Ping(payload.into()),
+        Kind::Close => Received::Close(close::read(&payload)?),
+        _ => Received::Pong,
+    })
+}
+
+/// Takes so many bytes off the front, or as many as there are.
+fn split_off<'a>(input: &mut &'a [u8], wanted: usize) -> &'a [u8] {
+    let (come, rest) = input.split_at(wanted.min(input.len()));
+    *input = rest;
+    come
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mask = [1, 2, 3, 4];
+        let mut body = payload.to_vec();
+        mask::unmask(&mut body, mask);
+        [&[first, 0x80 | payload.len() as u8][..], &mask, &body].concat()
+    }
+
+    fn read(decoder: &mut Decoder, mut input: &[u8]) -> Result<Vec<Received>, Fault> {
+        let mut all = Vec::new();
+        while let Some(received) = decoder.next(&mut input)? {
+            all.push(received);
+        }
+        assert!(input.is_empty());
+        Ok(all)
+    }
+
+    #[test]
+    fn pings_come_between_fragments() {
+        let frames = [
+            masked(0x02, b"one "),
+            masked(0x89, b"?"),
+            masked(0x00, b""),
+            masked(0x80, b"message"),
+            masked(0x88, &[0x03, 0xe8]),
+        ];
+        let wanted = [
+            Received::Ping(Bytes::from_static(b"?")),
+            Received::Binary(Bytes::from_static(b"one message")),
+            Received::Close(Some(1000)),
+        ];
+        let input = frames.concat();
+        let whole = read(&mut Decoder::new(11), &input);
+        assert_eq!(whole.unwrap(), wanted);
+        let mut decoder = Decoder::new(11);
+        let bytes = input.iter().map(|byte| read(&mut decoder, &[*byte]));
+        assert_eq!(
+            bytes.map(Result::unwrap).collect::<Vec<_>>().concat(),
+            wanted
+        );
+    }
+
+    #[test]
+    fn a_message_that_will_be_too_long_is_refused_at_its_header() {
+        let mut decoder = Decoder::new(10);
+        let first = masked(0x02, b"six...");
+        assert_eq!(read(&mut decoder, &first), Ok(vec![]));
+        let header = &masked(0x80, b"five.")[..6];
+        assert_eq!(read(&mut decoder, header), Err(Fault::TooLarge));
+        let huge = [
+            0x82, 0xff, 0xff, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0,
+        ];
+        assert_eq!(read(&mut Decoder::new(10), &huge), Err(Fault::TooLarge));
+    }
+
+    #[test]
+    fn what_is_declared_is_not_allocated() {
+        let mut decoder = Decoder::new(1 << 30);
+        let header = [0x82, 0xff, 0, 0, 0, 0, 0x3f, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(read(&mut decoder, &header), Ok(vec![]));
+        for _ in 0..1_000 {
+            assert_eq!(read(&mut decoder, &[0; 100]), Ok(vec![]));
+        }
+        let held = decoder.message.unwrap().bytes.capacity();
+        assert!((100_000..=200_000).contains(&held), "{held}");
+    }
+
+    #[test]
+    fn text_is_utf8_wherever_it_is_cut() {
+        let text = "née 🙂".as_bytes();
+        for cut in 0..=text.len() {
+            let frames = [masked(0x01, &text[..cut]), masked(0x80, &text[cut..])].concat();
+            let wanted = Received::Text(Bytes::from_static(text));
+            assert_eq!(read(&mut Decoder::new(99), &frames), Ok(vec![wanted]));
+        }
+        let cut_off = masked(0x81, &text[..2]);
+        assert_eq!(read(&mut Decoder::new(99), &cut_off), Err(Fault::NotUtf8));
+        let early = masked(0x01, &[0xff]);
+        assert_eq!(read(&mut Decoder::new(99), &early), Err(Fault::NotUtf8));
+    }
+
+    #[test]
+    fn messages_are_continued_only_while_there_is_one() {
+        let alone = masked(0x80, b"");
+        let fault = read(&mut Decoder::new(9), &alone);
+        assert_eq!(fault, Err(Fault::NothingToContinue));
+        let within = [masked(0x02, b""), masked(0x82, b"")].concat();
+        let fault = read(&mut Decoder::new(9), &within);
+        assert_eq!(fault, Err(Fault::MessageWithinMessage));
+    }
+}

@@ -1,0 +1,239 @@
+//! The WebSocket, over the connection beneath it.
+//!
+//! What it says is decided by `protocol::websocket`; here are the reads and writes. One task owns a socket and polls both
+//! directions. An idle one holds no buffer: bytes are read into a [`scratch`] of the thread, and kept only where a message
+//! is half here or its receiver has no room.
+
+mod scratch;
+
+mod writing;
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::ops::ControlFlow;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use protocol::websocket::{Decoder, Fault, Frame, Received, answer};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::receiving::{Held, Meter};
+use writing::Writing;
+
+/// What lies beneath a socket. Another kind of stream, encrypted for instance, would make this an enum.
+type Stream = TcpStream;
+
+/// A socket, from its handshake on.
+#[derive(Debug)]
+pub struct Socket {
+    stream: Stream,
+    decoder: Decoder,
+    meter: Meter,
+    /// What has come and was not looked at.
+    unread: Bytes,
+    /// Nothing more that comes can be understood.
+    is_faulty: bool,
+    writing: Writing,
+}
+
+/// What came in.
+#[derive(Debug)]
+pub(crate) enum Incoming {
+    /// A binary message, which counts as received until it is worked off.
+    Binary(Bytes, Held),
+    /// A text message; its text is of no interest to any binary dialect.
+    Text,
+    /// A sign of life: a ping or a pong.
+    Alive,
+    /// The peer closed, or the connection broke.
+    Closed,
+    /// The peer began a message longer than is allowed.
+    TooLarge,
+    /// The peer sent more than there is room for.
+    Overloaded,
+    /// The peer sent bytes that are no WebSocket frame.
+    Malformed,
+}
+
+/// The connection broke while writing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Broken;
+
+impl Socket {
+    /// The socket of an upgraded connection, whose messages are bounded by what the server accepts. None if the connection
+    /// is not of a kind that this server accepts.
+    pub(crate) fn new(
+        upgraded: Upgraded,
+        message_bytes_max: usize,
+        mut meter: Meter,
+    ) -> Option<Self> {
+        let parts = upgraded.downcast::<TokioIo<Stream>>().ok()?;
+        meter.count(parts.read_buf.len());
+        Some(Self {
+            stream: parts.io.into_inner(),
+            decoder: Decoder::new(message_bytes_max),
+            meter,
+            unread: parts.read_buf,
+            is_faulty: false,
+            writing: Writing::default(),
+        })
+    }
+
+    /// Gives what comes to `take`, for as long as that goes on and there is something. After it broke off because of an
+    /// end, nothing more is to be received.
+    pub(crate) fn poll_receive<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        mut take: impl FnMut(Incoming) -> ControlFlow<T>,
+    ) -> Poll<T> {
+        if !self.unread.is_empty() {
+            let come = std::mem::take(&mut self.unread);
+            let (taken, flow) = self.decode(&come, &mut take);
+            self.unread = come;
+            self.unread.advance(taken);
+            if let ControlFlow::Break(end) = flow {
+                return Poll::Ready(end);
+            }
+            self.unread = Bytes::new();
+        }
+        loop {
+            let read = scratch::with(|scratch| self.poll_some(context, scratch, &mut take));
+            if let ControlFlow::Break(end) = ready!(read) {
+                return Poll::Ready(end);
+            }
+        }
+    }
+
+    /// Reads once.
+    fn poll_some<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        scratch: &mut [u8],
+        take: &mut impl FnMut(Incoming) -> ControlFlow<T>,
+    ) -> Poll<ControlFlow<T>> {
+        let room = self.meter.room().min(scratch.len());
+        if room == 0 {
+            return Poll::Ready(take(Incoming::Overloaded));
+        }
+        let mut buffer = ReadBuf::new(&mut scratch[..room]);
+        let read = ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer));
+        let come = buffer.filled();
+        if read.is_err() || come.is_empty() {
+            return Poll::Ready(take(Incoming::Closed));
+        }
+        self.meter.count(come.len());
+        let (taken, flow) = self.decode(come, take);
+        if taken < come.len() {
+            self.unread = Bytes::copy_from_slice(&come[taken..]);
+        }
+        Poll::Ready(flow)
+    }
+
+    /// Takes bytes apart, and tells how many until `take` broke off.
+    fn decode<T>(
+        &mut self,
+        come: &[u8],
+        take: &mut impl FnMut(Incoming) -> ControlFlow<T>,
+    ) -> (usize, ControlFlow<T>) {
+        let mut rest = come;
+        loop {
+            let incoming = match self.decoder.next(&mut rest) {
+                Ok(None) => return (come.len(), ControlFlow::Continue(())),
+                Ok(Some(received)) => self.receive(received, rest.len()),
+                Err(fault) => self.fail(fault),
+            };
+            if let ControlFlow::Break(end) = take(incoming) {
+                return (come.len() - rest.len(), ControlFlow::Break(end));
+            }
+        }
+    }
+
+    /// Something is whole, and so many bytes behind it are not looked at.
+    fn receive(&mut self, received: Received, unread: usize) -> Incoming {
+        let held = self.meter.take_all_but(unread);
+        match received {
+            Received::Binary(message) => return Incoming::Binary(message, held),
+            Received::Text(_) => return Incoming::Text,
+            Received::Pong => {}
+            Received::Ping(payload) => self.writing.interject(Frame::pong(&payload)),
+            Received::Close(code) => {
+                let why = code.map(|code| (answer(code), ""));
+                self.writing.end(None, Frame::close(why));
+                return Incoming::Closed;
+            }
+        }
+        Incoming::Alive
+    }
+
+    fn fail(&mut self, fault: Fault) -> Incoming {
+        self.is_faulty = true;
+        match fault {
+            Fault::TooLarge => Incoming::TooLarge,
+            _ => Incoming::Malformed,
+        }
+    }
+
+    /// Where frames are put that are to be written.
+    pub(crate) fn queue(&mut self) -> &mut VecDeque<Frame> {
+        self.writing.queue()
+    }
+
+    /// Writes all that is to be written, with as few system calls as possible.
+    pub(crate) fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        self.writing
+            .poll(&mut self.stream, context)
+            .map_err(|_| Broken)
+    }
+
+    /// Asks for a sign of life, before what waits to be written.
+    pub(crate) fn ping(&mut self) {
+        self.writing.interject(Frame::ping());
+    }
+
+    /// Gives back memory, where nothing has happened for a while.
+    pub(crate) fn rest(&mut self) {
+        self.writing.rest();
+    }
+
+    /// Writes these and nothing else any more, then passes over all that the peer still sends, until it closes.
+    pub(crate) async fn say_goodbye(&mut self, last_words: Option<Frame>, close: Frame) {
+        self.writing.end(last_words, close);
+        if poll_fn(|context| self.poll_flush(context)).await.is_ok() {
+            poll_fn(|context| self.poll_pass_over(context)).await;
+        }
+    }
+
+    fn poll_pass_over(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        while !self.is_faulty {
+            let end = self.poll_receive(context, |incoming| match incoming {
+                Incoming::Closed => ControlFlow::Break(true),
+                Incoming::TooLarge | Incoming::Malformed | Incoming::Overloaded => {
+                    ControlFlow::Break(false)
+                }
+                Incoming::Binary(..) | Incoming::Text | Incoming::Alive => {
+                    ControlFlow::Continue(())
+                }
+            });
+            if ready!(end) {
+                return Poll::Ready(());
+            }
+            self.is_faulty = true;
+        }
+        scratch::with(|scratch| self.poll_throw_away(context, scratch))
+    }
+
+    /// Reads what nobody will look at, until the connection ends.
+    fn poll_throw_away(&mut self, context: &mut Context<'_>, scratch: &mut [u8]) -> Poll<()> {
+        loop {
+            let mut buffer = ReadBuf::new(scratch);
+            let read = ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer));
+            if read.is_err() || buffer.filled().is_empty() {
+                return Poll::Ready(());
+            }
+        }
+    }
+}
