@@ -3,7 +3,7 @@
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 NPM_CI := npm ci --no-audit --no-fund --loglevel=error
 
-.PHONY: run test setup lint unit fuzz-smoke fuzz black-box faulty web clients browser bench-micro deny
+.PHONY: run test setup lint unit fuzz-smoke fuzz black-box faulty web clients browser bench-micro bench-growth deny
 
 run: ## serve on 127.0.0.1:1234
 	cargo run --release
@@ -49,6 +49,9 @@ browser: ## two people in a real browser
 
 bench-micro: ## what each step of an edit costs and allocates; NAME=… runs only some
 	cargo bench --locked -p quire-bench --bench micro -- $(NAME)
+
+bench-growth: ## what grows with a document's history
+	cargo bench --locked -p quire-bench --bench growth
 
 deny: ## licences, bans and sources of all dependencies (needs cargo-deny)
 	cargo deny check bans licenses sources

@@ -35,7 +35,7 @@ pub const SETTINGS: [Setting; 38] = [
     Setting::new("limits.unsaved_document_bytes", "16MiB"),
     Setting::new("limits.unsaved_node_bytes", "256MiB"),
     Setting::new("limits.mailbox", "1024"),
-    Setting::new("limits.outbox_bytes", "1MiB"),
+    Setting::new("limits.outbox_bytes", "512KiB"),
     Setting::new("limits.outbox_frames", "16384"),
     Setting::new("limits.connections", "100000"),
     Setting::new("limits.documents_open", "100000"),
