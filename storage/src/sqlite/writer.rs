@@ -86,11 +86,20 @@ impl Task {
         while self.inbox.recv_many(&mut waiting, INBOX_REQUESTS).await > 0 {
             self.gather(&mut waiting).await;
             let requests = waiting.drain(..).filter_map(|it| self.sort_out(it));
-            let requests = requests.collect();
+            let requests: VecDeque<_> = requests.collect();
+            self.meet(&requests);
             self.pace.note(Instant::now());
             self.commit(requests).await;
         }
         self.finish().await;
+    }
+
+    fn meet(&mut self, requests: &VecDeque<Request>) {
+        for request in requests {
+            if let Request::Append(document, ..) = request {
+                self.pace.meet(document);
+            }
+        }
     }
 
     /// Lets others join what waits, if commits have been many.
