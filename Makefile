@@ -1,9 +1,10 @@
 # What people run. `make test` installs what the tests need and runs them all; everything else is a part of it.
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
+BENCH := $(TARGET)/release/quire-bench
 NPM_CI := npm ci --no-audit --no-fund --loglevel=error
 
-.PHONY: run test setup lint unit fuzz-smoke fuzz black-box faulty web clients browser bench-micro bench-growth deny
+.PHONY: run test setup lint unit fuzz-smoke fuzz black-box faulty web clients browser bench bench-quick bench-build bench-micro bench-growth deny
 
 run: ## serve on 127.0.0.1:1234
 	cargo run --release
@@ -46,6 +47,17 @@ clients: ## the unmodified y-websocket client
 
 browser: ## two people in a real browser
 	cd tests/browser && npm test --silent
+
+bench: bench-build ## Quire beside its peers: all rows and curves, 40 minutes, then docs/benchmarks.md
+	$(BENCH) run
+	$(BENCH) report $(TARGET)/bench/record.json
+
+bench-quick: bench-build ## the same for every day: the first rows, one short run each, a table
+	$(BENCH) run --quick
+
+bench-build:
+	bench/setup
+	cargo build --release --locked -p server -p quire-bench
 
 bench-micro: ## what each step of an edit costs and allocates; NAME=… runs only some
 	cargo bench --locked -p quire-bench --bench micro -- $(NAME)

@@ -272,8 +272,8 @@ fn stalled() -> Vec<Row> {
         m::per(p99("with")?, p99("without")? as u64)
     })
     .target(1.2);
-    let recovery = Measure::less("equal again after", Unit::Seconds, |run| {
-        run.phase("with")?.result.recovery_seconds
+    let recovery = Measure::less("equal again after", Unit::Milliseconds, |run| {
+        Some(run.phase("with")?.result.recovery_seconds? * 1e3)
     });
     let added = Measure::less("memory for each of them", Unit::Megabytes, |run| {
         Some((memory_added(run.phase("with")?) - memory_added(run.phase("without")?)).max(0.0))

@@ -4,7 +4,6 @@ use super::figures::{Cell, Line};
 use super::svg::{Anchor, Svg};
 use super::words;
 use crate::peers::Server;
-use crate::stats::Spread;
 
 /// Draws lines that have one measure in common, each a group of bars with a scale of its own.
 pub(super) fn draw(title: &str, lines: &[Line]) -> String {
@@ -22,43 +21,42 @@ fn group(svg: &mut Svg, top: f64, line: &Line) -> f64 {
     svg.text(0.0, top + 16.0, Anchor::Start, "title", &heading);
     let first = top + HEADING;
     let scale = Scale::of(line);
-    for (at, (server, cell)) in line.cells.iter().enumerate() {
-        bar(svg, first + at as f64 * PITCH, *server, cell, &scale);
-    }
     let last = first + line.cells.len() as f64 * PITCH;
+    let places = (0..).map(|at| first + f64::from(at) * PITCH);
+    for (y, (server, cell)) in places.clone().zip(&line.cells) {
+        bar(svg, y, *server, cell, &scale);
+    }
     if let Some(target) = line.measure.target {
         let x = scale.x(target);
         svg.line((x, first - 4.0), (x, last - 2.0), "target");
         svg.text(x, first - 7.0, Anchor::Middle, "small bad", "target");
     }
+    for (y, (server, cell)) in places.zip(&line.cells) {
+        label(svg, y, *server, cell, &scale);
+    }
     last + GAP
 }
 
 fn bar(svg: &mut Svg, y: f64, server: Server, cell: &Cell, scale: &Scale) {
-    let middle = y + BAR / 2.0;
-    svg.text(NAMES - 8.0, middle + 4.5, Anchor::End, "", server.title());
-    match cell {
-        Cell::Figure(spread) => filled(svg, y, server, spread, scale),
-        Cell::Failed { .. } => {
-            let failed = words::cell(Some(cell));
-            svg.text(NAMES, middle + 4.5, Anchor::Start, "bad", &failed);
-        }
-        Cell::Nothing => {}
+    if let Cell::Figure(spread) = cell {
+        let middle = y + BAR / 2.0;
+        let width = (scale.x(spread.median) - NAMES).max(1.0);
+        svg.rect(NAMES, y, width, BAR, class(server));
+        let ends = (scale.x(spread.least), scale.x(spread.most));
+        svg.line((ends.0, middle), (ends.1, middle), "range");
     }
 }
 
-fn filled(svg: &mut Svg, y: f64, server: Server, spread: &Spread, scale: &Scale) {
-    let middle = y + BAR / 2.0;
-    let width = (scale.x(spread.median) - NAMES).max(1.0);
-    svg.rect(NAMES, y, width, BAR, class(server));
-    svg.line(
-        (scale.x(spread.least), middle),
-        (scale.x(spread.most), middle),
-        "range",
-    );
-    let end = scale.x(spread.most.max(spread.median)) + 8.0;
-    let figure = words::number(spread.median);
-    svg.text(end, middle + 4.5, Anchor::Start, "soft", &figure);
+/// The name on the left, the figure or the failure where the bar ends.
+fn label(svg: &mut Svg, y: f64, server: Server, cell: &Cell, scale: &Scale) {
+    let base = y + BAR / 2.0 + 4.5;
+    svg.text(NAMES - 8.0, base, Anchor::End, "", server.title());
+    let (x, class) = match cell {
+        Cell::Figure(spread) => (scale.x(spread.most), "soft"),
+        Cell::Failed { .. } | Cell::Nothing => (NAMES, "bad"),
+    };
+    let text = words::cell(Some(cell));
+    svg.text(x + 8.0, base, Anchor::Start, class, &text);
 }
 
 fn class(server: Server) -> &'static str {
@@ -113,7 +111,7 @@ mod tests {
         let mut lines = lines(&record, &row);
         lines.truncate(1);
         let drawn = draw("edits", &lines);
-        assert_eq!(drawn.matches("<rect").count(), 4);
+        assert_eq!(drawn.matches("<rect x").count(), 4);
         assert!(drawn.contains("failed 1/2"));
         assert!(drawn.contains(r#"class="quire""#) && drawn.contains(r#"class="ceiling""#));
         assert!(drawn.contains(">40,000<") && drawn.contains(">target<"));

@@ -71,6 +71,7 @@ impl Svg {
             r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0} {height:.0}" width="{width:.0}" height="{height:.0}" role="img">
 <title>{title}</title>
 <style>{STYLE}</style>
+<rect width="100%" height="100%" class="ground"/>
 {parts}</svg>
 "#
         )
@@ -89,7 +90,8 @@ fn escaped(text: &str) -> String {
 }
 
 const STYLE: &str = "
-text { font: 13px system-ui, sans-serif; fill: #1f2328 }
+.ground { fill: #ffffff }
+text { font: 13px system-ui, sans-serif; fill: #1f2328; paint-order: stroke; stroke: #ffffff; stroke-width: 4px }
 .title { font-weight: 600 }
 .soft { fill: #59636e; font-size: 12px }
 .small { fill: #59636e; font-size: 11px }
@@ -102,7 +104,8 @@ text { font: 13px system-ui, sans-serif; fill: #1f2328 }
 .axis { stroke: #d1d9e0 }
 .curve { fill: none; stroke: #0969da; stroke-width: 2 }
 @media (prefers-color-scheme: dark) {
-text { fill: #f0f6fc }
+.ground { fill: #0d1117 }
+text { fill: #f0f6fc; stroke: #0d1117 }
 .soft, .small { fill: #9198a1 }
 .bad { fill: #ff7b72 }
 .quire { fill: #4493f8 }
