@@ -149,6 +149,9 @@ pub(crate) enum Workload {
         /// How many times the session is typed, one after the other
         #[arg(long, default_value_t = 1)]
         times: u32,
+        /// Only the first so many keystrokes of the session
+        #[arg(long)]
+        keystrokes: Option<u32>,
     },
     /// Clients that join a document at the same moment
     Open {

@@ -85,8 +85,9 @@ pub(crate) fn load(spec: &LoadSpec, watch: &mut impl Watch) -> Result<LoadResult
             document,
             window,
             times,
+            keystrokes,
         } => {
-            let script = Script::of_trace(Path::new(file), *times)?;
+            let script = Script::of_trace(Path::new(file), *times, *keystrokes)?;
             solo::run(spec, &script, document, *window, watch)
         }
         Workload::Open {

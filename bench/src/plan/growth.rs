@@ -47,16 +47,20 @@ fn documents() -> Vec<Row> {
     [1, 10, 100, 1_000, 10_000, 19_000].map(row).into()
 }
 
-/// The typing session again and again, and then the document opened.
+/// The beginning of a typing session, all of it, and four times all of it; then the document is opened.
 fn changes() -> Vec<Row> {
-    let row = |times: u32| {
+    let row = |edits: u32| {
+        let times = edits.div_ceil(TRACE_EDITS);
+        let keystrokes = (edits < TRACE_EDITS).then_some(edits);
         let open = Workload::Open {
             clients: 1,
             document: "trace".to_owned(),
             bytes: None,
         };
         let steps = vec![
-            Step::new(trace(times), 0.0).named("typing").patient(120.0),
+            Step::new(trace(times, keystrokes), 0.0)
+                .named("typing")
+                .patient(120.0),
             Step::new(open.clone(), 0.0)
                 .named("warm")
                 .starting(Start::Warm),
@@ -66,13 +70,15 @@ fn changes() -> Vec<Row> {
             let typing = run.phase("typing")?;
             m::per(m::cpu_us(typing), typing.result.edits)
         });
-        point(Section::Changes, times * TRACE_EDITS, steps).showing([
+        point(Section::Changes, edits, steps).showing([
             cost,
             opened("opened from memory", "warm"),
             opened("opened from disk", "cold"),
         ])
     };
-    [1, 2, 4].map(row).into()
+    [1_000, 10_000, 100_000, TRACE_EDITS, 4 * TRACE_EDITS]
+        .map(row)
+        .into()
 }
 
 /// A text that is there, opened from memory and from disk.

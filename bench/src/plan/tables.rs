@@ -313,7 +313,7 @@ fn history() -> Vec<Row> {
         bytes: None,
     };
     let steps = vec![
-        Step::new(trace(1), 0.0).named("typing").patient(60.0),
+        Step::new(trace(1, None), 0.0).named("typing").patient(40.0),
         Step::new(open(), 0.0).named("warm").starting(Start::Warm),
         Step::new(open(), 0.0).named("cold").starting(Start::Cold),
     ];
@@ -376,12 +376,13 @@ fn open_ms(run: &Run, phase: &str) -> Option<f64> {
 }
 
 /// The typing session; the runner puts the folder before the name.
-pub(super) fn trace(times: u32) -> Workload {
+pub(super) fn trace(times: u32, keystrokes: Option<u32>) -> Workload {
     Workload::Trace {
         file: "automerge-paper.json.gz".to_owned(),
         document: "trace".to_owned(),
         window: 256,
         times,
+        keystrokes,
     }
 }
 
