@@ -105,6 +105,17 @@ impl Section {
         }
     }
 
+    /// What the axis of its curve counts.
+    pub(crate) fn grows(self) -> &'static str {
+        match self {
+            Self::Clients => "clients",
+            Self::Documents => "documents",
+            Self::Changes => "changes",
+            Self::Size => "bytes",
+            _ => "",
+        }
+    }
+
     /// Names its plot.
     pub(crate) fn key(self) -> &'static str {
         match self {

@@ -111,7 +111,7 @@ mod tests {
         let mut lines = lines(&record, &row);
         lines.truncate(1);
         let drawn = draw("edits", &lines);
-        assert_eq!(drawn.matches("<rect x").count(), 4);
+        assert_eq!(drawn.matches("<rect x").count(), 5, "ground and bars");
         assert!(drawn.contains("failed 1/2"));
         assert!(drawn.contains(r#"class="quire""#) && drawn.contains(r#"class="ceiling""#));
         assert!(drawn.contains(">40,000<") && drawn.contains(">target<"));

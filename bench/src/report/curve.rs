@@ -21,47 +21,29 @@ pub(super) fn draw(title: &str, grows: &str, panels: &[Panel]) -> String {
 }
 
 fn draw_panel(svg: &mut Svg, left: f64, grows: &str, panel: &Panel) {
+    let (begin, end) = (left + INSET, left + PANEL - INSET);
+    let values = |of: fn(&(f64, f64)) -> f64| panel.points.iter().map(of);
+    let x = Decades::around(values(|point| point.0), begin + INNER, end - INNER);
+    let y = Decades::around(values(|point| point.1), BOTTOM, TOP);
     svg.text(left, 16.0, Anchor::Start, "title", &panel.title);
-    let x = Decades::around(
-        panel.points.iter().map(|point| point.0),
-        left + INSET,
-        left + PANEL - INSET,
-    );
-    let y = Decades::around(panel.points.iter().map(|point| point.1), BOTTOM, TOP);
-    for power in x.low..=x.high {
-        let place = x.place(10_f64.powi(power));
+    for (power, place) in x.ticks() {
         svg.line((place, TOP), (place, BOTTOM), "axis");
-        svg.text(
-            place,
-            BOTTOM + 16.0,
-            Anchor::Middle,
-            "small",
-            &short(10_f64.powi(power)),
-        );
+        svg.text(place, BOTTOM + 16.0, Anchor::Middle, "small", &short(power));
     }
-    for power in y.low..=y.high {
-        let place = y.place(10_f64.powi(power));
-        svg.line((left + INSET, place), (left + PANEL - INSET, place), "axis");
+    for (power, place) in y.ticks() {
+        svg.line((begin, place), (end, place), "axis");
         svg.text(
-            left + INSET - 4.0,
+            begin - 4.0,
             place + 4.0,
             Anchor::End,
             "small",
-            &short(10_f64.powi(power)),
+            &short(power),
         );
     }
-    svg.text(
-        left + PANEL / 2.0,
-        BOTTOM + 34.0,
-        Anchor::Middle,
-        "small",
-        grows,
-    );
-    let places: Vec<_> = panel
-        .points
-        .iter()
-        .map(|point| (x.place(point.0), y.place(point.1)))
-        .collect();
+    let middle = f64::midpoint(begin, end);
+    svg.text(middle, BOTTOM + 34.0, Anchor::Middle, "small", grows);
+    let place = |point: &(f64, f64)| (x.place(point.0), y.place(point.1));
+    let places: Vec<_> = panel.points.iter().map(place).collect();
     svg.path(&places, "curve");
     for ((x, y), (_, figure)) in places.iter().zip(&panel.points) {
         svg.dot(*x, *y, "quire");
@@ -116,6 +98,12 @@ impl Decades {
         }
     }
 
+    /// The powers of ten with their places.
+    fn ticks(&self) -> impl Iterator<Item = (f64, f64)> {
+        let powers = (self.low..=self.high).map(|power| 10_f64.powi(power));
+        powers.map(|power| (power, self.place(power)))
+    }
+
     fn place(&self, value: f64) -> f64 {
         let share = (value.log10() - f64::from(self.low)) / f64::from(self.high - self.low);
         self.from + share * (self.to - self.from)
@@ -125,6 +113,8 @@ impl Decades {
 const PANEL: f64 = 300.0;
 const SPACE: f64 = 16.0;
 const INSET: f64 = 34.0;
+/// Between the axis and what is drawn, so that figures do not cover the axis.
+const INNER: f64 = 16.0;
 const TOP: f64 = 44.0;
 const BOTTOM: f64 = 204.0;
 const HEIGHT: f64 = 246.0;

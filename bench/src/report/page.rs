@@ -34,7 +34,7 @@ pub(super) fn plots(record: &Record, rows: &[Row]) -> Vec<(String, String)> {
     });
     let curves = Section::CURVES.into_iter().filter_map(|section| {
         let panels = panels(&lines(section));
-        let draw = || curve::draw(section.title(), section.title(), &panels);
+        let draw = || curve::draw(section.title(), section.grows(), &panels);
         (!panels.is_empty()).then(|| (file(section), draw()))
     });
     tables.chain(curves).collect()

@@ -67,11 +67,12 @@ impl Svg {
     /// The whole, with a title for who cannot see it.
     pub(super) fn finish(self, width: f64, height: f64, title: &str) -> String {
         let (title, parts) = (escaped(title), self.parts);
+        let (width, height) = (width + 2.0 * MARGIN, height + MARGIN);
         format!(
-            r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0} {height:.0}" width="{width:.0}" height="{height:.0}" role="img">
+            r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="-{MARGIN} 0 {width:.0} {height:.0}" width="{width:.0}" height="{height:.0}" role="img">
 <title>{title}</title>
 <style>{STYLE}</style>
-<rect width="100%" height="100%" class="ground"/>
+<rect x="-{MARGIN}" width="100%" height="100%" class="ground"/>
 {parts}</svg>
 "#
         )
@@ -89,6 +90,7 @@ fn escaped(text: &str) -> String {
         .replace('>', "&gt;")
 }
 
+const MARGIN: f64 = 8.0;
 const STYLE: &str = "
 .ground { fill: #ffffff }
 text { font: 13px system-ui, sans-serif; fill: #1f2328; paint-order: stroke; stroke: #ffffff; stroke-width: 4px }
@@ -129,7 +131,7 @@ mod tests {
         let drawn = svg.finish(10.0, 20.0, "<title>");
         assert!(drawn.contains("a&lt;b &amp; c</text>"));
         assert!(drawn.contains("<title>&lt;title&gt;</title>"));
-        assert!(drawn.contains(r#"viewBox="0 0 10 20""#));
+        assert!(drawn.contains(r#"viewBox="-8 0 26 28""#));
     }
 
     #[test]
