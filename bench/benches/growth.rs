@@ -14,12 +14,12 @@ use engine::{
     ConnectionId, Content, Document, DocumentKey, Effect, Effects, Input, Intent, Kind, Limits,
     Loaded, Now, ReplicaId,
 };
-use mimalloc::MiMalloc;
 use protocol::preflight::{Bounds, check_update};
 use protocol::ywebsocket::UPDATE;
+use tikv_jemallocator::Jemalloc;
 
 #[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() {
     let most = std::env::args().find_map(|word| word.parse().ok());

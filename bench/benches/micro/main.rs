@@ -17,10 +17,10 @@ mod material;
 mod wire;
 
 use divan::AllocProfiler;
-use mimalloc::MiMalloc;
+use tikv_jemallocator::Jemalloc;
 
 #[global_allocator]
-static ALLOCATOR: AllocProfiler<MiMalloc> = AllocProfiler::new(MiMalloc);
+static ALLOCATOR: AllocProfiler<Jemalloc> = AllocProfiler::new(Jemalloc);
 
 fn main() {
     divan::main();
