@@ -33,24 +33,21 @@ use alarm::Alarm;
 use members::SharedMembers;
 use work::{Work, apart};
 
-/// Starts the session of a document.
+/// Starts the session of a document, which serves it until it is put away.
 pub(crate) fn start(hub: &Hub, key: DocumentKey, kind: Kind, way: Mailbox, inbox: Inbox) {
-    hub.spawn(run(hub.clone(), key, kind, way, inbox));
-}
-
-/// Serves one document until it is put away.
-async fn run(hub: Hub, key: DocumentKey, kind: Kind, way: Mailbox, inbox: Inbox) {
     let mut effects = Effects::new();
     let world = hub.world();
     match Document::open(key.clone(), kind, world.replica, world.limits, &mut effects) {
         Ok(document) => {
-            Session::new(hub, key, kind, document, way, inbox)
-                .serve(effects)
-                .await;
+            let session = Session::new(hub.clone(), key, kind, document, way, inbox);
+            // What a task is given by value stands in it twice.
+            hub.spawn(Box::new(session).serve(effects));
         }
         Err(refused) => {
             warn!(document = %key, "{refused}");
-            hub.forget(&key);
+            // The hub is busy with starting it.
+            let hub = hub.clone();
+            tokio::spawn(async move { hub.forget(&key) });
         }
     }
 }
@@ -111,7 +108,7 @@ impl Session {
         }
     }
 
-    async fn serve(mut self, mut effects: Effects) {
+    async fn serve(mut self: Box<Self>, mut effects: Effects) {
         while !self.work.is_abandoned() && !self.perform(effects) {
             let post = self.next().await;
             let is_heavy = self.work.is_heavy(burden_of(&post.mails), self.weight);

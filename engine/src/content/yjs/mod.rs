@@ -175,7 +175,8 @@ impl YjsContent {
         let vector: StateVector = known
             .map(|(client, clock)| (ClientID::new(client), clock))
             .collect();
-        vector.encode_v1().into()
+        // It is kept as a checkpoint, and was written into a kilobyte.
+        vector.encode_v1().into_boxed_slice().into()
     }
 
     /// The update that a peer with this encoded state vector lacks, of all that is not waiting.
