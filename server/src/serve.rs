@@ -33,10 +33,11 @@ use crate::outbox::OutboxLimits;
 use crate::receiving::Receiving;
 use crate::session;
 use crate::telemetry::metrics;
-use crate::watchdog::{Watchdog, WatchdogLimits, rounds};
+use crate::watchdog::{ABANDONED_MAX, Spares, Watchdog, WatchdogLimits, rounds};
 use crate::world::World;
 
-/// Serves until SIGTERM or SIGINT. A second signal stops at once.
+/// Serves until SIGTERM or SIGINT. A second signal stops at once. The runtime must have some threads to spare
+/// ([`ABANDONED_MAX`]).
 ///
 /// # Errors
 /// The configuration can not be served, the address is taken, or the store can not be opened.
@@ -52,7 +53,8 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         StoreChoice::Sqlite => breadcrumb::examine(&*store, &config.data_dir).await?,
     };
     tokio::spawn(upkeep(metrics.clone()));
-    let app = assemble(&config, store.clone(), Some(metrics), crumbs).await?;
+    let spares = Spares::rest(ABANDONED_MAX, Handle::current());
+    let app = assemble(&config, store.clone(), Some(metrics), crumbs, Some(spares)).await?;
     banner(&config, listener.local_addr()?);
     let stopping = CancellationToken::new();
     let router = http::router(app.clone());
@@ -74,7 +76,7 @@ pub async fn build(
     store: Arc<dyn Store>,
     metrics: Option<PrometheusHandle>,
 ) -> anyhow::Result<Arc<App>> {
-    assemble(config, store, metrics, Crumbs::none()).await
+    assemble(config, store, metrics, Crumbs::none(), None).await
 }
 
 async fn assemble(
@@ -82,6 +84,7 @@ async fn assemble(
     store: Arc<dyn Store>,
     metrics: Option<PrometheusHandle>,
     crumbs: Crumbs,
+    spares: Option<Spares>,
 ) -> anyhow::Result<Arc<App>> {
     let replica = store
         .new_replica()
@@ -98,10 +101,7 @@ async fn assemble(
         crumbs,
         memory: Memory::new(config.limits.memory_bytes),
         receiving: Receiving::new(config.limits.receiving_bytes),
-        watchdog: Arc::new(Watchdog::new(WatchdogLimits {
-            step_warn: config.limits.step_warn,
-            step_max: config.limits.step_max,
-        })),
+        watchdog: Arc::new(Watchdog::new(watchdog_limits(config), spares)),
         message_cpu_max: config.limits.message_cpu,
         clock: Clock::start(),
     };
@@ -121,6 +121,13 @@ async fn assemble(
         body_time_max: config.limits.request_time,
         metrics,
     }))
+}
+
+fn watchdog_limits(config: &Config) -> WatchdogLimits {
+    WatchdogLimits {
+        step_warn: config.limits.step_warn,
+        step_max: config.limits.step_max,
+    }
 }
 
 fn document_limits(config: &Config) -> Limits {

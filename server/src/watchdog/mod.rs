@@ -11,6 +11,9 @@
 
 pub(crate) mod rounds;
 
+mod spares;
+pub(crate) use spares::Spares;
+
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -39,6 +42,8 @@ pub struct Watchdog {
     busy: Mutex<Vec<Arc<Watched>>>,
     next: AtomicU64,
     abandoned: AtomicUsize,
+    /// The threads that do the work of those that are at something for long, if this runtime has any.
+    spares: Option<Spares>,
 }
 
 /// A session that is watched.
@@ -75,9 +80,10 @@ pub(crate) struct Watch {
 
 impl Watchdog {
     /// A watchdog that watches nobody yet.
-    pub fn new(limits: WatchdogLimits) -> Self {
+    pub(crate) fn new(limits: WatchdogLimits, spares: Option<Spares>) -> Self {
         Self {
             limits,
+            spares,
             busy: Mutex::default(),
             next: AtomicU64::new(0),
             abandoned: AtomicUsize::new(0),

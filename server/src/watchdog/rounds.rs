@@ -41,22 +41,34 @@ impl Rounds {
     fn walk(&mut self, hub: &WeakHub, runtime: &Handle) {
         // What is kept is kept by tasks of the runtime, whenever that gets to it.
         let _in_runtime = runtime.enter();
+        let mut pause = Duration::ZERO;
         while let Some(hub) = hub.upgrade() {
-            let round = hub.world().watchdog.limits.round();
             let looked = Instant::now();
-            self.look(&hub, round);
+            self.look(&hub, pause);
+            pause = self.pause(&hub.world().watchdog.limits);
             drop(hub);
-            thread::sleep(round.saturating_sub(looked.elapsed()));
+            thread::sleep(pause.saturating_sub(looked.elapsed()));
         }
     }
 
-    /// One round. A step that was seen in the round before has lasted for a round more.
-    fn look(&mut self, hub: &Hub, round: Duration) {
+    /// How long until the next look: not long if something was seen, to tell whether it lasts.
+    fn pause(&self, limits: &WatchdogLimits) -> Duration {
+        let round = limits.round();
+        if self.busy.is_empty() {
+            round
+        } else {
+            round.min(ROUND_BUSY)
+        }
+    }
+
+    /// One round. A step that was seen in the round before has lasted since.
+    fn look(&mut self, hub: &Hub, since: Duration) {
         let watchdog = hub.world().watchdog.clone();
         let watched: Vec<_> = watchdog.busy().iter().map(busy).collect();
         let watched: HashMap<_, _> = watched.into_iter().flatten().collect();
         self.busy
             .retain(|id, seen| watched.get(id).is_some_and(|(step, _)| *step == seen.step));
+        self.busy.values_mut().for_each(|seen| seen.lasted += since);
         for (id, (step, watched)) in watched {
             let seen = self.busy.entry(id).or_insert(Seen {
                 step,
@@ -66,12 +78,21 @@ impl Rounds {
             if seen.judge(&watchdog.limits, &watched) {
                 abandon(hub, &watchdog, &watched);
             }
-            seen.lasted += round;
         }
+        self.relieve(&watchdog);
         let world = hub.world();
         metrics::memory(world.memory.bytes(), world.receiving.bytes());
         let stuck = self.busy.values().filter(|seen| seen.warned).count();
         metrics::documents_stuck(stuck);
+    }
+
+    /// Has a spare thread at work for each that is at one step for long, or lost.
+    fn relieve(&self, watchdog: &Watchdog) {
+        let lasts = |seen: &&Seen| seen.lasted > Duration::ZERO;
+        let long = self.busy.values().filter(lasts).count();
+        if let Some(spares) = &watchdog.spares {
+            spares.wake(long + watchdog.threads_lost());
+        }
     }
 }
 
@@ -115,5 +136,7 @@ impl WatchdogLimits {
     }
 }
 
+/// How soon to look again at a step that was under way: documents that wait for its thread are not to wait for long.
+const ROUND_BUSY: Duration = Duration::from_millis(10);
 const ROUND_MIN: Duration = Duration::from_millis(5);
 const ROUND_MAX: Duration = Duration::from_millis(250);

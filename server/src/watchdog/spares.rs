@@ -1,0 +1,142 @@
+//! Spare threads of the runtime: they rest until others are lost to documents that do not come back.
+//!
+//! A runtime has a fixed number of threads, and one that is at something can not be taken off it. So there are a few more
+//! than there are processors. Were they awake all the time they would be woken with every message, to find that others
+//! had done the work: on one processor a third of all the time went into that. So they are kept from it, each by a task
+//! that blocks it, and the watchdog lets go of as many as are missing.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use tokio::runtime::Handle;
+
+/// The spare threads of a runtime. They all go back to work when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Spares {
+    all: usize,
+    runtime: Handle,
+    bench: Arc<Bench>,
+}
+
+/// Where they rest.
+#[derive(Debug, Default)]
+struct Bench {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// How many are to rest.
+    places: usize,
+    /// How many do, or are about to.
+    resting: usize,
+}
+
+impl Spares {
+    /// Has so many threads of a runtime rest, which must have more.
+    pub(crate) fn rest(all: usize, runtime: Handle) -> Self {
+        let spares = Self {
+            all,
+            runtime,
+            bench: Arc::default(),
+        };
+        spares.wake(0);
+        spares
+    }
+
+    /// Has so many of them at work, if there are as many, and the others rest.
+    pub(crate) fn wake(&self, count: usize) {
+        let mut state = self.bench.state();
+        state.places = self.all.saturating_sub(count);
+        let missing = state.places.saturating_sub(state.resting);
+        state.resting += missing;
+        drop(state);
+        self.bench.changed.notify_all();
+        for _ in 0..missing {
+            self.runtime.spawn(sit_down(self.bench.clone()));
+        }
+    }
+}
+
+impl Drop for Spares {
+    fn drop(&mut self) {
+        self.wake(self.all);
+    }
+}
+
+/// Blocks the thread that this runs on. What waits in that thread's queue is taken over by others, but not what is to run
+/// there next: that is a task which nobody waits for, and to make it so is to wake another thread for the rest.
+async fn sit_down(bench: Arc<Bench>) {
+    for _ in 0..2 {
+        tokio::spawn(async {});
+    }
+    bench.rest();
+}
+
+impl Bench {
+    fn rest(&self) {
+        let mut state = self.state();
+        while state.resting <= state.places {
+            let woken = self.changed.wait(state);
+            state = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+        state.resting -= 1;
+    }
+
+    /// A panic elsewhere can not leave the numbers half changed, so a poisoned lock is as good as any.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use tokio::runtime::{Builder, Runtime};
+
+    use super::*;
+
+    fn runtime(threads: usize) -> Runtime {
+        Builder::new_multi_thread()
+            .worker_threads(threads)
+            .build()
+            .unwrap()
+    }
+
+    fn resting(spares: &Spares) -> usize {
+        spares.bench.state().resting
+    }
+
+    #[test]
+    fn a_spare_does_the_work_of_a_thread_that_is_lost() {
+        let runtime = runtime(2);
+        let spares = Spares::rest(1, runtime.handle().clone());
+        for _ in 0..20 {
+            let (come_back, lost) = channel::<()>();
+            let blocked = runtime.spawn(async move { lost.recv() });
+            let waits = runtime.spawn(async { 7 });
+            spares.wake(1);
+            assert_eq!(runtime.block_on(waits).unwrap(), 7);
+            drop(come_back);
+            assert!(runtime.block_on(blocked).unwrap().is_err());
+            spares.wake(0);
+            assert_eq!(resting(&spares), 1);
+        }
+    }
+
+    #[test]
+    fn work_goes_on_while_spares_rest_and_all_end_with_the_runtime() {
+        let runtime = runtime(3);
+        let spares = Spares::rest(2, runtime.handle().clone());
+        let works = async {
+            for number in 0..1_000 {
+                assert_eq!(tokio::spawn(async move { number }).await.unwrap(), number);
+            }
+        };
+        runtime.block_on(runtime.spawn(works)).unwrap();
+        assert_eq!(resting(&spares), 2);
+        drop(spares);
+        drop(runtime);
+    }
+}
