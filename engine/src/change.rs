@@ -70,6 +70,14 @@ impl Change {
         }
     }
 
+    /// How many raw updates the payload holds, as far as it is of its form.
+    pub fn updates_count(&self) -> u64 {
+        match self.kind {
+            ChangeKind::YjsUpdate => 1,
+            ChangeKind::YjsUpdates => UpdateList::count(&self.payload),
+        }
+    }
+
     /// A checksum (CRC-32) over every field, so that a damaged or misplaced row is noticed when it is read.
     pub fn checksum(&self) -> u32 {
         let mut checksum = Checksum::of(&self.document);
@@ -113,6 +121,17 @@ impl UpdateList {
             payload.put_slice(update);
         }
         payload.freeze()
+    }
+
+    /// How many updates a payload holds, as far as it is a list of them.
+    fn count(payload: &[u8]) -> u64 {
+        let (mut rest, mut count) = (payload, 0);
+        while let Some((length, after)) = rest.split_first_chunk::<LENGTH_BYTES>()
+            && let Some(next) = after.get(u32::from_le_bytes(*length) as usize..)
+        {
+            (rest, count) = (next, count + 1);
+        }
+        count
     }
 
     /// Takes a payload apart again, without copying.
@@ -165,7 +184,9 @@ mod tests {
             Bytes::new(),
             Bytes::from_static(b"three"),
         ];
-        assert_eq!(UpdateList::split(&UpdateList::join(&updates)), Ok(updates));
+        let joined = UpdateList::join(&updates);
+        assert_eq!(UpdateList::count(&joined), 3);
+        assert_eq!(UpdateList::split(&joined), Ok(updates));
         assert_eq!(
             UpdateList::split(&Bytes::from_static(&[9, 0, 0, 0, 1])),
             Err(MalformedPayload)

@@ -145,7 +145,8 @@ impl Document {
             return Ok(vec![self.content.missing_from(&own)?]);
         }
         if Whole::answers(have) {
-            let step = self.batch.is_empty().then(|| self.steps.last());
+            let has_news = self.batch.iter().any(|pushed| pushed.news);
+            let step = (!has_news).then(|| self.steps.last());
             return self.whole.of(&self.content, step, now);
         }
         Ok(vec![self.content.missing_from(have)?])

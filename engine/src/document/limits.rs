@@ -19,7 +19,8 @@ pub struct Limits {
     pub retry_max_ms: u64,
     /// Changes since the last snapshot that call for another.
     pub snapshot_changes: u64,
-    /// Bytes of changes since the last snapshot that call for another, if the last snapshot is no larger.
+    /// Bytes of changes since the last snapshot that call for another, some 20 for each edit besides its own. If the last
+    /// snapshot is larger, as many as that.
     pub snapshot_bytes: u64,
     /// Estimated memory of the content, in bytes; the author of an edit that adds beyond it is closed.
     pub document_weight_max: usize,

@@ -18,6 +18,8 @@ use super::phase::Phase;
 #[derive(Debug, Default)]
 pub(super) struct Tail {
     changes: u64,
+    /// Raw edits, of which a change may carry many.
+    edits: u64,
     bytes: u64,
     snapshot_bytes: u64,
     /// Whether a snapshot is on its way.
@@ -83,7 +85,7 @@ impl Document {
     /// Nobody is here: takes a last snapshot if the next opening would replay much, then asks to be put away.
     fn rest(&mut self, now: Now, effects: &mut Effects) {
         self.idle_since_ms = Some(now.monotonic_ms);
-        let worth_it = self.tail.changes >= SNAPSHOT_AT_REST && !self.tail.taking;
+        let worth_it = self.tail.is_worth_it_at_rest() && !self.tail.taking;
         if self.phase == Phase::Open && !self.read_only && worth_it {
             self.take_snapshot(now, effects);
         } else if self.phase != Phase::Rebuilding && self.is_durable() && !self.tail.taking
@@ -128,17 +130,31 @@ impl Tail {
     /// Takes note of a change.
     pub(super) fn grow(&mut self, change: &Change) {
         self.changes += 1;
+        self.edits += change.updates_count();
         self.bytes += change.payload.len() as u64;
     }
 
-    /// A snapshot costs as much as the document is large, so a larger one waits for more to have changed.
+    /// A snapshot costs as much as the document is large, so a larger one waits for more to have changed: until replaying
+    /// that would take as long as restoring the snapshot.
     fn is_due(&self, limits: &Limits) -> bool {
-        let enough = self.changes >= limits.snapshot_changes || self.bytes >= limits.snapshot_bytes;
-        enough && self.bytes >= self.snapshot_bytes / 4 && !self.taking
+        let work = self.work();
+        let enough = self.changes >= limits.snapshot_changes || work >= limits.snapshot_bytes;
+        enough && work >= self.snapshot_bytes && !self.taking
+    }
+
+    fn is_worth_it_at_rest(&self) -> bool {
+        self.edits >= SNAPSHOT_AT_REST && self.work() >= self.snapshot_bytes / 16
+    }
+
+    /// What replaying it is likened to, in bytes of a snapshot.
+    fn work(&self) -> u64 {
+        self.bytes + self.edits * EDIT_WORK_BYTES
     }
 }
 
 /// How often expired presence is looked for.
 pub(super) const PRESENCE_SWEEP_MS: u64 = 1_000;
-/// Changes since the last snapshot that make another worth taking when the document is put away.
+/// Edits since the last snapshot that make another worth taking when the document is put away.
 const SNAPSHOT_AT_REST: u64 = 100;
+/// Taking in an edit by itself costs some microseconds more than the same edit within a snapshot.
+const EDIT_WORK_BYTES: u64 = 20;
