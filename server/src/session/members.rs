@@ -1,11 +1,14 @@
 //! The connections of a session: where each event goes, encoded once for each dialect.
+//!
+//! An event mostly goes to nearly everyone, so the members are a plain list: passing it on walks that list beside the list
+//! of those who are left out, and does nothing for a receiver but to put the shared frame into its outbox.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engine::{Audience, Author, CloseReason, ConnectionId, Event};
 use protocol::Dialect;
 use protocol::websocket::Frame;
+use smallvec::SmallVec;
 
 use crate::outbox::Outbox;
 use crate::telemetry::metrics;
@@ -24,7 +27,8 @@ impl SharedMembers {
 /// The outboxes of a document's connections.
 #[derive(Debug, Default)]
 pub struct Members {
-    members: HashMap<ConnectionId, Member>,
+    /// In the order of their connections, whose numbers grow.
+    members: Vec<Member>,
     /// A large frame that some still wait for: whoever asks for the same is given the same.
     large: Option<Large>,
 }
@@ -39,6 +43,7 @@ struct Large {
 
 #[derive(Debug)]
 struct Member {
+    connection: ConnectionId,
     author: Option<Author>,
     dialect: Dialect,
     outbox: Outbox,
@@ -54,25 +59,29 @@ impl Members {
         outbox: Outbox,
     ) {
         let member = Member {
+            connection,
             author,
             dialect,
             outbox,
         };
-        self.members.insert(connection, member);
+        match self.find(connection) {
+            Ok(at) => self.members[at] = member,
+            Err(at) => self.members.insert(at, member),
+        }
     }
 
     /// Who is behind a connection; none if anonymous.
     pub(super) fn author(&self, connection: ConnectionId) -> Option<Author> {
-        self.members.get(&connection)?.author.clone()
+        self.get(connection)?.author.clone()
     }
 
     pub(super) fn remove(&mut self, connection: ConnectionId) {
-        self.members.remove(&connection);
+        self.take(connection);
     }
 
     /// Closes a connection once all that waits for it is written.
     pub(super) fn close(&mut self, connection: ConnectionId, reason: CloseReason) {
-        if let Some(member) = self.members.remove(&connection) {
+        if let Some(member) = self.take(connection) {
             member.outbox.close(reason);
         }
     }
@@ -80,13 +89,13 @@ impl Members {
     /// Closes every connection.
     pub(crate) fn close_all(&mut self, reason: CloseReason) {
         self.members
-            .drain()
-            .for_each(|(_, member)| member.outbox.close(reason));
+            .drain(..)
+            .for_each(|member| member.outbox.close(reason));
     }
 
     /// Lets a connection whose queue was dropped have frames again.
     pub(super) fn resume(&self, connection: ConnectionId) {
-        if let Some(member) = self.members.get(&connection) {
+        if let Some(member) = self.get(connection) {
             member.outbox.resume();
         }
     }
@@ -121,29 +130,44 @@ impl Members {
 
     fn send_to(&self, to: &Audience, frames: &mut Frames<'_>, shows: Option<u64>) {
         match to {
-            Audience::One(connection) => self.push(*connection, frames, shows),
-            Audience::Among(members) => {
-                let members = members.iter();
-                members.for_each(|connection| self.push(*connection, frames, shows));
-            }
+            Audience::One(connection) => self.send_to_some(&[*connection], frames, shows),
+            Audience::Among(members) => self.send_to_some(members, frames, shows),
             Audience::AllBut(few) => {
-                let others = self
-                    .members
-                    .keys()
-                    .filter(|connection| !few.contains(connection));
-                others.for_each(|connection| self.push(*connection, frames, shows));
+                let mut few = few.iter().peekable();
+                for member in &self.members {
+                    while few.next_if(|one| **one < member.connection).is_some() {}
+                    if few.peek() != Some(&&member.connection) {
+                        member.push(frames, shows);
+                    }
+                }
             }
         }
     }
 
-    fn push(&self, connection: ConnectionId, frames: &mut Frames<'_>, shows: Option<u64>) {
-        let Some(member) = self.members.get(&connection) else {
-            return;
-        };
-        let Some(frame) = frames.of(member.dialect) else {
-            return;
-        };
-        if !member.outbox.push(frame, shows) {
+    fn send_to_some(&self, some: &[ConnectionId], frames: &mut Frames<'_>, shows: Option<u64>) {
+        let members = some.iter().filter_map(|connection| self.get(*connection));
+        members.for_each(|member| member.push(frames, shows));
+    }
+
+    fn get(&self, connection: ConnectionId) -> Option<&Member> {
+        self.find(connection).ok().map(|at| &self.members[at])
+    }
+
+    fn take(&mut self, connection: ConnectionId) -> Option<Member> {
+        self.find(connection).ok().map(|at| self.members.remove(at))
+    }
+
+    fn find(&self, connection: ConnectionId) -> Result<usize, usize> {
+        self.members
+            .binary_search_by_key(&connection, |member| member.connection)
+    }
+}
+
+impl Member {
+    fn push(&self, frames: &mut Frames<'_>, shows: Option<u64>) {
+        if let Some(frame) = frames.of(self.dialect)
+            && !self.outbox.push(frame.clone(), shows)
+        {
             metrics::slow_reader();
         }
     }
@@ -163,17 +187,18 @@ fn is_same(one: &Event, other: &Event) -> bool {
 /// An event in each dialect that was asked for; few enough that a list is the fastest map.
 struct Frames<'a> {
     event: &'a Event,
-    encoded: Vec<(Dialect, Option<Frame>)>,
+    encoded: SmallVec<[(Dialect, Option<Frame>); 2]>,
 }
 
 impl Frames<'_> {
-    fn of(&mut self, dialect: Dialect) -> Option<Frame> {
-        if let Some((_, frame)) = self.encoded.iter().find(|(known, _)| *known == dialect) {
-            return frame.clone();
-        }
-        let frame = dialect.encode(self.event).map(Frame::binary);
-        self.encoded.push((dialect, frame.clone()));
-        frame
+    fn of(&mut self, dialect: Dialect) -> Option<&Frame> {
+        let known = self.encoded.iter().position(|(known, _)| *known == dialect);
+        let at = known.unwrap_or_else(|| {
+            let frame = dialect.encode(self.event).map(Frame::binary);
+            self.encoded.push((dialect, frame));
+            self.encoded.len() - 1
+        });
+        self.encoded[at].1.as_ref()
     }
 }
 
