@@ -68,6 +68,12 @@ pub struct PresenceLimits {
     pub state_bytes_max: usize,
     /// How many removed entries are remembered at once; further ones are forgotten at once.
     pub remembered_max: usize,
+    /// How many clients may be here for news to be shown at once; among more it may wait for some that comes soon after.
+    pub at_once_max: usize,
+    /// How long it waits for each client that is here, in microseconds: showing something costs some for each of them.
+    pub wait_us_per_client: u64,
+    /// How long it waits at most.
+    pub wait_max_ms: u64,
 }
 
 impl Default for PresenceLimits {
@@ -79,6 +85,9 @@ impl Default for PresenceLimits {
             entries_per_replica_max: 16_384,
             state_bytes_max: 64 * 1024,
             remembered_max: 4_096,
+            at_once_max: 32,
+            wait_us_per_client: 500,
+            wait_max_ms: 250,
         }
     }
 }

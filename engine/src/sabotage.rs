@@ -22,6 +22,8 @@ pub enum Bug {
     LostMerge,
     /// Forgets to take who has left out of the presence table.
     GhostPresence,
+    /// Shows the first word on a presence entry of those that gathered, not the last.
+    StalePresence,
     /// Claims edits that are not stored when it says what it has.
     StaleStep1,
     /// Asks to be put away although not everything is stored.

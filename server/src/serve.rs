@@ -143,6 +143,7 @@ fn document_limits(config: &Config) -> Limits {
             timeout_ms: millis(config.presence.timeout),
             entries_per_connection_max: config.limits.presence_entries,
             state_bytes_max: config.limits.presence_state_bytes,
+            wait_max_ms: millis(config.presence.wait_max),
             ..PresenceLimits::default()
         },
         ..Limits::default()

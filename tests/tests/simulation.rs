@@ -153,7 +153,7 @@ fn deliberate_bugs_are_found() {
 }
 
 /// What each bug may be found as: by the check that is meant for it, or by one that sees what follows from it.
-const BUGS: [(Sabotage, &[Check]); 16] = [
+const BUGS: [(Sabotage, &[Check]); 17] = [
     (Sabotage::AckBeforeCommit, &[Check::SaidIsStored]),
     (Sabotage::HoleInLane, &[Check::Lanes]),
     (Sabotage::DotReuse, &[Check::Lanes]),
@@ -165,6 +165,7 @@ const BUGS: [(Sabotage, &[Check]); 16] = [
         &[Check::Agreement, Check::Sessions],
     ),
     (Sabotage::GhostPresence, &[Check::Presence]),
+    (Sabotage::StalePresence, &[Check::Presence]),
     (Sabotage::StaleStep1, &[Check::SaidIsStored]),
     (Sabotage::EarlyPublish, &[Check::SaidIsStored]),
     (Sabotage::ForgetOnUnload, &[Check::SaidIsStored]),

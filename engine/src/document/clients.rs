@@ -1,6 +1,6 @@
 //! Clients: how they come and go, what they ask for, and what they are answered.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
@@ -62,7 +62,7 @@ impl Document {
         }
     }
 
-    pub(super) fn left(&mut self, connection: ConnectionId, now: Now, effects: &mut Effects) {
+    pub(super) fn left(&mut self, connection: ConnectionId, now: Now) {
         if self.peers.remove(&connection).is_none() {
             return;
         }
@@ -71,7 +71,7 @@ impl Document {
             return;
         }
         let gone = self.presence.close(connection, now);
-        show_presence(gone, None, effects);
+        self.show_presence(gone, None, now);
         if self.peers.is_empty() {
             self.idle_since_ms = Some(now.monotonic_ms);
         }
@@ -93,7 +93,7 @@ impl Document {
             Intent::Push { payload, tag } => {
                 self.push(connection, payload, tag, seen, now, effects);
             }
-            Intent::ShowPresence(entries) => self.presence_shown(connection, entries, now, effects),
+            Intent::ShowPresence(entries) => self.presence_shown(connection, entries, now),
             Intent::QueryPresence => self.asked(connection).presence = true,
         }
     }
@@ -270,6 +270,7 @@ impl Document {
             payload,
             tag,
             news: integrated.news,
+            waits: integrated.missing,
             unstored: integrated.news || !self.is_durable(),
             begins: integrated.begins,
             seen,
@@ -285,19 +286,13 @@ impl Document {
         effects: &mut Effects,
     ) {
         effects.push(Effect::Close { connection, reason });
-        self.left(connection, now, effects);
+        self.left(connection, now);
     }
 
-    fn presence_shown(
-        &mut self,
-        connection: ConnectionId,
-        entries: Vec<PresenceEntry>,
-        now: Now,
-        effects: &mut Effects,
-    ) {
+    fn presence_shown(&mut self, connection: ConnectionId, entries: Vec<PresenceEntry>, now: Now) {
         let joined_ms = self.peers.get(&connection).map_or(0, |peer| peer.joined_ms);
         let news = self.presence.update(connection, joined_ms, entries, now);
-        show_presence(news, Some(connection), effects);
+        self.show_presence(news, Some(connection), now);
     }
 
     fn show_everyone(&self, connection: ConnectionId, effects: &mut Effects) {
@@ -329,16 +324,28 @@ impl Document {
     ) {
         if let Some(peer) = self.peers.get_mut(&connection) {
             peer.behind = Some(Behind { seen });
-            self.catch_up(connection, now, effects);
+            if !self.owed().any(|owed| owed == connection) {
+                self.catch_up(connection, now, effects);
+            }
         }
     }
 
     pub(super) fn catch_up_all(&mut self, now: Now, effects: &mut Effects) {
         let behind = self.peers.iter().filter(|(_, peer)| peer.behind.is_some());
-        let behind: Vec<_> = behind.map(|(connection, _)| *connection).collect();
+        let mut behind: BTreeSet<_> = behind.map(|(connection, _)| *connection).collect();
+        if !behind.is_empty() {
+            let owed: BTreeSet<_> = self.owed().collect();
+            behind.retain(|connection| !owed.contains(connection));
+        }
         for connection in behind {
             self.catch_up(connection, now, effects);
         }
+    }
+
+    /// The clients that have made edits which are not stored.
+    fn owed(&self) -> impl Iterator<Item = ConnectionId> {
+        let batch = self.batch.iter().map(|pushed| pushed.connection);
+        self.durability.owed().chain(batch)
     }
 
     /// Sends a client that is behind the difference, and asks for what it has (it may have been asked before, and never
@@ -349,15 +356,8 @@ impl Document {
         if self.phase.is_building() {
             return;
         }
-        let unsaved = self.durability.owes(connection)
-            || self
-                .batch
-                .iter()
-                .any(|pushed| pushed.connection == connection);
-        let Some(peer) = self.peers.get_mut(&connection) else {
-            return;
-        };
-        let Some(behind) = peer.behind.take_if(|_| !unsaved) else {
+        let peer = self.peers.get_mut(&connection);
+        let Some(behind) = peer.and_then(|peer| peer.behind.take()) else {
             return;
         };
         let had = self
@@ -388,22 +388,6 @@ impl Document {
         let gone = self.presence.recently_gone();
         let presence = gone.into_iter().chain(self.presence.all()).collect();
         show_presence_to(connection, presence, effects);
-    }
-}
-
-/// Shows news of presence to all but who said it.
-pub(super) fn show_presence(
-    entries: Vec<PresenceEntry>,
-    author: Option<ConnectionId>,
-    effects: &mut Effects,
-) {
-    if !entries.is_empty() {
-        let to = Audience::AllBut(author.into_iter().collect::<Arc<[_]>>());
-        effects.push(Effect::Send {
-            to,
-            event: Event::Presence(entries),
-            shows: None,
-        });
     }
 }
 

@@ -53,6 +53,17 @@ pub(super) struct HeldAck {
     pub(super) payload: Bytes,
     /// Whether any of it may not have been stored when it came.
     pub(super) news: bool,
+    /// Whether some of it waits for what it builds on, and so is kept as it came.
+    pub(super) waits: bool,
+}
+
+impl HeldAck {
+    /// Whether one event may say both.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let are_whole = !self.waits && !other.waits;
+        let is_same = self.connection == other.connection && self.tag == other.tag;
+        is_same && are_whole && self.news == other.news
+    }
 }
 
 #[derive(Debug)]
@@ -120,9 +131,9 @@ impl Durability {
         self.unsaved.is_empty()
     }
 
-    /// Whether a client is owed acknowledgements: it has made edits, or repeated some, that are not stored.
-    pub(super) fn owes(&self, connection: ConnectionId) -> bool {
-        self.acks.iter().any(|ack| ack.connection == connection)
+    /// The clients that are owed acknowledgements: they have made edits, or repeated some, that are not stored.
+    pub(super) fn owed(&self) -> impl Iterator<Item = ConnectionId> {
+        self.acks.iter().map(|ack| ack.connection)
     }
 
     /// News that may be part of any unsaved edit: it counts as begun by the last.

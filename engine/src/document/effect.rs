@@ -118,11 +118,13 @@ pub enum Event {
         /// One or more raw edits as one.
         payload: Bytes,
     },
-    /// The client's own push is stored.
+    /// Pushes of the client's own are stored.
     Ack {
-        /// The push's mark.
+        /// How many; they came with the same mark.
+        pushes: usize,
+        /// Their mark.
         tag: PushTag,
-        /// The push's raw bytes.
+        /// The raw bytes of one, or several as one.
         payload: Bytes,
         /// Whether any of it may not have been stored when it came.
         news: bool,

@@ -8,6 +8,7 @@
 mod clients;
 mod durability;
 mod effect;
+mod gathering;
 mod held;
 mod input;
 mod limits;
@@ -44,6 +45,7 @@ use crate::time::{HlcClock, Now};
 
 use clients::Asked;
 use durability::{Durability, Released};
+use gathering::Gathering;
 use peers::{Checkpoints, Peers};
 use rebuilding::Rebuilding;
 use relay::Pushed;
@@ -69,6 +71,7 @@ pub struct Document {
     writers: Writers,
     presence: Presence,
     presence_swept_ms: u64,
+    gathering: Gathering,
     batch: Vec<Pushed>,
     asked: BTreeMap<ConnectionId, Asked>,
     durability: Durability,
@@ -113,6 +116,7 @@ impl Document {
             writers: Writers::default(),
             presence: Presence::new(limits.presence),
             presence_swept_ms: 0,
+            gathering: Gathering::default(),
             batch: Vec::new(),
             asked: BTreeMap::new(),
             durability: Durability::default(),
@@ -191,7 +195,7 @@ impl Document {
                 author,
                 kind,
             } => self.joined(connection, author, kind, now, effects),
-            Input::Left { connection } => self.left(connection, now, effects),
+            Input::Left { connection } => self.left(connection, now),
             Input::Intent {
                 connection,
                 intent,
@@ -205,7 +209,7 @@ impl Document {
             Input::SnapshotFailed => self.snapshot_failed(),
             Input::Heard { changes } => self.heard(changes, now, effects),
             Input::HeardPresence { from, notices } => {
-                self.heard_presence(from, notices, now, effects);
+                self.heard_presence(from, notices, now);
             }
             Input::PresenceAsked => self.presence.announce_all(),
             Input::Pulled(changes) => self.pulled(changes, now, effects),
@@ -223,6 +227,7 @@ impl Document {
         self.whole.expire(now);
         self.record_and_relay(now, effects);
         self.show_arrived(effects);
+        self.show_gathered(now, effects);
         self.note_checkpoint_if_due();
         self.take_snapshot_if_due(now, effects);
         let released = if self.durability.is_settled() || self.sabotage.is(Bug::AckBeforeCommit) {
@@ -253,7 +258,8 @@ impl Document {
         let retry = self.durability.retry_due_ms();
         let whole = self.whole.until_ms();
         let (pull, load) = (self.pull_due_ms(), self.load_due_ms());
-        [sweep, idle, retry, whole, pull, load]
+        let presence = self.gathering.due_ms();
+        [sweep, idle, retry, whole, pull, load, presence]
             .into_iter()
             .flatten()
             .min()

@@ -19,7 +19,6 @@ use crate::sabotage::Bug;
 use crate::time::Now;
 
 use super::Document;
-use super::clients::show_presence;
 use super::effect::{CloseReason, Effect, Effects};
 use super::held::Held;
 use super::phase::Phase;
@@ -104,11 +103,10 @@ impl Document {
         from: ReplicaId,
         notices: Vec<PresenceNotice>,
         now: Now,
-        effects: &mut Effects,
     ) {
         if self.listens() && from != self.replica {
             let news = self.presence.hear(from, notices, now);
-            show_presence(news, None, effects);
+            self.show_presence(news, None, now);
         }
     }
 

@@ -9,7 +9,6 @@ use crate::snapshot::Snapshot;
 use crate::time::Now;
 
 use super::Document;
-use super::clients::show_presence;
 use super::effect::{CloseReason, Effect, Effects};
 use super::limits::Limits;
 use super::phase::Phase;
@@ -32,7 +31,7 @@ impl Document {
         if now.monotonic_ms >= self.presence_swept_ms + PRESENCE_SWEEP_MS {
             self.presence_swept_ms = now.monotonic_ms;
             let expired = self.presence.expire(now);
-            show_presence(expired, None, effects);
+            self.show_presence(expired, None, now);
         }
         if self
             .idle_since_ms

@@ -141,6 +141,8 @@ pub struct DocumentConfig {
 pub struct PresenceConfig {
     /// How long somebody is shown without a sign of life.
     pub timeout: Duration,
+    /// How long news of presence waits at most for what comes soon after.
+    pub wait_max: Duration,
 }
 
 /// `[connection]`
@@ -210,6 +212,7 @@ impl Config {
             document: DocumentConfig::read(values)?,
             presence: PresenceConfig {
                 timeout: values.get("presence.timeout")?,
+                wait_max: values.get("presence.wait_max")?,
             },
             connection: ConnectionConfig::read(values)?,
             shutdown: ShutdownConfig {

@@ -12,7 +12,7 @@ pub struct Setting {
 }
 
 /// All settings, in the order in which they are shown.
-pub const SETTINGS: [Setting; 38] = [
+pub const SETTINGS: [Setting; 39] = [
     Setting::new("listen", "127.0.0.1:1234"),
     Setting::new("data_dir", "./quire-data"),
     Setting::new("store", "sqlite"),
@@ -48,6 +48,7 @@ pub const SETTINGS: [Setting; 38] = [
     Setting::new("document.snapshot_changes", "2000"),
     Setting::new("document.snapshot_bytes", "256KiB"),
     Setting::new("presence.timeout", "90s"),
+    Setting::new("presence.wait_max", "250ms"),
     Setting::new("connection.ping_interval", "30s"),
     Setting::new("connection.silence_timeout", "90s"),
     Setting::new("shutdown.grace", "10s"),

@@ -204,3 +204,51 @@ impl Frames<'_> {
 
 /// A frame that is worth keeping for others.
 const LARGE_BYTES: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::task::{Context, Waker};
+
+    use super::*;
+    use crate::outbox::OutboxLimits;
+
+    const LIMITS: OutboxLimits = OutboxLimits {
+        frames_max: 8,
+        bytes_max: 1_000,
+    };
+
+    /// Which of the connections 1 to 6, of whom 4 has left, get an event.
+    fn receivers(to: &Audience) -> Vec<u64> {
+        let mut members = Members::default();
+        let outboxes: Vec<_> = (0..7).map(|_| Outbox::new(LIMITS)).collect();
+        for number in [2, 1, 3, 4, 6, 5] {
+            let outbox = outboxes[number as usize].clone();
+            members.add(ConnectionId(number), None, Dialect::YWebsocket, outbox);
+        }
+        members.remove(ConnectionId(4));
+        let payload = bytes::Bytes::from_static(&[0, 0]);
+        members.send(to, &Event::Change { payload }, None);
+        let mut context = Context::from_waker(Waker::noop());
+        let got = |number: &u64| {
+            let outbox = &outboxes[*number as usize];
+            outbox
+                .poll_take(&mut context, &mut VecDeque::new())
+                .is_ready()
+        };
+        (1..7).filter(got).collect()
+    }
+
+    #[test]
+    fn an_event_goes_to_whom_it_is_for() {
+        let some = |numbers: &[u64]| numbers.iter().copied().map(ConnectionId).collect();
+        assert_eq!(receivers(&Audience::AllBut(some(&[]))), [1, 2, 3, 5, 6]);
+        assert_eq!(
+            receivers(&Audience::AllBut(some(&[0, 2, 4, 6, 9]))),
+            [1, 3, 5]
+        );
+        assert!(receivers(&Audience::AllBut(some(&[1, 2, 3, 5, 6]))).is_empty());
+        assert_eq!(receivers(&Audience::Among(some(&[3, 4, 6]))), [3, 6]);
+        assert_eq!(receivers(&Audience::One(ConnectionId(5))), [5]);
+    }
+}

@@ -76,6 +76,7 @@ impl Maker {
             mailbox: [2, 16, 256][chance.below(3) as usize],
             held_changes_max: [2, 1_024][chance.below(2) as usize],
             changes_per_pull_max: [1, 3, 256][chance.below(3) as usize],
+            presence_wait_max_ms: [0, 250, 2_000][(seed % 3) as usize],
             bug: None,
         }
     }

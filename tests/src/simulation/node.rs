@@ -129,11 +129,21 @@ pub(super) fn limits(setup: &Setup) -> Limits {
         snapshot_changes: setup.snapshot_changes,
         snapshot_bytes: 16 * 1024,
         idle_ms: setup.idle_ms,
-        presence: PresenceLimits::default(),
+        presence: presence_limits(setup),
         shared: setup.nodes > 1,
         held_changes_max: setup.held_changes_max,
         changes_per_pull_max: setup.changes_per_pull_max,
         ..Limits::default()
+    }
+}
+
+/// Rooms are small here, and are to wait as large ones do.
+fn presence_limits(setup: &Setup) -> PresenceLimits {
+    PresenceLimits {
+        at_once_max: 0,
+        wait_us_per_client: 1_000_000,
+        wait_max_ms: setup.presence_wait_max_ms,
+        ..PresenceLimits::default()
     }
 }
 
@@ -145,6 +155,7 @@ impl From<Sabotage> for Bug {
             Sabotage::DotReuse => Self::DotReuse,
             Sabotage::LostMerge => Self::LostMerge,
             Sabotage::GhostPresence => Self::GhostPresence,
+            Sabotage::StalePresence => Self::StalePresence,
             Sabotage::StaleStep1 => Self::StaleStep1,
             Sabotage::ForgetOnUnload => Self::ForgetOnUnload,
             Sabotage::EmptyAnswer => Self::EmptyAnswer,

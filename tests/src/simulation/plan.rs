@@ -46,6 +46,9 @@ pub struct Setup {
     /// Changes in one pull.
     #[serde(default = "many_at_once")]
     pub changes_per_pull_max: u64,
+    /// How long news of presence waits for what comes soon after, at most, in milliseconds.
+    #[serde(default)]
+    pub presence_wait_max_ms: u64,
     /// The deliberate bug that all documents have, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bug: Option<Sabotage>,
@@ -204,6 +207,7 @@ pub enum Sabotage {
     DotReuse,
     LostMerge,
     GhostPresence,
+    StalePresence,
     StaleStep1,
     ForgetOnUnload,
     EmptyAnswer,

@@ -66,12 +66,19 @@ impl World {
             (0..self.nodes.len()).for_each(|node| self.poll(node));
             self.flow_until_quiet()?;
         }
+        self.await_presence()?;
         for document in 0..self.setup.documents {
             if !self.store.document(document).deleted {
                 self.check_document(document)?;
             }
         }
         self.check_bus_and_requests()
+    }
+
+    /// Lets what has gathered of presence be shown.
+    fn await_presence(&mut self) -> Found<()> {
+        self.pass(self.setup.presence_wait_max_ms)?;
+        self.flow_until_quiet()
     }
 
     fn heal(&mut self, node: usize) -> Found<()> {
@@ -186,7 +193,7 @@ impl World {
         Ok(())
     }
 
-    /// When all works, who leaves is gone at once, on every node.
+    /// When all works, who leaves is gone as soon as news of presence is shown, on every node.
     fn check_departure(&mut self, document: usize) -> Found<()> {
         let mut clients = self.clients.iter();
         let Some(leaver) =
@@ -197,9 +204,11 @@ impl World {
         self.cut(leaver, usize::MAX);
         (0..self.nodes.len()).try_for_each(|node| self.notice(node))?;
         self.flow_until_quiet()?;
+        self.await_presence()?;
         self.check_presence(document)?;
         self.join(leaver, leaver % self.setup.nodes);
-        self.flow_until_quiet()
+        self.flow_until_quiet()?;
+        self.await_presence()
     }
 
     /// Someone who comes now, to any node and with nothing, is shown all that there is.
