@@ -36,7 +36,7 @@ use std::path::Path;
 use std::process;
 
 use anyhow::{Context, Result};
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 pub(crate) use hand::Args;
 
@@ -156,9 +156,17 @@ fn create(spec: &LoadSpec, document: &str) -> Result<()> {
     Ok(())
 }
 
-/// As many sockets as the kernel allows.
+/// As many sockets as the kernel allows, or at least this process.
 fn raise_file_limit() -> Result<()> {
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    Ok(setrlimit(Resource::Nofile, limit)?)
+    let allowed = getrlimit(Resource::Nofile).maximum;
+    let limit = |files| Rlimit {
+        current: files,
+        maximum: files,
+    };
+    setrlimit(Resource::Nofile, limit(Some(FILES)))
+        .or_else(|_| setrlimit(Resource::Nofile, limit(allowed)))
+        .context("raise the number of open files")
 }
+
+/// What the kernel allows a process at most, if nothing else is set.
+const FILES: u64 = 1 << 20;

@@ -165,3 +165,44 @@ pub(crate) fn same(text: &str, expected: &str) -> Result<()> {
 const QUIET_US: u32 = 50_000;
 /// Of how many documents the texts are compared.
 const DOCUMENTS_MAX: u32 = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first edit of an author who types in the middle of ten characters, after one that is not the first.
+    fn edit() -> Vec<u8> {
+        let edits = (0..).map(|seed| {
+            let mut update = Vec::new();
+            Author::new(FIRST_CLIENT, 10, seed).type_one(&mut update);
+            update
+        });
+        let both = author::HAS_LEFT | author::HAS_RIGHT;
+        let mut middle =
+            edits.filter(|update| update[INFO] & both == both && update[LEFT_CLOCK] > 0);
+        middle.next().expect("some seed types there")
+    }
+
+    #[test]
+    fn a_letter_at_another_place_is_noticed() -> Result<()> {
+        let mut update = edit();
+        let expected = text_of(&[author::start(10), update.clone()])?;
+        assert_eq!(expected.len(), 11);
+        (update[LEFT_CLOCK], update[RIGHT_CLOCK]) = (0, 1);
+        let text = text_of(&[author::start(10), update])?;
+        assert_eq!(text.len(), 11);
+        assert!(same(&text, &expected).is_err());
+        assert!(same(&expected, &expected).is_ok());
+        Ok(())
+    }
+
+    #[test]
+    fn what_waits_for_others_is_no_text() {
+        assert!(text_of(&[edit()]).is_err());
+    }
+
+    /// Behind two counts, a client of five bytes and a clock; then those of the neighbours, behind their clients.
+    const INFO: usize = 8;
+    const LEFT_CLOCK: usize = 14;
+    const RIGHT_CLOCK: usize = 20;
+}
