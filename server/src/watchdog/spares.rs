@@ -2,7 +2,7 @@
 //!
 //! A runtime has a fixed number of threads, and one that is at something can not be taken off it. So there are a few more
 //! than there are processors. Were they awake all the time they would be woken with every message, to find that others
-//! had done the work: on one processor a third of all the time went into that. So they are kept from it, each by a task
+//! had done the work, which took about a tenth of the time on one processor. So they are kept from it, each by a task
 //! that blocks it, and the watchdog lets go of as many as are missing.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
