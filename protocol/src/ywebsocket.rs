@@ -112,9 +112,7 @@ pub fn encode(event: &Event) -> Option<Bytes> {
         Event::Have { have } => Some(sync(MESSAGE_STEP1, have)),
         Event::Missing { payload } => Some(sync(MESSAGE_STEP2, payload)),
         Event::Change { payload } => Some(sync(MESSAGE_UPDATE, payload)),
-        Event::Ack {
-            tag, payload, news, ..
-        } => {
+        Event::Ack { tag, payload, news } => {
             let owed = *tag == UPDATE || (*news && payload != EMPTY_UPDATE);
             owed.then(|| sync(MESSAGE_UPDATE, payload))
         }

@@ -159,12 +159,7 @@ fn what_a_client_says_about_permission_is_ignored() {
 fn the_echo_tells_an_author_what_is_stored() {
     let ack = |payload: &'static [u8], tag, news| {
         let payload = Bytes::from_static(payload);
-        encode(&Event::Ack {
-            pushes: 1,
-            tag,
-            payload,
-            news,
-        })
+        encode(&Event::Ack { tag, payload, news })
     };
     let echo = |payload: &'static [u8]| {
         let payload = Bytes::from_static(payload);

@@ -110,7 +110,9 @@ impl Trial {
         if !matches!(how, How::At(..)) {
             tokio::time::sleep(Duration::from_millis(self.chance.below(TYPING_MAX_MS))).await;
         }
-        self.end_server(how).await?;
+        self.end_server(how)
+            .await
+            .with_context(|| format!("in round {round}, to end by {how:?}"))?;
         for report in typing.join_all().await {
             self.take(report?, how)?;
         }

@@ -47,7 +47,6 @@ fn encode_change(bencher: Bencher) {
 fn encode_ack(bencher: Bencher) {
     let payload = keystroke();
     let event = Event::Ack {
-        pushes: 1,
         tag: UPDATE,
         payload,
         news: true,

@@ -1,6 +1,6 @@
 //! Clients: how they come and go, what they ask for, and what they are answered.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
@@ -63,7 +63,7 @@ impl Document {
     }
 
     pub(super) fn left(&mut self, connection: ConnectionId, now: Now) {
-        if self.peers.remove(&connection).is_none() {
+        if self.peers.remove(connection).is_none() {
             return;
         }
         self.writers.release(connection);
@@ -85,7 +85,7 @@ impl Document {
         now: Now,
         effects: &mut Effects,
     ) {
-        if self.phase != Phase::Open || !self.peers.contains_key(&connection) {
+        if self.phase != Phase::Open || !self.peers.contains(connection) {
             return;
         }
         match intent {
@@ -108,7 +108,7 @@ impl Document {
         while !self.phase.is_building()
             && let Some((connection, asked)) = self.asked.pop_first()
         {
-            if !self.peers.contains_key(&connection) {
+            if !self.peers.contains(connection) {
                 continue;
             }
             if let Some(have) = &asked.have {
@@ -120,12 +120,16 @@ impl Document {
                 self.show_everyone(connection, effects);
             }
         }
+        if self.asked.is_empty() {
+            // An empty map keeps the room for its first entries.
+            self.asked = BTreeMap::new();
+        }
     }
 
     fn pull(&mut self, connection: ConnectionId, have: &Bytes, now: Now, effects: &mut Effects) {
         match self.lacked_by(have, now) {
             Ok(payloads) => {
-                self.peers.entry(connection).and_modify(Peer::base);
+                self.peers.base(connection);
                 let events = payloads
                     .into_iter()
                     .map(|payload| Event::Missing { payload });
@@ -262,7 +266,7 @@ impl Document {
         seen: Option<u64>,
         integrated: Integrated,
     ) -> Pushed {
-        let peer = self.peers.get(&connection);
+        let peer = self.peers.get(connection);
         Pushed {
             connection,
             author: peer.and_then(|peer| peer.author.clone()),
@@ -270,7 +274,6 @@ impl Document {
             payload,
             tag,
             news: integrated.news,
-            waits: integrated.missing,
             unstored: integrated.news || !self.is_durable(),
             begins: integrated.begins,
             seen,
@@ -290,7 +293,7 @@ impl Document {
     }
 
     fn presence_shown(&mut self, connection: ConnectionId, entries: Vec<PresenceEntry>, now: Now) {
-        let joined_ms = self.peers.get(&connection).map_or(0, |peer| peer.joined_ms);
+        let joined_ms = self.peers.get(connection).map_or(0, |peer| peer.joined_ms);
         let news = self.presence.update(connection, joined_ms, entries, now);
         self.show_presence(news, Some(connection), now);
     }
@@ -322,7 +325,7 @@ impl Document {
         now: Now,
         effects: &mut Effects,
     ) {
-        if let Some(peer) = self.peers.get_mut(&connection) {
+        if let Some(peer) = self.peers.get_mut(connection) {
             peer.behind = Some(Behind { seen });
             if !self.owed().any(|owed| owed == connection) {
                 self.catch_up(connection, now, effects);
@@ -331,8 +334,7 @@ impl Document {
     }
 
     pub(super) fn catch_up_all(&mut self, now: Now, effects: &mut Effects) {
-        let behind = self.peers.iter().filter(|(_, peer)| peer.behind.is_some());
-        let mut behind: BTreeSet<_> = behind.map(|(connection, _)| *connection).collect();
+        let mut behind = self.peers.which(|peer| peer.behind.is_some());
         if !behind.is_empty() {
             let owed: BTreeSet<_> = self.owed().collect();
             behind.retain(|connection| !owed.contains(connection));
@@ -356,7 +358,7 @@ impl Document {
         if self.phase.is_building() {
             return;
         }
-        let peer = self.peers.get_mut(&connection);
+        let peer = self.peers.get_mut(connection);
         let Some(behind) = peer.and_then(|peer| peer.behind.take()) else {
             return;
         };
@@ -366,12 +368,12 @@ impl Document {
             .cloned()
             .unwrap_or_else(|| Bytes::from_static(&[0]));
         let Ok(payloads) = self.lacked_by(&had, now) else {
-            self.peers
-                .entry(connection)
-                .and_modify(|peer| peer.behind = Some(behind));
+            if let Some(peer) = self.peers.get_mut(connection) {
+                peer.behind = Some(behind);
+            }
             return self.read_broke(Some(connection), had, now, effects);
         };
-        self.peers.entry(connection).and_modify(Peer::base);
+        self.peers.base(connection);
         effects.push(Effect::Resume { connection });
         self.ask_for_missing(connection, effects);
         let events = payloads

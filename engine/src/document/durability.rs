@@ -53,17 +53,6 @@ pub(super) struct HeldAck {
     pub(super) payload: Bytes,
     /// Whether any of it may not have been stored when it came.
     pub(super) news: bool,
-    /// Whether some of it waits for what it builds on, and so is kept as it came.
-    pub(super) waits: bool,
-}
-
-impl HeldAck {
-    /// Whether one event may say both.
-    pub(super) fn is_like(&self, other: &Self) -> bool {
-        let are_whole = !self.waits && !other.waits;
-        let is_same = self.connection == other.connection && self.tag == other.tag;
-        is_same && are_whole && self.news == other.news
-    }
 }
 
 #[derive(Debug)]

@@ -118,13 +118,11 @@ pub enum Event {
         /// One or more raw edits as one.
         payload: Bytes,
     },
-    /// Pushes of the client's own are stored.
+    /// The client's own push is stored. Each is acknowledged by itself, as it came: clients may count, or compare bytes.
     Ack {
-        /// How many; they came with the same mark.
-        pushes: usize,
-        /// Their mark.
+        /// The push's mark.
         tag: PushTag,
-        /// The raw bytes of one, or several as one.
+        /// The push's raw bytes.
         payload: Bytes,
         /// Whether any of it may not have been stored when it came.
         news: bool,

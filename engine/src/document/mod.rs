@@ -82,7 +82,7 @@ pub struct Document {
     tail: Tail,
     idle_since_ms: Option<u64>,
     /// The stored past while it is replayed.
-    past: Option<Replay>,
+    past: Option<Box<Replay>>,
     /// The payloads that are kept out; while the past is replayed, that has them.
     quarantined: BTreeSet<PayloadHash>,
     read_only: bool,
@@ -112,7 +112,7 @@ impl Document {
             content: Content::new(kind)?,
             clock: VectorClock::default(),
             hlc: HlcClock::default(),
-            peers: Peers::new(),
+            peers: Peers::default(),
             writers: Writers::default(),
             presence: Presence::new(limits.presence),
             presence_swept_ms: 0,
@@ -173,7 +173,7 @@ impl Document {
 
     /// The estimated memory that the content takes up, in bytes.
     pub fn weight(&self) -> usize {
-        let past = self.past.as_ref().map_or(0, Replay::weight);
+        let past = self.past.as_ref().map_or(0, |past| past.weight());
         self.content.weight() + past
     }
 

@@ -28,7 +28,7 @@ impl Document {
     ///
     /// Until it is done the document is not open: what clients say is best left where it waits.
     pub fn next_replay(&self) -> Option<Piece<'_>> {
-        self.past.as_ref().and_then(Replay::next)
+        self.past.as_ref().and_then(|past| past.next())
     }
 
     /// Takes in what [`Self::next_replay`] says. With the last piece the document opens.
@@ -77,7 +77,7 @@ impl Document {
         let quarantined = self.quarantined.clone();
         match Replay::new(self.kind, loaded.snapshot, stored, unsaved, quarantined) {
             Ok(past) => {
-                self.past = Some(past);
+                self.past = Some(Box::new(past));
                 self.open_if_replayed(now, effects);
             }
             Err(_) => self.close_all(CloseReason::NotReady, effects),

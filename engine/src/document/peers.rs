@@ -5,14 +5,16 @@
 //! document was opened, so that no client is sent much more than a few times what it lacks, however long it did not read.
 //! Its memory here is bounded, and what it gets is right, because taking an edit in twice changes nothing.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 
 use crate::names::{Author, ConnectionId};
 
-/// The clients of a document; in order, so that the same inputs have the same effects.
-pub(super) type Peers = BTreeMap<ConnectionId, Peer>;
+/// The clients of a document; in order, so that the same inputs have the same effects. Most documents have one or two, and a
+/// map would take up room for eleven.
+#[derive(Debug, Default)]
+pub(super) struct Peers(Vec<(ConnectionId, Peer)>);
 
 /// One client.
 #[derive(Debug)]
@@ -28,10 +30,58 @@ pub(super) struct Peer {
     pub(super) behind: Option<Behind>,
 }
 
-impl Peer {
-    /// It is sent content that later edits build on.
-    pub(super) fn base(&mut self) {
-        self.is_based = true;
+impl Peers {
+    /// Connections are numbered as they come, so a new one is nearly always the last.
+    pub(super) fn insert(&mut self, connection: ConnectionId, peer: Peer) {
+        match self.find(connection) {
+            Ok(at) => self.0[at].1 = peer,
+            Err(at) => self.0.insert(at, (connection, peer)),
+        }
+    }
+
+    pub(super) fn remove(&mut self, connection: ConnectionId) -> Option<Peer> {
+        let at = self.find(connection).ok()?;
+        Some(self.0.remove(at).1)
+    }
+
+    pub(super) fn get(&self, connection: ConnectionId) -> Option<&Peer> {
+        let at = self.find(connection).ok()?;
+        Some(&self.0[at].1)
+    }
+
+    pub(super) fn get_mut(&mut self, connection: ConnectionId) -> Option<&mut Peer> {
+        let at = self.find(connection).ok()?;
+        Some(&mut self.0[at].1)
+    }
+
+    /// A client is sent content that later edits build on.
+    pub(super) fn base(&mut self, connection: ConnectionId) {
+        if let Some(peer) = self.get_mut(connection) {
+            peer.is_based = true;
+        }
+    }
+
+    pub(super) fn contains(&self, connection: ConnectionId) -> bool {
+        self.find(connection).is_ok()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The clients of which something holds, in order.
+    pub(super) fn which(&self, holds: impl Fn(&Peer) -> bool) -> Vec<ConnectionId> {
+        let some = self.0.iter().filter(|(_, peer)| holds(peer));
+        some.map(|(connection, _)| *connection).collect()
+    }
+
+    fn find(&self, connection: ConnectionId) -> Result<usize, usize> {
+        self.0
+            .binary_search_by_key(&connection, |(known, _)| *known)
     }
 }
 

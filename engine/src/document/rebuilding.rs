@@ -119,7 +119,7 @@ impl Document {
         else {
             return;
         };
-        let peer = self.peers.get(&connection);
+        let peer = self.peers.get(connection);
         let culprit = Culprit {
             payload,
             author: peer.and_then(|peer| peer.author.clone()),

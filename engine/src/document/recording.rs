@@ -31,8 +31,7 @@ impl Document {
 
     /// The clients that are yet to be sent what edits build on.
     pub(super) fn unbased(&self) -> Vec<ConnectionId> {
-        let unbased = self.peers.iter().filter(|(_, peer)| !peer.is_based);
-        unbased.map(|(connection, _)| *connection).collect()
+        self.peers.which(|peer| !peer.is_based)
     }
 
     /// Everything that the content holds must have been shown by now.
@@ -65,7 +64,6 @@ impl Document {
                 tag: pushed.tag,
                 payload: pushed.payload.clone(),
                 news: pushed.unstored,
-                waits: pushed.waits,
             });
         }
     }
@@ -131,39 +129,21 @@ impl Document {
         self.catch_up_all(now, effects);
     }
 
-    /// Says what may be said now that it is stored: to each client as one, where it was asked for in the same manner.
+    /// Says what may be said now that it is stored.
     pub(super) fn say(&self, released: Released, effects: &mut Effects) {
-        let mut acks = released.acks;
-        acks.sort_by_key(|ack| ack.connection);
-        for alike in acks.chunk_by(HeldAck::is_like) {
-            if let Some(peer) = self.peers.get(&alike[0].connection) {
-                self.acknowledge(alike, peer.is_based, effects);
+        for ack in released.acks {
+            if let Some(peer) = self.peers.get(ack.connection) {
+                effects.push(Effect::Send {
+                    to: Audience::One(ack.connection),
+                    event: Event::Ack {
+                        tag: ack.tag,
+                        payload: ack.payload,
+                        news: ack.news,
+                    },
+                    shows: peer.is_based.then_some(ack.step),
+                });
             }
         }
         effects.extend(released.snapshot.map(Effect::StoreSnapshot));
-    }
-
-    /// Edits that do not become one are acknowledged one by one.
-    fn acknowledge(&self, alike: &[HeldAck], is_based: bool, effects: &mut Effects) {
-        let payloads: Vec<_> = alike.iter().map(|ack| ack.payload.clone()).collect();
-        let several = match &self.content.merge(&payloads)[..] {
-            [one] => vec![(&alike[alike.len() - 1], one.clone(), alike.len())],
-            _ => alike
-                .iter()
-                .map(|ack| (ack, ack.payload.clone(), 1))
-                .collect(),
-        };
-        for (ack, payload, pushes) in several {
-            effects.push(Effect::Send {
-                to: Audience::One(ack.connection),
-                event: Event::Ack {
-                    pushes,
-                    tag: ack.tag,
-                    payload,
-                    news: ack.news,
-                },
-                shows: is_based.then_some(ack.step),
-            });
-        }
     }
 }

@@ -22,8 +22,6 @@ pub(super) struct Pushed {
     pub(super) shown: Bytes,
     pub(super) tag: PushTag,
     pub(super) news: bool,
-    /// Whether some of it waits for what it builds on.
-    pub(super) waits: bool,
     /// Whether any of it may not have been stored when it came; more than the news if it repeats what waits.
     pub(super) unstored: bool,
     pub(super) begins: Begins,

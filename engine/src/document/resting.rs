@@ -110,7 +110,7 @@ impl Document {
 
     pub(super) fn close_all(&mut self, reason: CloseReason, effects: &mut Effects) {
         self.phase = Phase::Closed(reason);
-        let connections = std::mem::take(&mut self.peers).into_keys();
+        let connections = std::mem::take(&mut self.peers).which(|_| true).into_iter();
         effects.extend(connections.map(|connection| Effect::Close { connection, reason }));
         self.close_deferred(reason, effects);
     }

@@ -101,7 +101,6 @@ impl Room {
             payload,
             tag: PushTag(0),
             news: true,
-            waits: false,
             unstored: true,
             begins: Begins::default(),
             seen: None,

@@ -112,9 +112,9 @@ impl Client {
 
     /// The marks of the acknowledgements that it got, in order.
     pub(crate) fn acks(&self) -> Vec<PushTag> {
-        let acks = self.heard.iter().flat_map(|event| match event {
-            Event::Ack { tag, pushes, .. } => vec![*tag; *pushes],
-            _ => Vec::new(),
+        let acks = self.heard.iter().filter_map(|event| match event {
+            Event::Ack { tag, .. } => Some(*tag),
+            _ => None,
         });
         acks.collect()
     }
@@ -130,12 +130,6 @@ impl Client {
             _ => None,
         });
         acks.collect()
-    }
-
-    /// How many of its pushes were acknowledged of what it typed.
-    pub(crate) fn typed_and_acked(&self) -> usize {
-        let acks = self.acks();
-        acks.iter().filter(|tag| **tag == TYPED).count()
     }
 
     /// The edits by others that it was sent, in order.
