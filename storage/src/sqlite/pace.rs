@@ -36,9 +36,10 @@ impl Pace {
         (earliest > now && self.may_have_company()).then_some(earliest)
     }
 
-    /// A commit begins.
+    /// A commit begins. What was committed without waiting is not held against those that come later: none of them waits
+    /// longer than the distance.
     pub(super) fn note(&mut self, now: Instant) {
-        self.due = self.due.max(now) + DISTANCE;
+        self.due = (self.due.max(now) + DISTANCE).min(now + CREDIT + DISTANCE);
     }
 
     /// A document has an append in the next commit.
@@ -107,6 +108,19 @@ mod tests {
         let (now, took) = (Instant::now(), Duration::from_micros(300));
         let waits = waits(&mut Pace::new(now), now, took, 2);
         assert!(waits.iter().all(Duration::is_zero), "{waits:?}");
+    }
+
+    #[test]
+    fn what_a_lone_document_committed_is_not_held_against_others() {
+        let (now, took) = (Instant::now(), Duration::from_micros(300));
+        let mut pace = Pace::new(now);
+        let mut later = now;
+        for _ in 0..100 {
+            waits(&mut pace, later, took, 1);
+            later += 60 * took;
+        }
+        let waits = waits(&mut pace, later, took, 100);
+        assert!(waits.iter().all(|wait| *wait <= DISTANCE), "{waits:?}");
     }
 
     #[test]
