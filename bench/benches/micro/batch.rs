@@ -18,9 +18,7 @@ const SAMPLES: u32 = 50;
 #[divan::bench(args = [1, 10, 100], sample_count = SAMPLES, sample_size = 1)]
 fn handle_and_settle(bencher: Bencher, authors: u64) {
     let document = RefCell::new(open());
-    let mut writers: Vec<_> = (0..authors)
-        .map(|number| Author::with(client(number), &START))
-        .collect();
+    let mut writers = writers(authors);
     let effects = RefCell::new(Effects::new());
     bencher
         .with_inputs(|| {
@@ -43,9 +41,7 @@ fn handle_and_settle(bencher: Bencher, authors: u64) {
 #[divan::bench(args = [1, 10, 100], sample_count = SAMPLES, sample_size = 1)]
 fn hear_of_the_commit(bencher: Bencher, authors: u64) {
     let document = RefCell::new(open());
-    let mut writers: Vec<_> = (0..authors)
-        .map(|number| Author::with(client(number), &START))
-        .collect();
+    let mut writers = writers(authors);
     let effects = RefCell::new(Effects::new());
     bencher
         .with_inputs(|| {
@@ -64,6 +60,14 @@ fn hear_of_the_commit(bencher: Bencher, authors: u64) {
             document.handle(committed, NOW, &mut effects);
             document.settle(NOW, &mut effects);
         });
+}
+
+/// Clients who type, each in a copy of [`START`].
+fn writers(authors: u64) -> Vec<Author> {
+    let numbers = 0..authors;
+    numbers
+        .map(|number| Author::with(client(number), &START))
+        .collect()
 }
 
 /// A document with [`START`] in it, and all its clients up to date.

@@ -11,15 +11,16 @@ use super::crowd::Crowd;
 use super::plan::{Pace, Plan};
 use super::swarm::Swarm;
 use super::tally::Times;
+use super::verify::Ended;
 use super::{Watch, server, verify};
 use crate::spec::{Dialect, LoadResult, LoadSpec, Quantiles};
 
 /// A run, from the first connection to the result.
-pub(crate) struct Run<'a> {
-    pub(crate) spec: &'a LoadSpec,
-    pub(crate) plan: Plan,
-    pub(crate) swarm: Swarm,
-    pub(crate) crowd: Crowd,
+struct Run<'a> {
+    spec: &'a LoadSpec,
+    plan: Plan,
+    swarm: Swarm,
+    crowd: Crowd,
     /// By document, then by author.
     authors: Vec<Vec<Author>>,
     update: Vec<u8>,
@@ -262,7 +263,12 @@ impl<'a> Run<'a> {
 
     /// Verifies, and says what went wrong.
     fn conclude(mut self) -> Result<LoadResult> {
-        let equal = verify::equal(&mut self);
+        let ended = Ended {
+            spec: self.spec,
+            plan: &self.plan,
+            crowd: &self.crowd,
+        };
+        let equal = verify::equal(ended, &mut self.swarm);
         let missing = self.crowd.outstanding() + self.crowd.unread() + self.crowd.unseen();
         let faults = &mut self.swarm.faults;
         match equal {

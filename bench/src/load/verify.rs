@@ -10,11 +10,11 @@ use yrs::updates::decoder::Decode;
 use yrs::{Doc, GetString, OffsetKind, Transact, Update, WriteTxn};
 
 use super::author::{self, Author, FIRST_CLIENT, ROOT};
+use super::crowd::Crowd;
 use super::plan::Plan;
-use super::run::Run;
 use super::swarm::{Listener, Swarm};
 use super::{http, server};
-use crate::spec::Dialect;
+use crate::spec::{Dialect, LoadSpec};
 
 /// The clients of whom everything is kept: the first and the last of some documents.
 pub(crate) fn sample(plan: &Plan) -> Vec<usize> {
@@ -27,15 +27,23 @@ pub(crate) fn sample(plan: &Plan) -> Vec<usize> {
     clients
 }
 
+/// A run that has ended.
+#[derive(Clone, Copy)]
+pub(crate) struct Ended<'a> {
+    pub(crate) spec: &'a LoadSpec,
+    pub(crate) plan: &'a Plan,
+    pub(crate) crowd: &'a Crowd,
+}
+
 /// Compares.
 ///
 /// # Errors
 /// Somebody has another text, or none.
-pub(crate) fn equal(run: &mut Run<'_>) -> Result<()> {
+pub(crate) fn equal(run: Ended<'_>, swarm: &mut Swarm) -> Result<()> {
     if run.plan.authors == 0 && run.plan.start == 0 {
         return Ok(());
     }
-    for document in documents(&run.plan).collect::<Vec<_>>() {
+    for document in documents(run.plan) {
         let expected = replayed(run, document)?;
         let first = (document * run.plan.each) as usize;
         for client in [first, first + run.plan.each as usize - 1] {
@@ -44,7 +52,7 @@ pub(crate) fn equal(run: &mut Run<'_>) -> Result<()> {
             same(&text, &expected).with_context(|| format!("client {client}"))?;
         }
         if run.spec.dialect != Dialect::Raw {
-            let text = fresh(&mut run.swarm, document, run.spec.patience())?;
+            let text = fresh(swarm, document, run.spec.patience())?;
             same(&text, &expected).with_context(|| format!("a fresh client of {document}"))?;
         }
         if run.spec.options.rest {
@@ -60,7 +68,7 @@ fn documents(plan: &Plan) -> impl Iterator<Item = u32> + use<> {
 }
 
 /// The text when all edits of a document are applied to its start.
-fn replayed(run: &Run<'_>, document: u32) -> Result<String> {
+fn replayed(run: Ended<'_>, document: u32) -> Result<String> {
     let first = FIRST_CLIENT + u64::from(document * run.plan.each);
     let typed = run.crowd.ledgers[document as usize].typed();
     let author = |client| Author::new(client, run.plan.start, run.spec.seed);
@@ -73,7 +81,7 @@ fn replayed(run: &Run<'_>, document: u32) -> Result<String> {
 }
 
 /// What a client has before it is sent anything: the ceilings know no content.
-fn starting(run: &Run<'_>) -> Vec<Vec<u8>> {
+fn starting(run: Ended<'_>) -> Vec<Vec<u8>> {
     let start = || author::start(run.plan.start);
     Vec::from_iter((run.spec.dialect == Dialect::Raw).then(start))
 }
@@ -116,7 +124,7 @@ impl Listener for Latecomer {
 }
 
 /// The text that Quire's REST API tells.
-fn rest(run: &Run<'_>, document: u32) -> Result<String> {
+fn rest(run: Ended<'_>, document: u32) -> Result<String> {
     let name = format!("{}{document}", run.spec.options.prefix);
     let path = format!("/api/v1/workspaces/default/documents/{name}/content?field={ROOT}");
     let body = http::request(server(run.spec)?, "GET", &path, "", run.spec.patience())?;
