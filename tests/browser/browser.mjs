@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chromium } from 'playwright-core'
-import { until } from './until.mjs'
+import { untilIt } from './until.mjs'
 
 const CHROMIUM = process.env.QUIRE_CHROMIUM ?? '/usr/bin/chromium'
 const FLAGS = [
@@ -23,7 +23,8 @@ export async function launchBrowser() {
     browser,
     async close() {
       await browser.close()
-      await rm(profile, { recursive: true, force: true })
+      // Processes of the browser may write there for a moment still.
+      await rm(profile, { recursive: true, force: true, maxRetries: 10 })
     },
   }
 }
@@ -84,6 +85,11 @@ export class Writer {
     return this.page.keyboard.type(text, { delay: 3 })
   }
 
+  /** Types all of it in one stroke, so that it is undone in one as well, however slow the machine. */
+  typeAtOnce(text) {
+    return this.page.keyboard.insertText(text)
+  }
+
   async paste(text) {
     await this.page.evaluate((copied) => navigator.clipboard.writeText(copied), text)
     await this.page.keyboard.press('Control+V')
@@ -98,16 +104,18 @@ export class Writer {
     })
   }
 
-  async namesHere() {
-    const labels = await this.page.locator('#people .unseen').allTextContents()
-    return labels.map((label) => label.replace(' (you)', ''))
+  /** Waits until exactly these people are shown, this one first. */
+  seesHere(...names) {
+    const look = async () => {
+      const labels = await this.page.locator('#people .unseen').allTextContents()
+      return labels.map((label) => label.replace(' (you)', '')).join('; ')
+    }
+    return untilIt(look, names.join('; '), `${this.name} sees who is here`)
   }
 
-  caretNames() {
-    return this.page.locator('#editor .cm-peer-name').allTextContents()
-  }
-
-  seesCaretOf(name) {
-    return until(async () => (await this.caretNames()).includes(name), `${this.name} sees the caret of ${name}`)
+  /** Waits until the carets of exactly these people are shown. */
+  seesCaretsOf(...names) {
+    const look = async () => (await this.page.locator('#editor .cm-peer-name').allTextContents()).join('; ')
+    return untilIt(look, names.join('; '), `${this.name} sees the carets`)
   }
 }

@@ -52,12 +52,7 @@ test('a long list comes in pages, each document once', async () => {
   }
   const { page, context, complaints } = await openPage(chromium.browser)
   await page.goto(server.url)
-  const more = page.getByRole('button', { name: 'Show more' })
-  await more.waitFor()
-  while (await more.isVisible()) {
-    await more.click()
-    await until(async () => (await more.isHidden()) || (await more.isEnabled()), 'the next page is there')
-  }
+  while ((await listAtRest(page)) === 'more') await page.locator('#more').click()
   const shown = await page.locator('#documents tbody th').allTextContents()
   assert.deepEqual(shown.filter((name) => name.startsWith('many ')).sort(), names)
   assert.equal(new Set(shown).size, shown.length)
@@ -78,8 +73,10 @@ test('a name that cannot be an address is refused with a reason', async () => {
 test('the code to connect with names this very server', async () => {
   const { page, context } = await openPage(chromium.browser)
   await page.goto(server.url)
-  await page.getByRole('button', { name: 'Copy' }).click()
-  await page.getByRole('button', { name: 'Copied' }).waitFor()
+  const button = page.locator('#copy')
+  await button.evaluate(noteWhatItSays)
+  await button.click()
+  await until(() => page.evaluate(() => window.said.includes('Copied')), 'the button says that it is done')
   const copied = await page.evaluate(() => navigator.clipboard.readText())
   assert.ok(copied.includes(`new WebsocketProvider('${server.url.replace('http', 'ws')}', 'my-document', doc)`), copied)
   await context.close()
@@ -101,6 +98,21 @@ for (const path of ['/', '/edit?document=narrow']) {
     assert.match(policy, /default-src 'none'/)
     assert.doesNotMatch(policy, /unsafe|https?:|\*/)
   })
+}
+
+/** Waits until a page of the list is there, and says whether there is more of it. Everything is seen in one look. */
+function listAtRest(page) {
+  const look = () => {
+    const [table, button] = ['documents', 'more'].map((id) => document.getElementById(id))
+    return !table.hidden && !button.disabled && (button.hidden ? 'all' : 'more')
+  }
+  return until(() => page.evaluate(look), 'a page of the list is there')
+}
+
+/** Keeps each word of an element that changes, in the page itself: what is said for a moment is not missed on a busy machine. */
+function noteWhatItSays(element) {
+  window.said = []
+  new MutationObserver(() => window.said.push(element.textContent)).observe(element, { childList: true })
 }
 
 async function listed() {

@@ -18,7 +18,10 @@ export async function startServer() {
   if (process.env.QUIRE_URL !== undefined) return { url: process.env.QUIRE_URL.replace(/\/$/, ''), ours: false, async remove() {} }
   const folder = await mkdtemp(join(tmpdir(), 'quire-browser-'))
   const server = new OwnServer(await freePort(), folder)
-  await server.start()
+  await server.start().catch(async (error) => {
+    await server.remove()
+    throw error
+  })
   return server
 }
 
@@ -56,11 +59,18 @@ class OwnServer {
   }
 }
 
+/** A port that nothing listens on, below those that the kernel gives to outgoing connections: it is free at a restart too. */
 async function freePort() {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address()
-  probe.close()
-  await once(probe, 'close')
-  return port
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 10_000)
+    const probe = createServer()
+    const free = await new Promise((resolve) => {
+      probe.once('error', () => resolve(false))
+      probe.listen(port, '127.0.0.1', () => resolve(true))
+    })
+    if (!free) continue
+    probe.close()
+    await once(probe, 'close')
+    return port
+  }
 }

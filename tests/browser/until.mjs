@@ -13,3 +13,12 @@ export async function until(condition, what) {
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
   }
 }
+
+/** Resolves when a look shows what is wanted; gives up, saying what was seen last. */
+export async function untilIt(look, wanted, what) {
+  let seen
+  const same = async () => (seen = await look()) === wanted
+  await until(same, what).catch((error) => {
+    throw new Error(`${error.message}: ${JSON.stringify(seen)} instead of ${JSON.stringify(wanted)}`)
+  })
+}

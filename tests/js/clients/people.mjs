@@ -21,12 +21,13 @@ export async function allSynced (people) {
 
 /** Waits until everybody reads the same, and the server's log gives that text too; returns it. */
 export async function converged (server, room, people) {
-  const [first, ...others] = people
+  let texts
   await until('everybody reads the same, and so does the server', async () => {
-    const same = others.every(other => other.text.toString() === first.text.toString())
-    return same && await server.text(room) === first.text.toString()
+    const stored = await server.text(room)
+    texts = new Set([stored, ...people.map(person => person.text.toString())])
+    return texts.size === 1
   })
-  return first.text.toString()
+  return [...texts][0]
 }
 
 class Person {
