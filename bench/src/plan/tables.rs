@@ -88,8 +88,7 @@ impl Row {
 
 fn saturated() -> Vec<Row> {
     let row = |clients, edits, deliveries| {
-        let mut step = Step::new(room(clients, None), 3.0);
-        step.window = SATURATED_WINDOW;
+        let step = Step::new(room(clients, None), 3.0).saturated();
         let title = format!("{} clients", thousands(clients));
         Row::new(
             &format!("room-{clients}-saturated"),
@@ -150,7 +149,7 @@ fn rooms() -> Vec<Row> {
         "documents-1000-saturated",
         Section::Rooms,
         "saturated",
-        vec![step(None, 3.0)],
+        vec![step(None, 3.0).saturated()],
     )
     .of(&WITH_CEILINGS)
     .showing([
@@ -403,5 +402,3 @@ pub(crate) fn thousands(number: u32) -> String {
 }
 
 const IDLE: u32 = 10_000;
-/// So that the server is the limit and not the time that a message takes to and fro.
-const SATURATED_WINDOW: u32 = 4;

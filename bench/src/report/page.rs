@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::figures::{Cell, Line, lines};
 use super::{bars, curve, terminal, words};
 use crate::peers::Server;
-use crate::plan::{Row, Section};
+use crate::plan::{Row, SATURATED_WINDOW, Section};
 use crate::record::{Calls, Record};
 
 /// The page as Markdown.
@@ -13,6 +13,7 @@ pub(super) fn write(record: &Record, rows: &[Row]) -> String {
     let lines: Vec<_> = rows.iter().flat_map(|row| lines(record, row)).collect();
     include_str!("page.md")
         .replace("{{machine}}", &machine(record))
+        .replace("{{window}}", &SATURATED_WINDOW.to_string())
         .replace("{{verdict}}", &verdict(&lines))
         .replace("{{tables}}", &tables(&lines))
         .replace("{{curves}}", &curves(&lines))
