@@ -12,6 +12,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use serde_json::Value;
+use smallvec::SmallVec;
 use thiserror::Error;
 
 use crate::names::Kind;
@@ -83,7 +84,7 @@ pub struct Integrated {
 
 /// Where a piece of news begins, so that [`Content::have`] can leave it out while it is not yet stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Begins(pub(crate) Vec<(u64, u32)>);
+pub struct Begins(pub(crate) SmallVec<[(u64, u32); 1]>);
 
 impl Begins {
     /// The writer of the news, if there is but one.

@@ -17,6 +17,7 @@ use super::peers::{Behind, Peer};
 use super::phase::Phase;
 use super::relay::Pushed;
 use super::whole::Whole;
+use super::writers::Claims;
 
 /// What a client has asked for in this batch.
 #[derive(Debug, Default)]
@@ -47,6 +48,7 @@ impl Document {
                 joined_ms: now.monotonic_ms,
                 is_based: false,
                 behind: None,
+                claims: Claims::default(),
             },
         );
         self.ask_for_missing(connection, effects);
@@ -63,10 +65,10 @@ impl Document {
     }
 
     pub(super) fn left(&mut self, connection: ConnectionId, now: Now) {
-        if self.peers.remove(connection).is_none() {
+        let Some(peer) = self.peers.remove(connection) else {
             return;
-        }
-        self.writers.release(connection);
+        };
+        self.writers.release(peer.claims);
         if self.sabotage.is(Bug::GhostPresence) {
             return;
         }
@@ -206,7 +208,7 @@ impl Document {
             Ok(integrated) => {
                 let (missing, let_go) = (integrated.missing, integrated.let_go);
                 let news = integrated.news;
-                self.writers.claim(connection, &integrated.begins);
+                self.claim(connection, &integrated.begins);
                 let pushed = self.pushed(connection, payload, tag, seen, integrated);
                 self.durability.expect(&pushed.payload);
                 self.batch.push(pushed);

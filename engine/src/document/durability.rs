@@ -6,6 +6,7 @@
 //! was: its dots make the repetition harmless.
 
 use std::collections::VecDeque;
+use std::mem;
 
 use bytes::Bytes;
 
@@ -32,9 +33,10 @@ pub(super) struct Durability {
     retry: Option<Retry>,
 }
 
+/// A change that is not stored, as far as anyone knows.
 #[derive(Debug)]
-struct Unsaved {
-    change: Change,
+pub(super) struct Unsaved {
+    pub(super) change: Change,
     begins: Begins,
 }
 
@@ -72,9 +74,9 @@ struct Retry {
 #[derive(Debug, Default)]
 pub(super) struct Released {
     /// Changes that are stored now, and were not before, in the order of their counters.
-    pub(super) changes: Vec<Change>,
+    pub(super) changes: VecDeque<Unsaved>,
     /// Acknowledgements, in the order in which they were earned.
-    pub(super) acks: Vec<HeldAck>,
+    pub(super) acks: VecDeque<HeldAck>,
     /// A snapshot all of whose changes are stored.
     pub(super) snapshot: Option<Snapshot>,
 }
@@ -165,8 +167,7 @@ impl Durability {
         let saved = self
             .unsaved
             .partition_point(|unsaved| unsaved.change.dot.counter <= through);
-        let saved = self.unsaved.drain(..saved);
-        let changes = saved.map(|unsaved| unsaved.change).collect();
+        let changes = take_first(&mut self.unsaved, saved);
         self.in_flight = 0;
         self.retry = None;
         Released {
@@ -197,10 +198,10 @@ impl Durability {
     pub(super) fn release(&mut self, through: u64) -> Released {
         let ready = self.acks.partition_point(|ack| ack.through <= through);
         let snapshot = self.snapshot.take_if(|held| held.through <= through);
-        let acks: Vec<_> = self.acks.drain(..ready).collect();
+        let acks = take_first(&mut self.acks, ready);
         self.waiting_bytes -= acks.iter().map(|ack| weight(&ack.payload)).sum::<usize>();
         Released {
-            changes: Vec::new(),
+            changes: VecDeque::new(),
             acks,
             snapshot: snapshot.map(|held| held.snapshot),
         }
@@ -215,6 +216,12 @@ impl Durability {
         self.retry_due_ms()
             .is_none_or(|due_ms| due_ms <= now.monotonic_ms)
     }
+}
+
+/// Takes the first of a queue; with all of them goes the room that they had, so that a document at rest keeps none.
+fn take_first<T>(queue: &mut VecDeque<T>, count: usize) -> VecDeque<T> {
+    let rest = queue.split_off(count);
+    mem::replace(queue, rest)
 }
 
 /// What an edit takes up while it waits. A small one, or one that is no news, is more work to keep than to hold.

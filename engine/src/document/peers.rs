@@ -11,6 +11,8 @@ use bytes::Bytes;
 
 use crate::names::{Author, ConnectionId};
 
+use super::writers::Claims;
+
 /// The clients of a document; in order, so that the same inputs have the same effects. Most documents have one or two, and a
 /// map would take up room for eleven.
 #[derive(Debug, Default)]
@@ -28,6 +30,8 @@ pub(super) struct Peer {
     pub(super) is_based: bool,
     /// Set while it waits to catch up: what it had seen when its queue was dropped.
     pub(super) behind: Option<Behind>,
+    /// The numbers that it was first to write under.
+    pub(super) claims: Claims,
 }
 
 impl Peers {
@@ -35,7 +39,12 @@ impl Peers {
     pub(super) fn insert(&mut self, connection: ConnectionId, peer: Peer) {
         match self.find(connection) {
             Ok(at) => self.0[at].1 = peer,
-            Err(at) => self.0.insert(at, (connection, peer)),
+            Err(at) => {
+                if self.0.is_empty() {
+                    self.0.reserve_exact(FEW);
+                }
+                self.0.insert(at, (connection, peer));
+            }
         }
     }
 
@@ -143,6 +152,8 @@ impl Checkpoints {
     }
 }
 
+/// Room for so many clients is made for the first.
+const FEW: usize = 2;
 /// Steps between the latest two checkpoints: what a client that is not far behind is sent twice, at most.
 const SPACING: u64 = 512;
 /// Checkpoints kept. That many reach back over a hundred million steps if each lies a little over twice as far back as the next.

@@ -1,5 +1,7 @@
 //! Recording: edits become changes with dots, are shown to the others, and are acknowledged once they are stored.
 
+use smallvec::SmallVec;
+
 use crate::change::{Change, ChangeKind, UpdateList};
 use crate::content::Begins;
 use crate::dot::Dot;
@@ -45,7 +47,7 @@ impl Document {
 
     /// Makes changes of consecutive edits by one client, and holds their acknowledgements.
     fn record(&mut self, pushes: &[Pushed], now: Now) {
-        let news: Vec<_> = pushes.iter().filter(|pushed| pushed.news).collect();
+        let news: SmallVec<[_; 4]> = pushes.iter().filter(|pushed| pushed.news).collect();
         for few in news.chunks(self.limits.updates_per_change_max) {
             let change = self.change_of(few, now);
             self.tail.grow(&change);
@@ -125,7 +127,10 @@ impl Document {
         let mut released = self.durability.committed(through);
         let stored = std::mem::take(&mut released.changes);
         self.say(released, effects);
-        self.publish(stored, effects);
+        if self.limits.shared {
+            let stored = stored.into_iter().map(|unsaved| unsaved.change);
+            self.publish(stored.collect(), effects);
+        }
         self.catch_up_all(now, effects);
     }
 

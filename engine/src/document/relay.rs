@@ -4,6 +4,8 @@
 //! edit goes out as it came. A client that made some of the batch is shown the others' edits only, because some clients
 //! take the sight of their own edit as word that it is stored.
 
+use std::slice;
+
 use bytes::Bytes;
 
 use crate::content::{Begins, Content, Merging};
@@ -48,17 +50,23 @@ pub(super) fn relay(
     unbased: &[ConnectionId],
     effects: &mut Effects,
 ) {
+    let mut showing = Showing {
+        step,
+        unbased,
+        effects,
+    };
+    if let [lone] = batch {
+        if lone.news {
+            showing.tell_all_but(&[lone.connection], slice::from_ref(&lone.shown), true);
+        }
+        return;
+    }
     let mut news: Vec<_> = batch.iter().filter(|pushed| pushed.news).collect();
     news.sort_by_key(|pushed| pushed.connection);
     let (large, small): (Vec<_>, Vec<_>) = news
         .chunk_by(|a, b| a.connection == b.connection)
         .map(|own| Own::of(content, own))
         .partition(Own::is_large);
-    let mut showing = Showing {
-        step,
-        unbased,
-        effects,
-    };
     for (at, own) in large.iter().enumerate() {
         let is_last = small.is_empty() && at + 1 == large.len();
         showing.tell_all_but(&[own.author], &own.payloads, is_last);
@@ -136,9 +144,13 @@ pub(super) fn show_news(
 impl Own {
     fn of(content: &Content, own: &[&Pushed]) -> Self {
         let shown: Vec<_> = own.iter().map(|pushed| pushed.shown.clone()).collect();
+        let payloads = match shown[..] {
+            [_] => shown,
+            _ => content.merge(&shown),
+        };
         Self {
             author: own[0].connection,
-            payloads: content.merge(&shown),
+            payloads,
         }
     }
 
@@ -166,13 +178,14 @@ impl Showing<'_> {
         let strangers: Vec<_> = strangers
             .filter(|reader| is_last && few.binary_search(reader).is_err())
             .collect();
+        let shows = is_last.then_some(self.step);
+        if strangers.is_empty() {
+            return self.send(&Audience::AllBut(few.into()), payloads, shows);
+        }
         let mut others = [few, &strangers].concat();
         others.sort_unstable();
-        let shows = is_last.then_some(self.step);
         self.send(&Audience::AllBut(others.into()), payloads, shows);
-        if !strangers.is_empty() {
-            self.send(&Audience::Among(strangers.into()), payloads, None);
-        }
+        self.send(&Audience::Among(strangers.into()), payloads, None);
     }
 
     fn tell_author(&mut self, author: ConnectionId, payloads: &[Bytes]) {

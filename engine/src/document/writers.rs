@@ -6,7 +6,9 @@
 //! where nobody has announced it, one that its connection was first to go on with. Connections of one author may share.
 //! An edit is *foreign* if it goes on where another connection writes; one that only repeats what is here never is.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+
+use smallvec::SmallVec;
 
 use crate::content::{Begins, GoingOn, Writer};
 use crate::names::ConnectionId;
@@ -32,45 +34,43 @@ pub enum WriterPolicy {
 /// Numbers that connections were first to go on with. A number is kept until its connection leaves.
 #[derive(Debug, Default)]
 pub(super) struct Writers {
-    first: HashMap<Writer, ConnectionId>,
-    claims: HashMap<ConnectionId, Claims>,
+    first: BTreeMap<Writer, ConnectionId>,
 }
 
+/// What is known of a connection as a writer.
 #[derive(Debug, Default)]
-struct Claims {
-    writers: Vec<Writer>,
+pub(super) struct Claims {
+    writers: SmallVec<[Writer; 2]>,
     /// Whether it was told of that this connection sends foreign edits.
     told: bool,
 }
 
 impl Writers {
+    /// Forgets what a connection had claimed.
+    pub(super) fn release(&mut self, claims: Claims) {
+        for writer in claims.writers {
+            self.first.remove(&writer);
+        }
+    }
+}
+
+impl Document {
     /// Notes whose a number is, if it is nobody's. An edit of many writers is somebody's who passes it on.
     pub(super) fn claim(&mut self, connection: ConnectionId, begins: &Begins) {
         let Some(writer) = begins.only_writer() else {
             return;
         };
-        let claims = self.claims.entry(connection).or_default();
-        if claims.writers.len() < CLAIMS_MAX && !self.first.contains_key(&writer) {
-            claims.writers.push(writer);
-            self.first.insert(writer, connection);
+        if self.writers.first.contains_key(&writer) {
+            return;
+        }
+        if let Some(peer) = self.peers.get_mut(connection)
+            && peer.claims.writers.len() < CLAIMS_MAX
+        {
+            peer.claims.writers.push(writer);
+            self.writers.first.insert(writer, connection);
         }
     }
 
-    /// Forgets a connection.
-    pub(super) fn release(&mut self, connection: ConnectionId) {
-        let claims = self.claims.remove(&connection).unwrap_or_default();
-        for writer in claims.writers {
-            self.first.remove(&writer);
-        }
-    }
-
-    /// Whether this is the first foreign edit of a connection.
-    fn is_news(&mut self, connection: ConnectionId) -> bool {
-        !std::mem::replace(&mut self.claims.entry(connection).or_default().told, true)
-    }
-}
-
-impl Document {
     /// Tells of an edit if it is foreign, and says whether its author is to be closed for it.
     pub(super) fn foreign(
         &mut self,
@@ -97,7 +97,8 @@ impl Document {
         refused: bool,
         effects: &mut Effects,
     ) {
-        let first = self.writers.is_news(connection);
+        let peer = self.peers.get_mut(connection);
+        let first = peer.is_some_and(|peer| !std::mem::replace(&mut peer.claims.told, true));
         effects.push(Effect::ForeignEdit {
             connection,
             writer: found.writer,

@@ -149,6 +149,53 @@ fn neighbours_are_as_deep_as_their_neighbours() {
     );
 }
 
+/// Lists of so many clients, each within that of the one before, the first within list (7, `within`): one update.
+fn chain(clients: u32, within: u32, from_the_last: bool) -> Bytes {
+    let number = |client| 100 + client;
+    let section = |client: u32| {
+        let (holder, clock) = match client {
+            0 => (7, within),
+            _ => (number(client - 1), 0),
+        };
+        let mut section = vec![1];
+        section.write_var(number(client));
+        section.extend([0, 7, 0]);
+        section.write_var(holder);
+        section.write_var(clock);
+        section.write_u8(0);
+        section
+    };
+    let mut sections: Vec<_> = (0..clients).map(section).collect();
+    if from_the_last {
+        sections.reverse();
+    }
+    let mut update = Vec::new();
+    update.write_var(clients);
+    update.extend(sections.concat());
+    update.write_u8(0);
+    update.into()
+}
+
+#[test]
+fn levels_are_known_across_few_clients_and_many() {
+    for (clients, from_the_last) in [2, 8, 9, 40]
+        .into_iter()
+        .flat_map(|n| [(n, false), (n, true)])
+    {
+        let room = 640 - clients;
+        let mut content = stored(&[nest(0..room)]);
+        assert!(
+            content
+                .integrate(&chain(clients, room - 1, from_the_last))
+                .unwrap()
+                .news
+        );
+        let mut content = stored(&[nest(0..room)]);
+        refused(&content.integrate(&chain(clients + 1, room - 1, from_the_last)));
+        assert!(!content.is_broken());
+    }
+}
+
 #[test]
 fn what_waits_is_measured_when_it_is_taken_in() {
     let mut world = joined_with(2, Limits::default());

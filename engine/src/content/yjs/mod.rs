@@ -281,15 +281,18 @@ impl YjsContent {
         let view = View::new(&self.doc, &self.clocks);
         let survey = self.nesting.survey(&part, self.nesting_max, &view);
         let survey = survey.map_err(refused)?;
-        let (structs, has_subdocuments) = (survey.structs, survey.has_subdocuments);
+        let structs = survey.structs;
+        self.has_subdocuments |= survey.has_subdocuments;
+        let overlooks = self.has_subdocuments || !survey.is_complete();
         let mut txn = self.doc.transact_mut();
         let applied = txn.apply_update(update);
         let unfinished = unfinished(&mut txn, payload);
         let news = !txn.insert_set().is_empty() || !txn.delete_set().is_empty();
         note_inserted(txn.insert_set(), &mut self.clocks, begins);
-        subdocuments::overlook(&mut txn);
+        if overlooks {
+            subdocuments::overlook(&mut txn);
+        }
         drop(txn);
-        self.has_subdocuments |= has_subdocuments;
         applied.map_err(|error| ContentError::Contradiction(error.to_string()))?;
         self.nesting
             .note(survey, &View::new(&self.doc, &self.clocks));
@@ -427,7 +430,11 @@ fn holds_the_same(one: &[u8], other: &[u8]) -> bool {
 /// Takes away what yrs could not integrate. Items wait as the whole raw update that they came in; deletions alone, which
 /// every difference repeats in full, wait as just those that are left.
 fn unfinished<T: WriteTxn>(txn: &mut T, payload: &[u8]) -> Option<Bytes> {
-    let items = txn.store_mut().pending_update().is_some();
+    let store = txn.store_mut();
+    let items = store.pending_update().is_some();
+    if !items && store.pending_ds().is_none() {
+        return None;
+    }
     let rest = txn.prune_pending()?;
     Some(if items {
         Bytes::copy_from_slice(payload)

@@ -10,6 +10,7 @@
 
 use std::collections::HashMap;
 
+use smallvec::{SmallVec, smallvec};
 use yrs::encoding::read::{Cursor, Error, Read};
 
 use super::structs::{Header, Id, Is, Parent, Struct};
@@ -20,8 +21,11 @@ pub(super) struct Nesting {
     clients: HashMap<u64, Runs>,
 }
 
-/// Runs of one client, in the order of their clocks.
-type Runs = Vec<Run>;
+/// Runs of one client, in the order of their clocks; those of an update are mostly one.
+type Runs = SmallVec<[Run; 1]>;
+
+/// The sections of an update, mostly one.
+type Sections = SmallVec<[Section; 1]>;
 
 #[derive(Clone, Copy, Debug)]
 struct Run {
@@ -38,7 +42,7 @@ pub(super) struct Survey {
     pub(super) structs: usize,
     /// Whether there is a subdocument among those whose places are known.
     pub(super) has_subdocuments: bool,
-    sections: Vec<Section>,
+    sections: Sections,
 }
 
 /// Why an update is not taken in.
@@ -87,7 +91,7 @@ impl Nesting {
             level_max,
             update,
             places: HashMap::new(),
-            sections: Vec::new(),
+            sections: Sections::new(),
             has_subdocuments: false,
         };
         let structs = walk.list_sections()?;
@@ -114,12 +118,20 @@ impl Nesting {
 
     /// How many bytes this takes up.
     pub(super) fn bytes(&self) -> usize {
-        let runs = self.clients.values().map(Vec::capacity).sum::<usize>();
+        let spilled = self.clients.values().filter(|runs| runs.spilled());
+        let runs: usize = spilled.map(Runs::capacity).sum();
         runs * size_of::<Run>() + self.clients.capacity() * size_of::<(u64, Runs)>()
     }
 
     fn run(&self, id: Id) -> Option<Run> {
         find(self.clients.get(&id.client)?, id.clock)
+    }
+}
+
+impl Survey {
+    /// Whether the places of all structs are known.
+    pub(super) fn is_complete(&self) -> bool {
+        self.sections.iter().all(|section| section.left == 0)
     }
 }
 
@@ -136,9 +148,9 @@ struct Walk<'a, H> {
     here: &'a H,
     level_max: u16,
     update: &'a [u8],
-    /// The place of each client's section.
+    /// The place of each client's section, where there are more than a few.
     places: HashMap<u64, usize>,
-    sections: Vec<Section>,
+    sections: Sections,
     has_subdocuments: bool,
 }
 
@@ -163,7 +175,9 @@ impl<H: Here> Walk<'_, H> {
                 client,
                 clock,
             } = Header::read(&mut cursor)?;
-            self.places.insert(client, self.sections.len());
+            if count > SECTIONS_FEW {
+                self.places.insert(client, self.sections.len());
+            }
             self.sections.push(Section {
                 client,
                 clock,
@@ -183,7 +197,7 @@ impl<H: Here> Walk<'_, H> {
 
     /// Finds the levels of a section's items, and before those of others on which they depend.
     fn resolve(&mut self, index: usize) -> Result<(), Refusal> {
-        let mut stack = vec![(index, u32::MAX)];
+        let mut stack: SmallVec<[_; 2]> = smallvec![(index, u32::MAX)];
         self.sections[index].entered = true;
         while let Some((index, until)) = stack.last().copied() {
             match self.advance(index, until)? {
@@ -272,15 +286,24 @@ impl<H: Here> Walk<'_, H> {
         if id.clock < self.here.clock(id.client) {
             return Known::Yes(self.nesting.run(id));
         }
-        let Some(index) = self.places.get(&id.client) else {
+        let Some(index) = self.place(id.client) else {
             return Known::No;
         };
-        let section = &self.sections[*index];
+        let section = &self.sections[index];
         match id.clock {
             clock if clock < section.clock => Known::Yes(find(&section.runs, clock)),
             _ if section.stuck || section.left == 0 => Known::No,
-            _ => Known::Later(*index),
+            _ => Known::Later(index),
         }
+    }
+
+    /// Where a client's section is; the last, should it have several.
+    fn place(&self, client: u64) -> Option<usize> {
+        if self.places.is_empty() {
+            let is_its = |section: &Section| section.client == client;
+            return self.sections.iter().rposition(is_its);
+        }
+        self.places.get(&client).copied()
     }
 }
 
@@ -317,3 +340,6 @@ fn find(runs: &Runs, clock: u32) -> Option<Run> {
     let run = runs[after.checked_sub(1)?];
     (clock < run.end).then_some(run)
 }
+
+/// So many sections are looked through for that of a client; among more it is found by its number.
+const SECTIONS_FEW: u32 = 8;
