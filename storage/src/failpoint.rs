@@ -20,6 +20,8 @@ pub enum Failpoint {
     BeforeCommit,
     /// The commit is done, and nobody knows.
     Committed,
+    /// A step of filing is committed: changes stand in two places, or have gone from the first.
+    ChangesFiled,
     /// The session has heard of the commit, and said nothing.
     CommitHeard,
     /// An acknowledgement waits to be written.
@@ -34,7 +36,7 @@ pub enum Failpoint {
 
 impl Failpoint {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::FrameReceived,
         Self::FrameChecked,
         Self::EditIntegrated,
@@ -42,6 +44,7 @@ impl Failpoint {
         Self::BeforeAppend,
         Self::BeforeCommit,
         Self::Committed,
+        Self::ChangesFiled,
         Self::CommitHeard,
         Self::AckQueued,
         Self::BeforeSnapshot,

@@ -3,7 +3,7 @@
 use engine::{DocumentKey, Dot, Hlc, Kind, Order, ReplicaId, Snapshot, StoredChange, VectorClock};
 
 use super::*;
-use crate::store::{Place, Store, StoreError, TimelinePage};
+use crate::store::{DocumentQuery, Place, Store, StoreError, TimelinePage};
 
 /// Pages of every size, forward, make up the whole timeline.
 pub async fn the_timeline_pages_forward_without_gaps(store: &dyn Store) {
@@ -81,6 +81,66 @@ pub async fn a_change_is_found_by_dot_index_and_time(store: &dyn Store) {
     }
     let last = Ok(Some(all[22].order));
     assert_eq!(find(Place::WallMs(u64::MAX)).await, last);
+}
+
+/// As soon as an append has returned, every kind of reading knows its change, and knows it once.
+pub async fn every_kind_of_reading_sees_a_change_at_once(store: &dyn Store) {
+    let (one, two) = two_replicas(store).await;
+    let (notes, other) = (document("notes"), document("other"));
+    for counter in 1..=12 {
+        for replica in [one, two] {
+            append(store, &other, vec![change(&other, replica, counter)]).await;
+            append(store, &notes, vec![change(&notes, replica, counter)]).await;
+            let seen = everything_about(store, &notes, change(&notes, replica, counter)).await;
+            let expected = (1..=counter).flat_map(|it| [(one, it), (two, it)]);
+            let expected = expected.filter(|it| *it != (two, counter) || replica == two);
+            let expected = expected.map(|(replica, it)| change(&notes, replica, it));
+            assert_eq!(plain(&seen), expected.collect::<Vec<_>>());
+        }
+    }
+}
+
+/// All changes of a document, of which `last` is the last, after every other kind of reading has agreed.
+async fn everything_about(
+    store: &dyn Store,
+    document: &DocumentKey,
+    last: Change,
+) -> Vec<StoredChange> {
+    let past = store.load(document.clone()).await.unwrap();
+    let all = past.changes;
+    let end = all.last().unwrap().clone();
+    assert_eq!((&end.change, past.damaged), (&last, 0));
+    let until = store.load_until(document.clone(), end.order).await.unwrap();
+    assert_eq!((&until.changes, &until.heads), (&all, &past.heads));
+    let backwards = TimelinePage::Before(None, 100);
+    let mut backwards = store.timeline(document.clone(), backwards).await.unwrap();
+    backwards.reverse();
+    let forwards = TimelinePage::After(Order(0), 100);
+    let forwards = store.timeline(document.clone(), forwards).await.unwrap();
+    assert_eq!((&backwards, &forwards), (&all, &all));
+    let counters = 1..=last.dot.counter;
+    let lane = store.lane(document.clone(), last.dot.replica, counters);
+    let lane = lane.await.unwrap();
+    assert_eq!(lane.len() as u64, last.dot.counter);
+    for place in [
+        Place::Dot(last.dot),
+        Place::Index(all.len() as u64),
+        Place::WallMs(last.hlc.wall_ms()),
+    ] {
+        let found = store.find(document.clone(), place).await.unwrap();
+        assert_eq!(found, Some(end.order), "{place:?}");
+    }
+    let described = store.describe(document.clone()).await.unwrap().unwrap();
+    assert_eq!(described.clock, past.heads);
+    assert_eq!(described.changed_ms, Some(last.hlc.wall_ms()));
+    let query = DocumentQuery {
+        workspace: document.workspace().to_owned(),
+        prefix: document.name().to_owned(),
+        limit: 1,
+        ..DocumentQuery::default()
+    };
+    assert_eq!(store.documents(query).await.unwrap(), [described]);
+    all
 }
 
 /// Loading gives the newest snapshot and exactly the changes that it does not cover.

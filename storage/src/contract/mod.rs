@@ -42,6 +42,7 @@ macro_rules! store_contract {
             the_timeline_pages_forward_without_gaps
             the_timeline_pages_backward_without_gaps
             a_change_is_found_by_dot_index_and_time
+            every_kind_of_reading_sees_a_change_at_once
             a_snapshot_stands_for_what_it_covers
             looking_back_takes_the_newest_snapshot_within
             old_snapshots_go_and_the_newest_two_stay

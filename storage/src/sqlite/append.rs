@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use engine::{Author, Change, DocumentKey, Dot, Kind, Order, ReplicaId, StoredChange};
 
+use sqlx::sqlite::SqliteRow;
+
 use super::batch::{Batch, Query, Stop};
 use super::cache::Orders;
 use super::rows::{self, change_checksum, signed};
@@ -62,18 +64,32 @@ impl Batch<'_> {
     async fn same_as_stored(&mut self, id: Option<i64>, change: &Change) -> Result<(), Stop> {
         // The one that it repeats may be of this very batch.
         self.insert_pending().await?;
-        let row = sqlx::query(sql::CHANGE)
-            .bind(id)
-            .bind(change.dot.replica.0)
-            .bind(signed(change.dot.counter))
-            .fetch_optional(self.database().await?)
-            .await?;
+        let row = match id {
+            Some(id) => self.stored(id, change.dot).await?,
+            None => None,
+        };
         let stored = row.map(|row| rows::change(&row, &change.document));
         match stored {
             Some(Ok(StoredChange { change: stored, .. })) => same(&stored, change),
             // A damaged row can not vouch for being the same.
             _ => Err(StoreError::DotReused(change.dot).into()),
         }
+    }
+
+    /// The row of a change, wherever it stands.
+    async fn stored(&mut self, document: i64, dot: Dot) -> Result<Option<SqliteRow>, Stop> {
+        let filed = sqlx::query(sql::FILED)
+            .bind(document)
+            .bind(dot.replica.0)
+            .bind(signed(dot.counter))
+            .fetch_optional(self.database().await?)
+            .await?;
+        let arrived = self.cache.arrivals.order(document, dot);
+        let Some(order) = arrived.filter(|_| filed.is_none()) else {
+            return Ok(filed);
+        };
+        let arrived = sqlx::query(sql::ARRIVED).bind(order);
+        Ok(arrived.fetch_optional(self.database().await?).await?)
     }
 
     /// The highest counter of a lane, pending changes included; 0 if it is empty.
@@ -84,15 +100,23 @@ impl Batch<'_> {
         if let Some(&head) = known.heads.get(&replica) {
             return Ok(head);
         }
-        let head: Option<i64> = sqlx::query_scalar(sql::HEAD)
-            .bind(known.id)
-            .bind(replica.0)
-            .fetch_one(self.database().await?)
-            .await?;
-        let head = head.unwrap_or(0).cast_unsigned();
+        let id = known.id;
+        let head = match self.cache.arrivals.head(id, replica) {
+            Some(head) => head,
+            None => self.filed_head(id, replica).await?,
+        };
         self.cache
             .note_heads(document, BTreeMap::from([(replica, head)]));
         Ok(head)
+    }
+
+    async fn filed_head(&mut self, document: i64, replica: ReplicaId) -> Result<u64, Stop> {
+        let head: Option<i64> = sqlx::query_scalar(sql::FILED_HEAD)
+            .bind(document)
+            .bind(replica.0)
+            .fetch_one(self.database().await?)
+            .await?;
+        Ok(head.unwrap_or(0).cast_unsigned())
     }
 
     /// Inserts what is pending, in the order in which it was taken.
@@ -107,6 +131,7 @@ impl Batch<'_> {
             while let Some((rows, after)) = rest.split_at_checked(insert.rows) {
                 self.database().await?;
                 self.run(bound(&insert.sql, rows, order)).await?;
+                self.note_arrivals(rows, order);
                 order += insert.rows as u64;
                 rest = after;
             }
@@ -114,7 +139,7 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Begins, inserts what is pending and commits, all in one hop: if that is all there is to do, and little.
+    /// Inserts what is pending in a statement that is a transaction of its own: if that is all there is to do, and little.
     pub(super) async fn commit_at_once(&mut self) -> Result<bool, sqlx::Error> {
         let few = self.pending.len().checked_sub(1);
         let Some(sql) = few.and_then(|few| sql::COMMIT_CHANGES.get(few)) else {
@@ -128,7 +153,14 @@ impl Batch<'_> {
         };
         let pending = std::mem::take(&mut self.pending);
         self.run(bound(sql, &pending, first)).await?;
+        self.note_arrivals(&pending, first);
         Ok(true)
+    }
+
+    fn note_arrivals(&mut self, rows: &[(i64, Change)], first: u64) {
+        for ((document, change), order) in rows.iter().zip(first..) {
+            self.cache.arrivals.note(*document, change, signed(order));
+        }
     }
 
     /// Takes the next places in the timeline and gives the first of them. When those that were set aside do not suffice,

@@ -3,8 +3,8 @@
 //!
 //! A request is refused on what is stored and on what the batch has taken before it; a refusal leaves nothing behind and
 //! the others go on. Every statement costs a hop to the connection's own thread, so the [`Cache`] answers what it can, the
-//! transaction begins only where the database is asked, and a few changes that are all there is to do are begun, inserted
-//! and committed in one hop.
+//! transaction begins only where the database is asked, and a few changes that are all there is to do are a statement
+//! that commits by itself.
 
 use std::collections::VecDeque;
 use std::time::{SystemTime, UNIX_EPOCH};

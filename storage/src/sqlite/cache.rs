@@ -6,6 +6,7 @@ use engine::{DocumentKey, Kind, ReplicaId};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
+use super::arrivals::Arrivals;
 use super::{rows, sql};
 use crate::store::StoreError;
 
@@ -15,6 +16,7 @@ pub(super) struct Cache {
     documents: HashMap<DocumentKey, Known>,
     /// Places in the timeline that no change has yet.
     pub(super) orders: Orders,
+    pub(super) arrivals: Arrivals,
 }
 
 /// Places in the timeline that were set aside, in a transaction that has been committed or is under way.
@@ -35,6 +37,14 @@ pub(super) struct Known {
 }
 
 impl Cache {
+    /// What the database alone tells.
+    pub(super) async fn read(connection: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            arrivals: Arrivals::read(connection).await?,
+            ..Self::default()
+        })
+    }
+
     /// To be called between transactions only: within one, the cache knows of rows that are not inserted yet.
     pub(super) fn forget_if_large(&mut self) {
         if self.documents.len() >= CACHED_DOCUMENTS {

@@ -33,7 +33,10 @@ impl Batch<'_> {
 
     /// The order of a change that must be stored.
     async fn order(&mut self, document: i64, dot: Dot) -> Result<i64, Stop> {
-        sqlx::query_scalar(sql::ORDER_OF)
+        if let Some(order) = self.cache.arrivals.order(document, dot) {
+            return Ok(order);
+        }
+        sqlx::query_scalar(sql::FILED_ORDER)
             .bind(document)
             .bind(dot.replica.0)
             .bind(signed(dot.counter))

@@ -2,18 +2,22 @@
 //!
 //! `open` is the way in and proves the settings on which durability rests. `writer` is the one task that writes, at its `pace`, `batch` a
 //! transaction of it, with `known`, `append`, `keep` and `quarantine` for documents, changes, snapshots and what is kept
-//! out. `read` runs beside the writer and never waits for it. `rows` turns rows into values and refuses damaged ones; `sql` has the statements. The
+//! out. A change stands in `arrivals` first and under its document after `filing`. `read` and `past` run beside the writer, never wait for it, and find a change in either place. `rows` turns rows into values and refuses damaged ones; `sql` has the statements. The
 //! tables are explained in `migrations/sqlite`.
 
 mod append;
+mod arrivals;
 mod batch;
 mod cache;
 mod damage;
 mod failure;
+mod filing;
 mod keep;
 mod known;
+mod latest;
 mod open;
 mod pace;
+mod past;
 mod quarantine;
 mod read;
 mod request;
@@ -90,10 +94,11 @@ impl SqliteStore {
         let mut connection = options.connect().await?;
         open::migrate(&mut connection, path).await?;
         options.arm(&mut connection).await?;
+        let cache = options.read_cache(&mut connection).await?;
         let pool = open::open_readers(path).await?;
         Ok(Self {
             readers: Readers::new(pool),
-            writer: Some(Writer::start(connection, options)),
+            writer: Some(Writer::start(connection, cache, options)),
         })
     }
 

@@ -15,7 +15,9 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Row, SqliteConnection};
 use thiserror::Error;
 
+use super::cache::Cache;
 use super::failure::{SQLITE_ERROR, code};
+use super::filing::Habit;
 
 /// Why a database was not opened.
 #[derive(Debug, Error)]
@@ -97,6 +99,7 @@ pub enum OpenError {
 pub(super) struct WriteOptions {
     path: PathBuf,
     connect: SqliteConnectOptions,
+    habit: Habit,
 }
 
 impl WriteOptions {
@@ -112,7 +115,20 @@ impl WriteOptions {
         Self {
             path: path.to_owned(),
             connect,
+            habit: Habit::default(),
         }
+    }
+
+    /// When changes are filed.
+    pub(super) fn habit(&self) -> Habit {
+        self.habit
+    }
+
+    /// Files changes at another time than one would.
+    #[cfg(test)]
+    pub(super) fn file_by(mut self, habit: Habit) -> Self {
+        self.habit = habit;
+        self
     }
 
     /// Sets the most pages that the database may have, as if the disk ended there.
@@ -130,6 +146,14 @@ impl WriteOptions {
         self.read_back(&mut connection, "PRAGMA synchronous", SYNCHRONOUS_FULL)
             .await?;
         Ok(connection)
+    }
+
+    /// What the writer is to know of the database from the beginning.
+    pub(super) async fn read_cache(
+        &self,
+        connection: &mut SqliteConnection,
+    ) -> Result<Cache, OpenError> {
+        Cache::read(connection).await.map_err(|e| self.failed(e))
     }
 
     /// Reaches the failpoint before each commit from now on: all is written by then, however many statements it took.

@@ -1,22 +1,21 @@
 //! Reading: every query that asks and does not write. All of them run on read connections, beside the writer, and each
-//! sees the log as it stood when it began.
+//! sees the log as it stood when it began, what is filed and what has arrived.
 //!
 //! No query here passes over a document's changes to find their heads. Heads come from a skip scan: one step into the
-//! primary key for each lane, by a recursive query.
+//! primary key for each lane, by a recursive query. The arrivals are passed over as often as need be: they are bounded.
 
 use std::ops::RangeInclusive;
 
-use engine::{
-    DocumentKey, Dot, Kind, Order, PayloadHash, ReplicaId, Snapshot, StoredChange, VectorClock,
-};
+use engine::{DocumentKey, Kind, Order, PayloadHash, ReplicaId, Snapshot, StoredChange};
 use futures_util::TryStreamExt;
 use futures_util::stream::BoxStream;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{Row, SqliteConnection};
+use sqlx::{Sqlite, Transaction};
 
-use super::cache::Known;
 use super::damage::DamageLog;
 use super::failure::store_error;
+use super::latest::Latest;
+use super::past::past;
 use super::quarantine;
 use super::rows;
 use super::sql;
@@ -61,41 +60,13 @@ impl Readers {
     }
 
     async fn past(&self, document: &DocumentKey, until: Option<Order>) -> Result<Past, StoreError> {
-        // One transaction, so that heads, snapshot and changes are of the same moment.
-        let mut reading = self.pool.begin().await.map_err(|e| store_error(&e))?;
-        let quarantined = quarantine::hashes(&mut reading, document)
-            .await
-            .map_err(|e| store_error(&e))?;
-        let Some(known) = known(&mut reading, document).await? else {
-            return Ok(Past {
-                quarantined,
-                ..Past::default()
-            });
-        };
-        let heads = heads(&mut reading, known.id)
-            .await
-            .map_err(|e| store_error(&e))?;
-        let mut past = Past {
-            kind: Some(known.kind),
-            deleted: known.deleted,
-            quarantined,
-            ..Past::default()
-        };
-        if known.deleted && until.is_none() {
-            past.heads = heads;
-            return Ok(past);
-        }
-        let gathering = Gathering {
-            readers: self,
-            document,
-            known: &known,
-            until: until.map_or(i64::MAX, |order| saturated(order.0)),
-        };
-        gathering
-            .fill(&mut reading, &heads, &mut past)
-            .await
-            .map_err(|e| store_error(&e))?;
-        Ok(past)
+        let mut reading = self.begin().await?;
+        past(&mut reading, document, until, &self.damage).await
+    }
+
+    /// A transaction, so that all that is read in it is of the same moment.
+    async fn begin(&self) -> Result<Transaction<'_, Sqlite>, StoreError> {
+        self.pool.begin().await.map_err(|e| store_error(&e))
     }
 
     /// A document's description.
@@ -103,14 +74,21 @@ impl Readers {
         &self,
         document: &DocumentKey,
     ) -> Result<Option<Description>, StoreError> {
-        sqlx::query(sql::DESCRIBE)
+        let mut reading = self.begin().await?;
+        let row = sqlx::query(sql::DESCRIBE_FILED)
             .bind(document.workspace())
             .bind(document.name())
-            .fetch_optional(&self.pool)
+            .fetch_optional(&mut *reading)
             .await
+            .map_err(|e| store_error(&e))?;
+        let Some(row) = row else { return Ok(None) };
+        let mut description = rows::description(&row)?;
+        let id = rows::document_id(&row)?;
+        let latest = Latest::of(&mut reading, id).await;
+        latest
             .map_err(|e| store_error(&e))?
-            .map(|row| rows::description(&row))
-            .transpose()
+            .add(id, &mut description);
+        Ok(Some(description))
     }
 
     /// The workspaces that hold documents.
@@ -134,19 +112,25 @@ impl Readers {
         // No UTF-8 has a byte 0xff, so this is after every name with the prefix, and before all others that follow it.
         let mut beyond = query.prefix.clone().into_bytes();
         beyond.push(0xff);
-        let mut rows = sqlx::query(sql::DOCUMENTS)
+        let mut reading = self.begin().await?;
+        let latest = Latest::of_all(&mut reading).await;
+        let latest = latest.map_err(|e| store_error(&e))?;
+        let mut rows = sqlx::query(sql::DOCUMENTS_FILED)
             .bind(&query.workspace)
             .bind(&query.prefix)
             .bind(beyond)
             .bind(query.after.as_deref().unwrap_or(""))
-            .fetch(&self.pool);
+            .fetch(&mut *reading);
         let mut page = Vec::new();
         while page.len() < query.limit
             && let Some(row) = rows.try_next().await.map_err(|e| store_error(&e))?
         {
-            match rows::description(&row) {
-                Ok(description) => page.push(description),
-                Err(_) => {
+            match (rows::description(&row), rows::document_id(&row)) {
+                (Ok(mut description), Ok(id)) => {
+                    latest.add(id, &mut description);
+                    page.push(description);
+                }
+                _ => {
                     tracing::error!(workspace = ?query.workspace, "row of a document can not be read");
                 }
             }
@@ -202,17 +186,20 @@ impl Readers {
         document: &DocumentKey,
         place: Place,
     ) -> Result<Option<Order>, StoreError> {
-        let query = match place {
-            Place::Dot(dot) => sqlx::query_scalar(sql::FIND_DOT)
-                .bind(saturated(dot.counter))
-                .bind(dot.replica.0),
+        let (sql, number, replica) = match place {
+            Place::Dot(dot) => (sql::FIND_DOT, saturated(dot.counter), Some(dot.replica.0)),
             Place::Index(0) => return Ok(None),
-            Place::Index(index) => sqlx::query_scalar(sql::FIND_INDEX).bind(saturated(index - 1)),
-            Place::WallMs(wall_ms) => sqlx::query_scalar(sql::FIND_WALL).bind(last_hlc(wall_ms)),
+            Place::Index(index) => (sql::FIND_INDEX, saturated(index - 1), None),
+            Place::WallMs(wall_ms) => (sql::FIND_WALL, last_hlc(wall_ms), None),
         };
-        let order: Option<i64> = query
+        let mut query = sqlx::query_scalar(sql)
             .bind(document.workspace())
             .bind(document.name())
+            .bind(number);
+        if let Some(replica) = replica {
+            query = query.bind(replica);
+        }
+        let order: Option<i64> = query
             .fetch_optional(&self.pool)
             .await
             .map_err(|e| store_error(&e))?;
@@ -271,118 +258,8 @@ impl Readers {
     }
 }
 
-/// One document's past being put together.
-struct Gathering<'a> {
-    readers: &'a Readers,
-    document: &'a DocumentKey,
-    known: &'a Known,
-    until: i64,
-}
-
-impl Gathering<'_> {
-    async fn fill(
-        &self,
-        reading: &mut SqliteConnection,
-        heads: &VectorClock,
-        past: &mut Past,
-    ) -> Result<(), sqlx::Error> {
-        self.find_snapshot(reading, heads, past).await?;
-        let covered = past.snapshot.as_ref().map(|it| it.clock.clone());
-        let covered = covered.unwrap_or_default();
-        past.heads = covered.clone();
-        for head in heads.heads().filter(|head| !covered.contains(*head)) {
-            self.read_lane(reading, head.replica, covered.get(head.replica), past)
-                .await?;
-        }
-        past.changes.sort_unstable_by_key(|change| change.order);
-        Ok(())
-    }
-
-    /// The newest snapshot that is whole, is not quarantined and covers nothing that the log has lost.
-    async fn find_snapshot(
-        &self,
-        reading: &mut SqliteConnection,
-        heads: &VectorClock,
-        past: &mut Past,
-    ) -> Result<(), sqlx::Error> {
-        let mut rows = sqlx::query(sql::SNAPSHOTS)
-            .bind(self.known.id)
-            .bind(self.until)
-            .fetch(reading);
-        while let Some(row) = rows.try_next().await? {
-            let found = rows::snapshot(&row, self.document, self.known.kind)
-                .filter(|snapshot| heads.dominates(&snapshot.clock));
-            if let Some(snapshot) = found {
-                if past.quarantines(&snapshot) {
-                    continue;
-                }
-                past.snapshot = Some(snapshot);
-                return Ok(());
-            }
-            past.damaged += 1;
-            let id: i64 = row.try_get(3)?;
-            self.readers.damage.report_snapshot(self.document, id);
-        }
-        Ok(())
-    }
-
-    /// Orders grow along a lane, so the first change beyond the last order wanted ends it.
-    async fn read_lane(
-        &self,
-        reading: &mut SqliteConnection,
-        replica: ReplicaId,
-        covered: u64,
-        past: &mut Past,
-    ) -> Result<(), sqlx::Error> {
-        let mut rows = sqlx::query(sql::LANE_AFTER)
-            .bind(self.known.id)
-            .bind(replica.0)
-            .bind(saturated(covered))
-            .fetch(reading);
-        while let Some(row) = rows.try_next().await? {
-            let (counter, order): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
-            if order > self.until {
-                break;
-            }
-            past.heads
-                .observe(Dot::new(replica, counter.cast_unsigned()));
-            match rows::change(&row, self.document) {
-                Ok(change) => past.changes.push(change),
-                Err(damage) => {
-                    past.damaged += 1;
-                    self.readers.damage.report(self.document, damage);
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-async fn known(
-    reading: &mut SqliteConnection,
-    document: &DocumentKey,
-) -> Result<Option<Known>, StoreError> {
-    let row = sqlx::query(sql::KNOWN)
-        .bind(document.workspace())
-        .bind(document.name())
-        .fetch_optional(reading)
-        .await
-        .map_err(|e| store_error(&e))?;
-    row.as_ref().map(Known::read).transpose()
-}
-
-async fn heads(reading: &mut SqliteConnection, document: i64) -> Result<VectorClock, sqlx::Error> {
-    let heads: Vec<(u32, i64)> = sqlx::query_as(sql::HEADS)
-        .bind(document)
-        .fetch_all(reading)
-        .await?;
-    let head =
-        |(replica, counter): (u32, i64)| Dot::new(ReplicaId(replica), counter.cast_unsigned());
-    Ok(heads.into_iter().map(head).collect())
-}
-
 /// A bound of a range: numbers that SQLite does not have stand for the highest that it has, which no row reaches.
-fn saturated(number: u64) -> i64 {
+pub(super) fn saturated(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 

@@ -70,7 +70,7 @@ pub(super) fn snapshot(row: &SqliteRow, document: &DocumentKey, kind: Kind) -> O
 }
 
 /// Reads a description whose columns are workspace, name, kind, created_ms, deleted_ms, the timestamp of the last change
-/// and the heads, as dots with commas between.
+/// and the heads, as dots with commas between; then the document's number.
 pub(super) fn description(row: &SqliteRow) -> Result<Description, StoreError> {
     let described = || {
         let heads: Option<&str> = row.try_get(6).ok()?;
@@ -84,6 +84,11 @@ pub(super) fn description(row: &SqliteRow) -> Result<Description, StoreError> {
         })
     };
     described().ok_or_else(damaged_document)
+}
+
+/// Reads the number of the document that a description is of.
+pub(super) fn document_id(row: &SqliteRow) -> Result<i64, StoreError> {
+    row.try_get(7).map_err(|_| damaged_document())
 }
 
 /// Reads a kind's word.

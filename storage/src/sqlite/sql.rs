@@ -9,9 +9,45 @@ macro_rules! change_columns {
     };
 }
 
+/// The document of a workspace `$w` and a name `$n`.
+macro_rules! document {
+    ($w:literal, $n:literal) => {
+        concat!(
+            "document = (SELECT id FROM documents WHERE workspace = ",
+            $w,
+            " AND name = ",
+            $n,
+            ") "
+        )
+    };
+}
+
+/// Of the arrivals `a`, those that are not filed. One that is stands in both places until it is removed here.
+macro_rules! unfiled {
+    () => {
+        " NOT EXISTS (SELECT 1 FROM changes c WHERE c.document = a.document
+            AND c.replica = a.replica AND c.counter = a.counter) "
+    };
+}
+
+/// Changes of the document that `?1` and `?2` name, from both places, which SQLite merges as it reads them.
 macro_rules! select_changes {
-    ($which:literal) => {
-        concat!("SELECT ", change_columns!(), " FROM changes WHERE ", $which)
+    ($which:literal, $order:literal) => {
+        concat!(
+            "SELECT ",
+            change_columns!(),
+            " FROM changes WHERE ",
+            document!("?1", "?2"),
+            $which,
+            " UNION ALL SELECT ",
+            change_columns!(),
+            " FROM arrivals a WHERE ",
+            document!("?1", "?2"),
+            $which,
+            " AND",
+            unfiled!(),
+            $order
+        )
     };
 }
 
@@ -37,16 +73,27 @@ macro_rules! heads {
     };
 }
 
-macro_rules! describe {
+macro_rules! describe_filed {
     ($which:literal) => {
         concat!(
             "SELECT workspace, name, kind, created_ms, deleted_ms,
                 (SELECT c.hlc FROM changes c WHERE c.document = d.id ORDER BY c.ord DESC LIMIT 1),
                 (",
             heads!("d.id"),
-            " SELECT group_concat(replica || '.' || counter) FROM head)
+            " SELECT group_concat(replica || '.' || counter) FROM head), id
             FROM documents d WHERE ",
             $which
+        )
+    };
+}
+
+/// The last change of each lane among the arrivals.
+macro_rules! latest_arrivals {
+    ($which:literal) => {
+        concat!(
+            "SELECT document, replica, max(counter), ord, hlc FROM arrivals ",
+            $which,
+            " GROUP BY document, replica"
         )
     };
 }
@@ -54,59 +101,117 @@ macro_rules! describe {
 pub(super) const KNOWN: &str =
     "SELECT id, kind, deleted_ms IS NOT NULL FROM documents WHERE workspace = ?1 AND name = ?2";
 
-pub(super) const HEADS: &str = concat!(heads!("?1"), " SELECT replica, counter FROM head");
+pub(super) const FILED_HEADS: &str = concat!(heads!("?1"), " SELECT replica, counter FROM head");
 
-pub(super) const HEAD: &str =
+pub(super) const FILED_HEAD: &str =
     "SELECT max(counter) FROM changes WHERE document = ?1 AND replica = ?2";
 
-pub(super) const DESCRIBE: &str = describe!("workspace = ?1 AND name = ?2");
+pub(super) const DESCRIBE_FILED: &str = describe_filed!("workspace = ?1 AND name = ?2");
 
-pub(super) const DOCUMENTS: &str = describe!(
+pub(super) const DOCUMENTS_FILED: &str = describe_filed!(
     "workspace = ?1 AND name >= ?2 AND name < CAST(?3 AS TEXT) AND name > ?4
     AND deleted_ms IS NULL ORDER BY name"
 );
+
+pub(super) const LATEST_ARRIVALS: &str = latest_arrivals!("");
+
+pub(super) const LATEST_ARRIVALS_OF: &str = latest_arrivals!("WHERE document = ?1");
 
 pub(super) const WORKSPACES: &str =
     "SELECT workspace, count(*) FROM documents WHERE deleted_ms IS NULL
     GROUP BY workspace ORDER BY workspace";
 
-pub(super) const CHANGE: &str = select_changes!("document = ?1 AND replica = ?2 AND counter = ?3");
+pub(super) const FILED: &str = concat!(
+    "SELECT ",
+    change_columns!(),
+    " FROM changes WHERE document = ?1 AND replica = ?2 AND counter = ?3"
+);
 
-pub(super) const LANE_AFTER: &str =
-    select_changes!("document = ?1 AND replica = ?2 AND counter > ?3 ORDER BY counter");
+pub(super) const ARRIVED: &str = concat!(
+    "SELECT ",
+    change_columns!(),
+    " FROM arrivals WHERE ord = ?1"
+);
+
+pub(super) const FILED_LANE_AFTER: &str = concat!(
+    "SELECT ",
+    change_columns!(),
+    " FROM changes WHERE document = ?1 AND replica = ?2 AND counter > ?3 ORDER BY counter"
+);
+
+pub(super) const UNFILED: &str = concat!(
+    "SELECT ",
+    change_columns!(),
+    " FROM arrivals a WHERE document = ?1 AND",
+    unfiled!(),
+    "ORDER BY ord"
+);
 
 pub(super) const LANE: &str = select_changes!(
-    "document = (SELECT id FROM documents WHERE workspace = ?1 AND name = ?2)
-    AND replica = ?3 AND counter BETWEEN ?4 AND ?5 ORDER BY counter"
+    "AND replica = ?3 AND counter BETWEEN ?4 AND ?5",
+    "ORDER BY counter"
 );
 
-pub(super) const TIMELINE_AFTER: &str = select_changes!(
-    "document = (SELECT id FROM documents WHERE workspace = ?1 AND name = ?2)
-    AND ord > ?3 ORDER BY ord"
-);
+pub(super) const TIMELINE_AFTER: &str = select_changes!("AND ord > ?3", "ORDER BY ord");
 
-pub(super) const TIMELINE_BEFORE: &str = select_changes!(
-    "document = (SELECT id FROM documents WHERE workspace = ?1 AND name = ?2)
-    AND ord < ?3 ORDER BY ord DESC"
-);
+pub(super) const TIMELINE_BEFORE: &str = select_changes!("AND ord < ?3", "ORDER BY ord DESC");
 
-pub(super) const ORDER_OF: &str =
+pub(super) const FILED_ORDER: &str =
     "SELECT ord FROM changes WHERE document = ?1 AND replica = ?2 AND counter = ?3";
 
-pub(super) const FIND_DOT: &str = "SELECT ord FROM changes
-    WHERE document = (SELECT id FROM documents WHERE workspace = ?3 AND name = ?4)
-    AND counter = ?1 AND replica = ?2";
+pub(super) const FIND_DOT: &str = concat!(
+    "SELECT ord FROM changes WHERE ",
+    document!("?1", "?2"),
+    "AND counter = ?3 AND replica = ?4 UNION ALL SELECT ord FROM arrivals WHERE ",
+    document!("?1", "?2"),
+    "AND counter = ?3 AND replica = ?4 LIMIT 1"
+);
 
-pub(super) const FIND_INDEX: &str = "SELECT ord FROM changes INDEXED BY changes_by_order
-    WHERE document = (SELECT id FROM documents WHERE workspace = ?2 AND name = ?3)
-    ORDER BY ord LIMIT 1 OFFSET ?1";
+/// Of a document, what is filed comes first in the timeline.
+pub(super) const FIND_INDEX: &str = concat!(
+    "SELECT ord FROM (SELECT ord FROM changes INDEXED BY changes_by_order WHERE ",
+    document!("?1", "?2"),
+    "ORDER BY ord LIMIT 1 OFFSET ?3)
+    UNION ALL SELECT ord FROM (SELECT ord FROM arrivals a WHERE ",
+    document!("?1", "?2"),
+    "AND",
+    unfiled!(),
+    "ORDER BY ord LIMIT 1 OFFSET ?3 -
+        (SELECT count(*) FROM changes INDEXED BY changes_by_order WHERE ",
+    document!("?1", "?2"),
+    ")) LIMIT 1"
+);
 
-/// Goes back from the end of the timeline to the first change that is early enough. The timestamps of a timeline nearly
-/// grow, but where clocks differ they do not, so halving would be wrong. The index holds the timestamp, so even a walk
-/// back through a hundred thousand changes reads no row and takes milliseconds.
-pub(super) const FIND_WALL: &str = "SELECT ord FROM changes INDEXED BY changes_by_order
-    WHERE document = (SELECT id FROM documents WHERE workspace = ?2 AND name = ?3)
-    AND hlc BETWEEN 0 AND ?1 ORDER BY ord DESC LIMIT 1";
+/// Goes back from the end of the timeline, where the arrivals are, to the first change that is early enough. The
+/// timestamps of a timeline nearly grow, but where clocks differ they do not, so halving would be wrong. The index holds
+/// the timestamp, so even a walk back through a hundred thousand changes reads no row and takes milliseconds.
+pub(super) const FIND_WALL: &str = concat!(
+    "SELECT ord FROM (SELECT ord FROM arrivals WHERE ",
+    document!("?1", "?2"),
+    "AND hlc BETWEEN 0 AND ?3 ORDER BY ord DESC LIMIT 1)
+    UNION ALL SELECT ord FROM (SELECT ord FROM changes INDEXED BY changes_by_order WHERE ",
+    document!("?1", "?2"),
+    "AND hlc BETWEEN 0 AND ?3 ORDER BY ord DESC LIMIT 1) LIMIT 1"
+);
+
+pub(super) const ARRIVALS: &str =
+    "SELECT ord, document, replica, counter, length(payload) FROM arrivals ORDER BY ord";
+
+/// Files the changes whose places in the timeline `?1` lists, in the order of the list. What is filed already stays as it
+/// is; a damaged row that names no document can not be filed, and stays.
+pub(super) const FILE: &str = concat!(
+    "INSERT OR IGNORE INTO changes (document, ",
+    change_columns!(),
+    ") SELECT document, ",
+    change_columns!(),
+    " FROM json_each(?1) CROSS JOIN arrivals ON ord = value
+    WHERE document IN (SELECT id FROM documents)"
+);
+
+/// Removes nothing that is not filed, whatever the writer believes.
+pub(super) const REMOVE_FILED: &str = "DELETE FROM arrivals AS a WHERE ord <= ?1
+    AND EXISTS (SELECT 1 FROM changes c WHERE c.document = a.document
+        AND c.replica = a.replica AND c.counter = a.counter)";
 
 pub(super) const SNAPSHOT: &str = "SELECT clock, state, checksum FROM snapshots WHERE id = ?1";
 
@@ -188,16 +293,14 @@ pub(super) static INSERT_CHANGES: LazyLock<Vec<InsertChanges>> = LazyLock::new(|
     [64, 16, 4, 1].map(insert).into()
 });
 
-/// A whole transaction that inserts one change, two, three, and so on.
-pub(super) static COMMIT_CHANGES: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let commit = |rows| format!("BEGIN IMMEDIATE; {}; COMMIT", insert_changes(rows));
-    (1..=COMMITTED_AT_ONCE).map(commit).collect()
-});
+/// Inserts one change, two, three, and so on: a transaction by itself.
+pub(super) static COMMIT_CHANGES: LazyLock<Vec<String>> =
+    LazyLock::new(|| (1..=COMMITTED_AT_ONCE).map(insert_changes).collect());
 
 fn insert_changes(rows: usize) -> String {
     format!(
         concat!(
-            "INSERT INTO changes (document, ",
+            "INSERT INTO arrivals (document, ",
             change_columns!(),
             ") VALUES {}"
         ),

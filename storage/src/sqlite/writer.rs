@@ -3,7 +3,8 @@
 //! It takes every request that waits and carries all of them out in one transaction, so a thousand documents share one
 //! trip to the disk. While one commit is at the disk, the next batch gathers in the inbox; where there are many it gathers
 //! a little longer (`pace`). Answers go out after the commit. One request's refusal leaves its neighbours alone; a failure (a full disk, a lost file) rolls
-//! back and fails the whole batch, and the next one begins with a fresh connection and an empty cache.
+//! back and fails the whole batch, and the next one begins with a fresh connection and an empty cache. Between commits it
+//! files what has arrived (`filing`), a step at a time.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -14,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::batch::Batch;
 use super::cache::Cache;
 use super::failure::store_error;
+use super::filing::Filing;
 use super::open::{OpenError, WriteOptions};
 use super::pace::Pace;
 use super::request::{HeldAnswer, Reply, Request};
@@ -33,15 +35,18 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the writer with a connection; it opens others by `options` when that one fails.
-    pub(super) fn start(connection: SqliteConnection, options: WriteOptions) -> Self {
+    /// Starts the writer with a connection and what is to be known of its database; it opens others by `options` when
+    /// that one fails.
+    pub(super) fn start(connection: SqliteConnection, cache: Cache, options: WriteOptions) -> Self {
         let (sender, inbox) = mpsc::channel(INBOX_REQUESTS);
+        let now = Instant::now();
         let task = Task {
             inbox,
+            filing: Filing::new(options.habit(), now),
             options,
             connection: Some(connection),
-            cache: Cache::default(),
-            pace: Pace::new(Instant::now()),
+            cache,
+            pace: Pace::new(now),
             closers: Vec::new(),
         };
         tokio::spawn(task.run());
@@ -77,21 +82,60 @@ struct Task {
     connection: Option<SqliteConnection>,
     cache: Cache,
     pace: Pace,
+    filing: Filing,
     closers: Vec<oneshot::Sender<()>>,
 }
 
 impl Task {
     async fn run(mut self) {
         let mut waiting = Vec::new();
-        while self.inbox.recv_many(&mut waiting, INBOX_REQUESTS).await > 0 {
+        while self.receive(&mut waiting).await > 0 {
             self.gather(&mut waiting).await;
             let requests = waiting.drain(..).filter_map(|it| self.sort_out(it));
             let requests: VecDeque<_> = requests.collect();
             self.meet(&requests);
             self.pace.note(Instant::now());
             self.commit(requests).await;
+            self.file_if_due().await;
         }
         self.finish().await;
+    }
+
+    /// Waits for requests, and files while there are none. Zero when there will be no more.
+    async fn receive(&mut self, waiting: &mut Vec<Message>) -> usize {
+        loop {
+            let Some(due) = self.filing.due(&self.cache.arrivals) else {
+                return self.inbox.recv_many(waiting, INBOX_REQUESTS).await;
+            };
+            let receiving = self.inbox.recv_many(waiting, INBOX_REQUESTS);
+            if let Ok(received) = tokio::time::timeout_at(due.into(), receiving).await {
+                return received;
+            }
+            self.file().await;
+        }
+    }
+
+    /// A step of filing after each commit, while it is due: it also goes on where requests never cease.
+    async fn file_if_due(&mut self) {
+        let due = self.filing.due(&self.cache.arrivals);
+        if due.is_some_and(|due| due <= Instant::now()) {
+            self.file().await;
+        }
+    }
+
+    async fn file(&mut self) {
+        let Some(mut connection) = self.connection.take() else {
+            return;
+        };
+        let step = self.filing.step(&mut connection, &mut self.cache.arrivals);
+        match step.await {
+            Ok(()) => self.connection = Some(connection),
+            Err(error) => {
+                tracing::error!(%error, "changes were not filed, and stay where they arrived");
+                self.filing.failed(Instant::now());
+                self.forget(connection).await;
+            }
+        }
     }
 
     fn meet(&mut self, requests: &VecDeque<Request>) {
@@ -152,27 +196,41 @@ impl Task {
             Some(connection) => connection,
             None => self.reopen().await.map_err(reopen_error)?,
         };
+        let before = self.cache.arrivals.amount();
         let batch = Batch::new(&mut connection, &mut self.cache, answers);
         match batch.commit(requests).await {
             Ok(()) => {
+                self.filing
+                    .note(before, &self.cache.arrivals, Instant::now());
                 self.connection = Some(connection);
                 Ok(())
             }
             Err(error) => {
-                self.cache = Cache::default();
-                close(connection).await;
+                self.filing.failed(Instant::now());
+                self.forget(connection).await;
                 Err(store_error(&error))
             }
         }
     }
 
-    async fn reopen(&self) -> Result<SqliteConnection, OpenError> {
+    /// Lets go of a connection that failed, and of what was known by it.
+    async fn forget(&mut self, connection: SqliteConnection) {
+        self.cache = Cache::default();
+        close(connection).await;
+    }
+
+    async fn reopen(&mut self) -> Result<SqliteConnection, OpenError> {
         let mut connection = self.options.connect().await?;
         self.options.arm(&mut connection).await?;
+        self.cache = self.options.read_cache(&mut connection).await?;
         Ok(connection)
     }
 
-    async fn finish(self) {
+    /// Files all that is left, since there will be no better time, and closes.
+    async fn finish(mut self) {
+        while self.connection.is_some() && !self.cache.arrivals.is_empty() {
+            self.file().await;
+        }
         if let Some(mut connection) = self.connection {
             self.cache.give_back_orders(&mut connection).await;
             close(connection).await;

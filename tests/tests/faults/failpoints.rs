@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Result, ensure};
 use quire_tests::chance::Chance;
-use quire_tests::server::{binary, faulty_binary};
+use quire_tests::server::{Launch, binary, faulty_binary};
 use quire_tests::trial::{How, Trial};
 use storage::Failpoint;
 
@@ -53,3 +53,15 @@ fn the_binary_that_people_run_has_no_traps() -> Result<()> {
 fn contains(bytes: &[u8], word: &[u8]) -> bool {
     bytes.windows(word.len()).any(|window| window == word)
 }
+
+/// The binary with failpoints files changes a few at a time and all the time, so the kill comes in the middle of that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_when_killed_while_changes_are_filed() -> Result<()> {
+    let mut trial = Trial::begin("killed while filing", 3, 2, Launch::faulty).await?;
+    for round in 0..KILLED_WHILE_FILING_ROUNDS {
+        trial.round(round, How::Killed).await?;
+    }
+    trial.end().await
+}
+
+const KILLED_WHILE_FILING_ROUNDS: u64 = 40;

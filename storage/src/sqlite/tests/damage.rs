@@ -24,79 +24,84 @@ async fn damage_to_any_column_of_a_change_is_noticed() {
         "checksum = checksum + 1",
         "checksum = -1",
     ] {
-        let fixture = Fixture::open().await;
-        let notes = document("notes");
-        let mut expected = fixture.append(&notes, 1, 5).await;
-        let sql = format!("UPDATE changes SET {damage} WHERE counter = 3");
-        fixture.meddle(&sql).await;
-        let past = fixture.load(notes.clone()).await.unwrap();
-        expected.remove(2);
-        let left: Vec<_> = past.changes.into_iter().map(|it| it.change).collect();
-        assert_eq!((left, past.damaged), (expected, 1), "{damage}");
-        assert_eq!(past.heads.get(REPLICA), 5, "{damage}");
+        for fixture in Fixture::both().await {
+            let notes = document("notes");
+            let mut expected = fixture.append(&notes, 1, 5).await;
+            let table = fixture.table;
+            let sql = format!("UPDATE {table} SET {damage} WHERE counter = 3");
+            fixture.meddle(&sql).await;
+            let past = fixture.load(notes.clone()).await.unwrap();
+            expected.remove(2);
+            let left: Vec<_> = past.changes.into_iter().map(|it| it.change).collect();
+            assert_eq!((left, past.damaged), (expected, 1), "{table} {damage}");
+            assert_eq!(past.heads.get(REPLICA), 5, "{table} {damage}");
+        }
     }
 }
 
 #[tokio::test]
 async fn a_row_in_the_wrong_place_is_noticed() {
-    let fixture = Fixture::open().await;
-    let (notes, other) = (document("notes"), document("other"));
-    fixture.append(&notes, 1, 2).await;
-    fixture.append(&other, 1, 1).await;
-    fixture
-        .meddle(
-            "UPDATE changes SET document = (SELECT id FROM documents WHERE name = 'other')
+    for fixture in Fixture::both().await {
+        let (notes, other) = (document("notes"), document("other"));
+        fixture.append(&notes, 1, 2).await;
+        fixture.append(&other, 1, 1).await;
+        fixture
+            .meddle_in_table(
+                "UPDATE {table} SET document = (SELECT id FROM documents WHERE name = 'other')
             WHERE counter = 2",
-        )
-        .await;
-    let past = fixture.load(other).await.unwrap();
-    assert_eq!((past.changes.len(), past.damaged), (1, 1));
-    assert_eq!(past.heads.get(REPLICA), 2);
+            )
+            .await;
+        let past = fixture.load(other).await.unwrap();
+        assert_eq!((past.changes.len(), past.damaged), (1, 1));
+        assert_eq!(past.heads.get(REPLICA), 2);
+    }
 }
 
 #[tokio::test]
 async fn damage_at_the_end_of_a_lane_does_not_free_its_dot() {
-    let fixture = Fixture::open().await;
-    let notes = document("notes");
-    fixture.append(&notes, 1, 3).await;
-    fixture
-        .meddle("UPDATE changes SET payload = x'00' WHERE counter = 3")
-        .await;
-    let past = fixture.load(notes.clone()).await.unwrap();
-    assert_eq!((past.heads.get(REPLICA), past.damaged), (3, 1));
-    let again = vec![change(&notes, REPLICA, 3)];
-    let refused = fixture.store.append(notes.clone(), Kind::Yjs, again).await;
-    assert_eq!(refused, Err(StoreError::DotReused(Dot::new(REPLICA, 3))));
-    fixture.append(&notes, 4, 4).await;
-    let described = fixture.describe(notes).await.unwrap().unwrap();
-    assert_eq!(described.clock.get(REPLICA), 4);
+    for fixture in Fixture::both().await {
+        let notes = document("notes");
+        fixture.append(&notes, 1, 3).await;
+        fixture
+            .meddle_in_table("UPDATE {table} SET payload = x'00' WHERE counter = 3")
+            .await;
+        let past = fixture.load(notes.clone()).await.unwrap();
+        assert_eq!((past.heads.get(REPLICA), past.damaged), (3, 1));
+        let again = vec![change(&notes, REPLICA, 3)];
+        let refused = fixture.store.append(notes.clone(), Kind::Yjs, again).await;
+        assert_eq!(refused, Err(StoreError::DotReused(Dot::new(REPLICA, 3))));
+        fixture.append(&notes, 4, 4).await;
+        let described = fixture.describe(notes).await.unwrap().unwrap();
+        assert_eq!(described.clock.get(REPLICA), 4);
+    }
 }
 
 #[tokio::test]
 async fn damage_leaves_pages_of_the_timeline_full() {
-    let fixture = Fixture::open().await;
-    let notes = document("notes");
-    let expected = fixture.append(&notes, 1, 20).await;
-    fixture
-        .meddle("UPDATE changes SET hlc = 0 WHERE counter BETWEEN 3 AND 9")
-        .await;
-    let counters = async |page| {
-        let page = fixture.timeline(notes.clone(), page).await.unwrap();
-        let counters = page.iter().map(|it| it.change.dot.counter);
-        counters.collect::<Vec<_>>()
-    };
-    assert_eq!(
-        counters(TimelinePage::After(Order(0), 4)).await,
-        [1, 2, 10, 11]
-    );
-    let tenth = expected[9].dot;
-    let tenth = fixture
-        .find(notes.clone(), Place::Dot(tenth))
-        .await
-        .unwrap();
-    assert_eq!(counters(TimelinePage::Before(tenth, 4)).await, [2, 1]);
-    let lane = fixture.lane(notes.clone(), REPLICA, 1..=11).await.unwrap();
-    assert_eq!(lane.len(), 4);
+    for fixture in Fixture::both().await {
+        let notes = document("notes");
+        let expected = fixture.append(&notes, 1, 20).await;
+        fixture
+            .meddle_in_table("UPDATE {table} SET hlc = 0 WHERE counter BETWEEN 3 AND 9")
+            .await;
+        let counters = async |page| {
+            let page = fixture.timeline(notes.clone(), page).await.unwrap();
+            let counters = page.iter().map(|it| it.change.dot.counter);
+            counters.collect::<Vec<_>>()
+        };
+        assert_eq!(
+            counters(TimelinePage::After(Order(0), 4)).await,
+            [1, 2, 10, 11]
+        );
+        let tenth = expected[9].dot;
+        let tenth = fixture
+            .find(notes.clone(), Place::Dot(tenth))
+            .await
+            .unwrap();
+        assert_eq!(counters(TimelinePage::Before(tenth, 4)).await, [2, 1]);
+        let lane = fixture.lane(notes.clone(), REPLICA, 1..=11).await.unwrap();
+        assert_eq!(lane.len(), 4);
+    }
 }
 
 #[tokio::test]
@@ -133,18 +138,19 @@ async fn a_damaged_snapshot_gives_way_to_the_one_before() {
 
 #[tokio::test]
 async fn a_snapshot_of_more_than_the_log_has_is_not_used() {
-    let fixture = Fixture::open().await;
-    let notes = document("notes");
-    fixture.append(&notes, 1, 6).await;
-    let taken = snapshot(&notes, &[Dot::new(REPLICA, 6)], "six");
-    fixture.put_snapshot(taken).await.unwrap();
-    fixture
-        .meddle("DELETE FROM changes WHERE counter > 4")
-        .await;
-    let past = fixture.load(notes).await.unwrap();
-    assert_eq!((past.snapshot, past.damaged), (None, 1));
-    let heads: VectorClock = [Dot::new(REPLICA, 4)].into_iter().collect();
-    assert_eq!((past.changes.len(), past.heads), (4, heads));
+    for fixture in Fixture::both().await {
+        let notes = document("notes");
+        fixture.append(&notes, 1, 6).await;
+        let taken = snapshot(&notes, &[Dot::new(REPLICA, 6)], "six");
+        fixture.put_snapshot(taken).await.unwrap();
+        fixture
+            .meddle_in_table("DELETE FROM {table} WHERE counter > 4")
+            .await;
+        let past = fixture.load(notes).await.unwrap();
+        assert_eq!((past.snapshot, past.damaged), (None, 1));
+        let heads: VectorClock = [Dot::new(REPLICA, 4)].into_iter().collect();
+        assert_eq!((past.changes.len(), past.heads), (4, heads));
+    }
 }
 
 #[tokio::test]

@@ -121,7 +121,7 @@ async fn dropping_the_store_lets_the_writer_finish() {
     let fixture = Fixture::open().await;
     let notes = document("notes");
     let append = fixture.append(&notes, 1, 5).await;
-    let Fixture { store, folder } = fixture;
+    let Fixture { store, folder, .. } = fixture;
     drop(store);
     let store = SqliteStore::open(folder.path()).await.unwrap();
     let past = store.load(notes).await.unwrap();

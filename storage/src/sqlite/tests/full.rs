@@ -106,7 +106,7 @@ async fn a_failed_commit_fails_its_batch_and_not_the_next() {
     let fixture = Fixture::open().await;
     fixture
         .meddle(
-            "CREATE TRIGGER fault BEFORE INSERT ON changes WHEN NEW.counter = 5
+            "CREATE TRIGGER fault BEFORE INSERT ON arrivals WHEN NEW.counter = 5
             BEGIN SELECT RAISE(ABORT, 'fault'); END",
         )
         .await;

@@ -1,5 +1,6 @@
 //! Random operations on a store in memory and one on disk, whose answers must be the same every time. Between some of
-//! them the one on disk is closed and opened again, which nobody may notice.
+//! them the one on disk is closed and opened again, and all the while it files what has arrived, now sooner and now later:
+//! nobody may notice either.
 
 use engine::{DocumentKey, Dot, Hlc, Kind, Order, ReplicaId};
 use proptest::prelude::*;
@@ -7,7 +8,8 @@ use proptest::sample::select;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use super::super::SqliteStore;
+use super::super::filing::Habit;
+use super::open_filing;
 use crate::contract::{change, document, snapshot};
 use crate::memory::MemoryStore;
 use crate::store::{Description, DocumentQuery, Place, Store, StoreError, TimelinePage};
@@ -175,14 +177,18 @@ fn timeless(mut description: Description) -> Description {
     description
 }
 
-async fn compare(operations: Vec<Operation>) {
+fn habits() -> impl Strategy<Value = Habit> {
+    (1..60usize, 1..9usize).prop_map(|(changes, step)| Habit { changes, step })
+}
+
+async fn compare(operations: Vec<Operation>, habit: Habit) {
     let folder = TempDir::new().unwrap();
     let memory = MemoryStore::new();
-    let mut sqlite = SqliteStore::open(folder.path()).await.unwrap();
+    let mut sqlite = open_filing(folder.path(), habit).await;
     for operation in operations {
         if matches!(operation, Operation::Reopen) {
             sqlite.close().await.unwrap();
-            sqlite = SqliteStore::open(folder.path()).await.unwrap();
+            sqlite = open_filing(folder.path(), habit).await;
         }
         let expected = answer(&memory, operation.clone()).await;
         let found = answer(&sqlite, operation.clone()).await;
@@ -194,7 +200,10 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
-    fn memory_and_disk_answer_alike(operations in prop::collection::vec(operations(), 1..120)) {
-        Runtime::new().unwrap().block_on(compare(operations));
+    fn memory_and_disk_answer_alike(
+        operations in prop::collection::vec(operations(), 1..120),
+        habit in habits(),
+    ) {
+        Runtime::new().unwrap().block_on(compare(operations, habit));
     }
 }

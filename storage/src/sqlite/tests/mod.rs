@@ -9,12 +9,15 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, SqliteConnection};
 use tempfile::TempDir;
 
+use super::filing::Habit;
+use super::open::WriteOptions;
 use super::{FILE_NAME, SqliteStore};
 use crate::contract::changes;
 use crate::store::Store;
 
 mod damage;
 mod durable;
+mod filed;
 mod full;
 mod lockstep;
 mod plans;
@@ -23,17 +26,46 @@ mod contract {
     crate::store_contract!(super::Fixture::open().await);
 }
 
+/// The same promises while each change is filed as soon as it has come.
+mod contract_while_filing {
+    crate::store_contract!(super::Fixture::filing(super::AT_ONCE).await);
+}
+
 /// A store in a folder of its own, which goes when the test ends.
 struct Fixture {
     store: SqliteStore,
     folder: TempDir,
+    /// The table in which changes stand once they were appended here.
+    table: &'static str,
 }
 
 impl Fixture {
     async fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(folder.path()).await.unwrap();
-        Self { store, folder }
+        let table = "arrivals";
+        Self {
+            store,
+            folder,
+            table,
+        }
+    }
+
+    /// A store that files by a habit of its own.
+    async fn filing(habit: Habit) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open_filing(folder.path(), habit).await;
+        let table = "changes";
+        Self {
+            store,
+            folder,
+            table,
+        }
+    }
+
+    /// A store whose changes stay where they arrive, and one that files them at once.
+    async fn both() -> [Self; 2] {
+        [Self::open().await, Self::filing(AT_ONCE).await]
     }
 
     fn path(&self) -> &Path {
@@ -47,12 +79,26 @@ impl Fixture {
             .append(document.clone(), Kind::Yjs, changes.clone())
             .await
             .unwrap();
+        if self.table == "changes" {
+            self.all_is_filed().await;
+        }
         changes
+    }
+
+    async fn all_is_filed(&self) {
+        while self.count("SELECT count(*) FROM arrivals").await > 0 {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Does something to the database behind the store's back.
     async fn meddle(&self, sql: &str) {
         meddle(self.path(), sql).await;
+    }
+
+    /// The same, `{table}` being where the changes stand.
+    async fn meddle_in_table(&self, sql: &str) {
+        self.meddle(&sql.replace("{table}", self.table)).await;
     }
 
     async fn count(&self, sql: &'static str) -> i64 {
@@ -68,6 +114,12 @@ impl Deref for Fixture {
     fn deref(&self) -> &SqliteStore {
         &self.store
     }
+}
+
+async fn open_filing(folder: &Path, habit: Habit) -> SqliteStore {
+    let path = folder.join(FILE_NAME);
+    let options = WriteOptions::new(&path).file_by(habit);
+    SqliteStore::open_with(&path, options).await.unwrap()
 }
 
 async fn raw(folder: &Path) -> SqliteConnection {
@@ -86,3 +138,9 @@ async fn meddle(folder: &Path, sql: &str) {
 }
 
 const REPLICA: ReplicaId = ReplicaId(1);
+
+/// Every change is filed after the commit that brought it, in steps as small as they get.
+const AT_ONCE: Habit = Habit {
+    changes: 1,
+    step: 1,
+};
