@@ -6,6 +6,7 @@
 //! that blocks it, and the watchdog lets go of as many as are missing.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 
@@ -65,22 +66,30 @@ impl Drop for Spares {
 }
 
 /// Blocks the thread that this runs on. What waits in that thread's queue is taken over by others, but not what is to run
-/// there next: that is a task which nobody waits for, and to make it so is to wake another thread for the rest.
+/// there next: that is a task which nobody waits for, and to make it so is to wake another thread for the rest. Nor is a
+/// task that has just given way on that thread: so it goes back to work for a moment now and then.
 async fn sit_down(bench: Arc<Bench>) {
-    for _ in 0..2 {
-        tokio::spawn(async {});
+    loop {
+        for _ in 0..2 {
+            tokio::spawn(async {});
+        }
+        if bench.rest() {
+            return;
+        }
+        tokio::task::yield_now().await;
     }
-    bench.rest();
 }
 
 impl Bench {
-    fn rest(&self) {
-        let mut state = self.state();
-        while state.resting <= state.places {
-            let woken = self.changed.wait(state);
-            state = woken.unwrap_or_else(PoisonError::into_inner);
-        }
-        state.resting -= 1;
+    /// Rests for a while. True if there is no place any more.
+    fn rest(&self) -> bool {
+        let state = self.state();
+        let has_place = |state: &mut State| state.resting <= state.places;
+        let woken = self.changed.wait_timeout_while(state, REST, has_place);
+        let (mut state, _) = woken.unwrap_or_else(PoisonError::into_inner);
+        let is_over = state.resting > state.places;
+        state.resting -= usize::from(is_over);
+        is_over
     }
 
     /// A panic elsewhere can not leave the numbers half changed, so a poisoned lock is as good as any.
@@ -88,6 +97,9 @@ impl Bench {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// The longest that a task waits which gave way on a thread that then rested. It takes a few microseconds each time.
+const REST: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {
@@ -121,6 +133,24 @@ mod tests {
             drop(come_back);
             assert!(runtime.block_on(blocked).unwrap().is_err());
             spares.wake(0);
+            assert_eq!(resting(&spares), 1);
+        }
+    }
+
+    #[test]
+    fn a_task_that_gave_way_on_a_thread_that_rests_goes_on() {
+        for _ in 0..3 {
+            let runtime = runtime(2);
+            let gives_way = || async {
+                for _ in 0..1_000 {
+                    tokio::task::yield_now().await;
+                }
+            };
+            let working: Vec<_> = (0..8).map(|_| runtime.spawn(gives_way())).collect();
+            let spares = Spares::rest(1, runtime.handle().clone());
+            for works in working {
+                runtime.block_on(works).unwrap();
+            }
             assert_eq!(resting(&spares), 1);
         }
     }
