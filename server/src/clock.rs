@@ -1,5 +1,6 @@
 //! The clock that the driver reads for the pure core.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use engine::Now;
@@ -38,32 +39,75 @@ impl Clock {
 
 /// Measures how long single pieces of work have had a processor, however busy the machine is with others. It takes a call
 /// of the system to know that, so the time that went by is looked at first: nothing can have had a processor for longer.
+/// And what the system said last is remembered for each thread, so that where pieces are short it is hardly ever asked.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Stopwatch {
-    piece_began: Instant,
-    /// A moment not long before the piece began, and how long this thread had had a processor by then.
-    mark: (Instant, Duration),
-}
+pub(crate) struct Stopwatch(Laps);
 
 impl Stopwatch {
-    /// The first piece begins now. All of them are done by this thread.
-    pub(crate) fn start() -> Self {
-        let now = Instant::now();
+    /// The first piece begins now. All of them are done by this thread, and each may have a processor for so long.
+    pub(crate) fn start(max: Duration) -> Self {
+        let laps = Laps::start(max, Instant::now(), MARK.get(), thread_time);
+        MARK.set(Some(laps.mark));
+        Self(laps)
+    }
+
+    /// Ends a piece, and begins the next. True if it certainly has had a processor for too long. That is noticed an eighth
+    /// later at the latest.
+    pub(crate) fn lap(&mut self) -> bool {
+        let is_over = self.0.lap(Instant::now(), thread_time);
+        MARK.set(Some(self.0.mark));
+        is_over
+    }
+}
+
+thread_local! {
+    static MARK: Cell<Option<Mark>> = const { Cell::new(None) };
+}
+
+/// What a stopwatch knows, without the clocks.
+#[derive(Clone, Copy, Debug)]
+struct Laps {
+    max: Duration,
+    piece_began: Instant,
+    /// Not long before the piece began.
+    mark: Mark,
+}
+
+/// How long a thread had had a processor at some moment.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    at: Instant,
+    had: Duration,
+}
+
+impl Laps {
+    fn start(
+        max: Duration,
+        now: Instant,
+        last: Option<Mark>,
+        thread_time: impl FnOnce() -> Duration,
+    ) -> Self {
+        let recent = last.filter(|mark| now - mark.at < max / 8);
+        let mark = recent.unwrap_or_else(|| Mark {
+            at: now,
+            had: thread_time(),
+        });
         Self {
+            max,
             piece_began: now,
-            mark: (now, thread_time()),
+            mark,
         }
     }
 
-    /// Ends a piece, and begins the next. True if it has had a processor for longer than `max`, give or take an eighth.
-    pub(crate) fn lap(&mut self, max: Duration) -> bool {
-        let now = Instant::now();
-        let took = now - std::mem::replace(&mut self.piece_began, now);
-        if now - self.mark.0 < max / 8 {
+    fn lap(&mut self, now: Instant, thread_time: impl FnOnce() -> Duration) -> bool {
+        let began = std::mem::replace(&mut self.piece_began, now);
+        if now - self.mark.at < self.max / 8 {
             return false;
         }
-        let before = std::mem::replace(&mut self.mark, (now, thread_time())).1;
-        took > max && self.mark.1.saturating_sub(before) > max
+        let had = thread_time();
+        let before = std::mem::replace(&mut self.mark, Mark { at: now, had });
+        let by_others = began - before.at;
+        had.saturating_sub(before.had) > self.max + by_others
     }
 }
 
@@ -80,22 +124,87 @@ fn millis(duration: Duration) -> u64 {
 mod tests {
     use super::*;
 
-    fn spin(duration: Duration) {
-        let began = thread_time();
-        while thread_time() - began < duration {}
+    const MAX: Duration = Duration::from_millis(800);
+
+    /// A thread on a machine that is busy with others, and how often its time was asked for.
+    struct Thread {
+        now: Instant,
+        had: Duration,
+        asked: usize,
+    }
+
+    impl Thread {
+        fn new() -> Self {
+            Self {
+                now: Instant::now(),
+                had: Duration::from_secs(1),
+                asked: 0,
+            }
+        }
+
+        fn start(&mut self, last: Option<Mark>) -> Laps {
+            let asked = &mut self.asked;
+            Laps::start(MAX, self.now, last, || {
+                *asked += 1;
+                self.had
+            })
+        }
+
+        /// A piece that works for so many milliseconds and waits for so many.
+        fn piece(&mut self, laps: &mut Laps, works_ms: u64, waits_ms: u64) -> bool {
+            self.had += Duration::from_millis(works_ms);
+            self.now += Duration::from_millis(works_ms + waits_ms);
+            let asked = &mut self.asked;
+            laps.lap(self.now, || {
+                *asked += 1;
+                self.had
+            })
+        }
     }
 
     #[test]
     fn work_counts_and_waiting_does_not() {
-        let max = Duration::from_millis(4);
-        let mut watch = Stopwatch::start();
-        std::thread::sleep(2 * max);
-        assert!(!watch.lap(max));
-        spin(2 * max);
-        assert!(watch.lap(max));
-        for _ in 0..8 {
-            spin(max / 4);
-            assert!(!watch.lap(max));
+        let mut thread = Thread::new();
+        let mut laps = thread.start(None);
+        assert!(!thread.piece(&mut laps, 10, 5_000));
+        assert!(!thread.piece(&mut laps, 790, 0));
+        assert!(thread.piece(&mut laps, 810, 70));
+        assert!(!thread.piece(&mut laps, 10, 0), "each piece has its own");
+    }
+
+    #[test]
+    fn a_piece_is_not_blamed_for_what_came_before_it() {
+        let mut thread = Thread::new();
+        let mut laps = thread.start(None);
+        assert!(!thread.piece(&mut laps, 90, 0));
+        assert!(!thread.piece(&mut laps, 790, 0));
+        assert!(!thread.piece(&mut laps, 90, 0));
+        assert!(thread.piece(&mut laps, 900, 0));
+    }
+
+    #[test]
+    fn the_system_is_hardly_ever_asked_about_short_pieces() {
+        let mut thread = Thread::new();
+        let mut last = None;
+        for _ in 0..1_000 {
+            let mut laps = thread.start(last);
+            assert!(!thread.piece(&mut laps, 1, 0));
+            last = Some(laps.mark);
         }
+        assert_eq!(thread.asked, 11, "once in each eighth");
+        let now = thread.now;
+        thread.now = now + Duration::from_secs(60);
+        let mut laps = thread.start(last);
+        assert!(thread.piece(&mut laps, 810, 0), "an old mark is not used");
+    }
+
+    #[test]
+    fn a_thread_has_a_processor_while_it_works() {
+        let before = thread_time();
+        while thread_time() == before {}
+        let mut watch = Stopwatch::start(Duration::ZERO);
+        let began = thread_time();
+        while thread_time() == began {}
+        assert!(watch.lap());
     }
 }

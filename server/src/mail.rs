@@ -168,11 +168,6 @@ impl Inbox {
         post
     }
 
-    /// Whether there is something to take.
-    pub(crate) fn has(&self, wants: Wants) -> bool {
-        self.0.queue().post.has(wants)
-    }
-
     /// Whether no mail waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.queue().post.mails.is_empty()

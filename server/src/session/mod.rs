@@ -1,28 +1,29 @@
 //! The session: the task of one hot document. It reads its mailbox, feeds the document, performs the effects.
 //!
-//! All that waits in the mailbox is handled as one batch. What the document asks of the store runs beside the session and
-//! comes back as an input; there is at most one load, one append and one snapshot on the way.
+//! All that waits in the mailbox is handled as one batch. What the document asks of the store comes back as an input
+//! ([`storing`]); there is at most one load, one append and one snapshot on the way.
 //! While the past is being loaded the mailbox is left alone, so a flood waits in its own socket.
 
 pub(crate) mod members;
 pub use members::Members;
 
 mod alarm;
+mod storing;
 mod work;
 
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use engine::{
     Audience, Change, CloseReason, ConnectionId, Document, DocumentKey, Effect, Effects, Event,
-    Input, Intent, Kind, Loaded, Now, Snapshot,
+    Input, Intent, Kind, Now, Snapshot,
 };
-use storage::{Failpoint, Past, StoreError, load_log};
-use tracing::{error, info, warn};
+use storage::Failpoint;
+use tokio::time::Instant;
+use tracing::{error, warn};
 
-use crate::breadcrumb::Step;
 use crate::clock::Stopwatch;
 use crate::hub::Hub;
 use crate::mail::{Inbox, Joining, Mail, Mailbox, Post, Wants};
@@ -31,6 +32,7 @@ use crate::telemetry::metrics;
 use crate::world::World;
 use alarm::Alarm;
 use members::SharedMembers;
+use storing::Appending;
 use work::{Work, apart};
 
 /// Starts the session of a document, which serves it until it is put away.
@@ -64,10 +66,20 @@ struct Session {
     way: Mailbox,
     inbox: Inbox,
     alarm: Alarm,
+    appending: Appending,
     /// What this document has added to [`World::unsaved_bytes`].
     unsaved_bytes: usize,
     /// What this document has added to [`World::memory`].
     weight: usize,
+}
+
+/// What a session is woken by.
+enum News {
+    Post,
+    /// The store has answered an append.
+    Stored(Input),
+    /// It is time for something.
+    Time,
 }
 
 /// What a client asks for.
@@ -103,6 +115,7 @@ impl Session {
             way,
             inbox,
             alarm: Alarm::default(),
+            appending: Appending::default(),
             unsaved_bytes: 0,
             weight: 0,
         }
@@ -132,29 +145,47 @@ impl Session {
         } else {
             Wants::All
         };
-        let is_behind = self.inbox.has(wants);
-        if !is_behind && !self.wait(wants).await {
-            return Post::of(Input::Tick);
-        }
+        let (news, waited) = self.wait(wants).await;
+        let stored = match news {
+            News::Time => return Post::of(Input::Tick),
+            News::Stored(answer) => Some(answer),
+            News::Post => None,
+        };
         // Whoever was just woken may be waiting for this very thread, and would wait for the next batch too. And where many
         // are about to send something, all of that is handled, shown and stored as one.
-        if is_behind || self.document.peers() > FEW_PEERS {
+        if !waited || self.document.peers() > FEW_PEERS {
             give_way().await;
         }
-        self.inbox.take(wants, BATCH_MAX)
+        let mut post = self.inbox.take(wants, BATCH_MAX);
+        post.answers.extend(stored);
+        post
     }
 
-    /// Waits until there is something in the inbox. False if a time has come first.
-    async fn wait(&mut self, wants: Wants) -> bool {
+    /// Waits until something has happened, and tells whether it had to.
+    async fn wait(&mut self, wants: Wants) -> (News, bool) {
         let deadline = self.document.next_deadline_ms();
         let deadline = deadline.map(|at_ms| self.world.clock.instant(at_ms));
-        poll_fn(|context| {
-            if self.inbox.poll_ready(wants, context).is_ready() {
-                return Poll::Ready(true);
-            }
-            self.alarm.poll(deadline, context).map(|()| false)
-        })
-        .await
+        let mut polls = 0;
+        let news = poll_fn(|context| {
+            polls += 1;
+            self.poll_news(wants, deadline, context)
+        });
+        (news.await, polls > 1)
+    }
+
+    fn poll_news(
+        &mut self,
+        wants: Wants,
+        deadline: Option<Instant>,
+        context: &mut Context<'_>,
+    ) -> Poll<News> {
+        if let Some(answer) = self.appending.poll(context) {
+            return Poll::Ready(News::Stored(answer));
+        }
+        if self.inbox.poll_ready(wants, context).is_ready() {
+            return Poll::Ready(News::Post);
+        }
+        self.alarm.poll(deadline, context).map(|()| News::Time)
     }
 
     /// Tells the document of all that has happened.
@@ -163,7 +194,7 @@ impl Session {
             self.document
                 .handle(answer, self.world.clock.now(), effects);
         }
-        let mut stopwatch = Stopwatch::start();
+        let mut stopwatch = Stopwatch::start(self.world.message_cpu_max);
         for mail in post.mails {
             self.open_mail(mail, &mut stopwatch, effects);
         }
@@ -258,7 +289,7 @@ impl Session {
         }
         self.ask_engine(asked, now, effects);
         Failpoint::EditIntegrated.reach();
-        if stopwatch.lap(self.world.message_cpu_max) && is_push {
+        if stopwatch.lap() && is_push {
             warn!(document = %self.key, %connection, "an edit took too long; it is taken in, and its sender is closed");
             metrics::message_over_budget();
             return self.expel(connection, CloseReason::Overloaded, now, effects);
@@ -364,55 +395,23 @@ impl Session {
     }
 
     fn load(&self) {
-        let (world, key) = (self.world.clone(), self.key.clone());
-        self.ask(async move { opened(&key, world.store.load(key.clone()).await) });
+        self.ask(storing::load(self.world.clone(), self.key.clone()));
     }
 
     fn load_log(&self) {
         metrics::damaged_rows(1);
         error!(document = %self.key, "a snapshot does not restore, the document opens from its log");
-        let (world, key) = (self.world.clone(), self.key.clone());
-        self.ask(async move { opened(&key, load_log(&*world.store, &key, None).await) });
+        self.ask(storing::load_from_log(self.world.clone(), self.key.clone()));
     }
 
-    fn append(&self, changes: Vec<Change>) {
-        let (world, key, kind) = (self.world.clone(), self.key.clone(), self.kind);
-        let through = changes.last().map_or(0, |change| change.dot.counter);
-        let timer = metrics::append_started(changes.len());
-        self.ask(async move {
-            Failpoint::BeforeAppend.reach();
-            let stored = world.store.append(key.clone(), kind, changes).await;
-            timer.finished(stored.is_ok());
-            world.note_append(&stored);
-            match stored {
-                Ok(()) => {
-                    Failpoint::CommitHeard.reach();
-                    Input::Committed { through }
-                }
-                Err(StoreError::Deleted) => Input::Deleted,
-                Err(failure @ (StoreError::DotReused(_) | StoreError::HoleInLane(_) | StoreError::KindDiffers(_))) => {
-                    error!(document = %key, "edits are not those that follow in the store: {failure}");
-                    Input::AppendRefused
-                }
-                Err(failure) => {
-                    warn!(document = %key, "edits wait, the store did not take them: {failure}");
-                    Input::CommitFailed
-                }
-            }
-        });
+    fn append(&mut self, changes: Vec<Change>) {
+        let (world, key) = (self.world.clone(), self.key.clone());
+        self.appending
+            .begin(storing::append(world, key, self.kind, changes));
     }
 
     fn store_snapshot(&self, snapshot: Snapshot) {
-        let (world, key) = (self.world.clone(), self.key.clone());
-        self.ask(async move {
-            match verify_and_store(world, snapshot).await {
-                Ok(()) => Input::SnapshotStored,
-                Err(failure) => {
-                    error!(document = %key, "snapshot was not kept: {failure:#}");
-                    Input::SnapshotFailed
-                }
-            }
-        });
+        self.ask(storing::store_snapshot(self.world.clone(), snapshot));
     }
 
     /// Runs a request to the store beside the session.
@@ -454,25 +453,6 @@ impl Drop for Session {
     }
 }
 
-fn opened(key: &DocumentKey, past: Result<Past, StoreError>) -> Input {
-    match past {
-        Ok(past) => Input::Opened(loaded(key, past)),
-        Err(failure) => {
-            error!(document = %key, "document can not be opened: {failure}");
-            Input::OpenFailed
-        }
-    }
-}
-
-fn loaded(key: &DocumentKey, past: Past) -> Loaded {
-    if past.damaged > 0 {
-        metrics::damaged_rows(past.damaged);
-        error!(document = %key, rows = past.damaged, "damaged rows were left out, the document opens without them");
-    }
-    info!(document = %key, changes = past.changes.len(), snapshot = past.snapshot.is_some(), "document opened");
-    past.into()
-}
-
 /// How much mails ask for: the bytes of their edits, and for each pull what an answer is worth.
 fn burden_of(mails: &[Mail]) -> usize {
     let intents = mails.iter().flat_map(|mail| match mail {
@@ -485,20 +465,6 @@ fn burden_of(mails: &[Mail]) -> usize {
         _ => 0,
     };
     intents.map(burden).sum()
-}
-
-async fn verify_and_store(world: Arc<World>, snapshot: Snapshot) -> anyhow::Result<()> {
-    let mut trail = world.crumbs.begin();
-    let verified = tokio::task::spawn_blocking(move || {
-        trail.leave(&snapshot.document, snapshot.kind, &Step::Render);
-        snapshot.verify().map(|()| snapshot)
-    });
-    let snapshot = verified.await??;
-    Failpoint::BeforeSnapshot.reach();
-    world.store.put_snapshot(snapshot).await?;
-    Failpoint::SnapshotStored.reach();
-    metrics::snapshot_stored();
-    Ok(())
 }
 
 /// Lets all others run that can, and goes on when its turn comes again, on any thread. What tokio offers for this ties a

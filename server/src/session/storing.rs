@@ -1,0 +1,128 @@
+//! What a session asks of the store: its past, that changes be kept, that a snapshot be.
+//!
+//! Appends are many and the session waits for nothing else meanwhile, so it looks after the one that is on its way itself:
+//! a task of its own for each would cost as much as the edit. The others are rare and may take long, and run beside.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use engine::{Change, DocumentKey, Input, Kind, Loaded, Snapshot};
+use storage::{Failpoint, Past, StoreError, load_log};
+use tracing::{error, info, warn};
+
+use crate::breadcrumb::Step;
+use crate::telemetry::metrics;
+use crate::world::World;
+
+/// The append that is on its way, if one is: a document has one at a time.
+#[derive(Default)]
+pub(super) struct Appending(Option<Pin<Box<dyn Future<Output = Input> + Send>>>);
+
+impl Appending {
+    /// An append is to be asked for, as soon as this is polled.
+    pub(super) fn begin(&mut self, append: impl Future<Output = Input> + Send + 'static) {
+        debug_assert!(self.0.is_none(), "a document has one append at a time");
+        self.0 = Some(Box::pin(append));
+    }
+
+    /// Helps the append along, and gives its answer once that is there.
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Option<Input> {
+        let append = self.0.as_mut()?;
+        let Poll::Ready(answer) = append.as_mut().poll(context) else {
+            return None;
+        };
+        self.0 = None;
+        Some(answer)
+    }
+}
+
+/// Stores changes of a document.
+pub(super) async fn append(
+    world: Arc<World>,
+    key: DocumentKey,
+    kind: Kind,
+    changes: Vec<Change>,
+) -> Input {
+    let through = changes.last().map_or(0, |change| change.dot.counter);
+    let timer = metrics::append_started(changes.len());
+    Failpoint::BeforeAppend.reach();
+    let stored = world.store.append(key.clone(), kind, changes).await;
+    timer.finished(stored.is_ok());
+    world.note_append(&stored);
+    match stored {
+        Ok(()) => {
+            Failpoint::CommitHeard.reach();
+            Input::Committed { through }
+        }
+        Err(StoreError::Deleted) => Input::Deleted,
+        Err(
+            failure @ (StoreError::DotReused(_)
+            | StoreError::HoleInLane(_)
+            | StoreError::KindDiffers(_)),
+        ) => {
+            error!(document = %key, "edits are not those that follow in the store: {failure}");
+            Input::AppendRefused
+        }
+        Err(failure) => {
+            warn!(document = %key, "edits wait, the store did not take them: {failure}");
+            Input::CommitFailed
+        }
+    }
+}
+
+/// Reads a document's past.
+pub(super) async fn load(world: Arc<World>, key: DocumentKey) -> Input {
+    opened(&key, world.store.load(key.clone()).await)
+}
+
+/// Reads a document's past without its snapshots.
+pub(super) async fn load_from_log(world: Arc<World>, key: DocumentKey) -> Input {
+    opened(&key, load_log(&*world.store, &key, None).await)
+}
+
+/// Verifies a snapshot and stores it.
+pub(super) async fn store_snapshot(world: Arc<World>, snapshot: Snapshot) -> Input {
+    let key = snapshot.document.clone();
+    match verify_and_store(world, snapshot).await {
+        Ok(()) => Input::SnapshotStored,
+        Err(failure) => {
+            error!(document = %key, "snapshot was not kept: {failure:#}");
+            Input::SnapshotFailed
+        }
+    }
+}
+
+fn opened(key: &DocumentKey, past: Result<Past, StoreError>) -> Input {
+    match past {
+        Ok(past) => Input::Opened(loaded(key, past)),
+        Err(failure) => {
+            error!(document = %key, "document can not be opened: {failure}");
+            Input::OpenFailed
+        }
+    }
+}
+
+fn loaded(key: &DocumentKey, past: Past) -> Loaded {
+    if past.damaged > 0 {
+        metrics::damaged_rows(past.damaged);
+        error!(document = %key, rows = past.damaged, "damaged rows were left out, the document opens without them");
+    }
+    info!(document = %key, changes = past.changes.len(), snapshot = past.snapshot.is_some(), "document opened");
+    past.into()
+}
+
+async fn verify_and_store(world: Arc<World>, snapshot: Snapshot) -> anyhow::Result<()> {
+    let mut trail = world.crumbs.begin();
+    let verified = tokio::task::spawn_blocking(move || {
+        trail.leave(&snapshot.document, snapshot.kind, &Step::Render);
+        snapshot.verify().map(|()| snapshot)
+    });
+    let snapshot = verified.await??;
+    Failpoint::BeforeSnapshot.reach();
+    world.store.put_snapshot(snapshot).await?;
+    Failpoint::SnapshotStored.reach();
+    metrics::snapshot_stored();
+    Ok(())
+}
