@@ -88,6 +88,11 @@ impl Peers {
         some.map(|(connection, _)| *connection).collect()
     }
 
+    /// The clients that are yet to be sent what edits build on, in order.
+    pub(super) fn unbased(&self) -> Vec<ConnectionId> {
+        self.which(|peer| !peer.is_based)
+    }
+
     fn find(&self, connection: ConnectionId) -> Result<usize, usize> {
         self.0
             .binary_search_by_key(&connection, |(known, _)| *known)

@@ -5,7 +5,6 @@ use smallvec::SmallVec;
 use crate::change::{Change, ChangeKind, UpdateList};
 use crate::content::Begins;
 use crate::dot::Dot;
-use crate::names::ConnectionId;
 use crate::sabotage::Bug;
 use crate::time::Now;
 
@@ -27,13 +26,8 @@ impl Document {
         if self.sabotage.is(Bug::LostMerge) && batch.len() > 1 {
             batch.pop();
         }
-        let unbased = self.unbased();
-        relay::relay(&self.content, &batch, self.steps.last(), &unbased, effects);
-    }
-
-    /// The clients that are yet to be sent what edits build on.
-    pub(super) fn unbased(&self) -> Vec<ConnectionId> {
-        self.peers.which(|peer| !peer.is_based)
+        let step = self.steps.last();
+        relay::relay(&self.content, &batch, step, &self.peers, effects);
     }
 
     /// Everything that the content holds must have been shown by now.

@@ -13,6 +13,7 @@ use crate::names::{Author, ConnectionId};
 
 use super::effect::{Audience, Effect, Effects, Event};
 use super::input::PushTag;
+use super::peers::Peers;
 
 /// An edit that was integrated in this batch.
 #[derive(Debug)]
@@ -38,8 +39,8 @@ struct Own {
     payloads: Vec<Bytes>,
 }
 
-/// Shows the news of a batch to everyone who did not make it. Of the `unbased`, who are yet to be sent what the news builds
-/// on, it is not said that they have seen it.
+/// Shows the news of a batch to all clients who did not make it. Of those who are yet to be sent what the news builds on, it
+/// is not said that they have seen it.
 ///
 /// What an author made that is large, or does not become one, goes out by itself, shared by all the others. Everything
 /// else is one update for the readers; for each author it is written again without its own.
@@ -47,17 +48,18 @@ pub(super) fn relay(
     content: &Content,
     batch: &[Pushed],
     step: u64,
-    unbased: &[ConnectionId],
+    peers: &Peers,
     effects: &mut Effects,
 ) {
     let mut showing = Showing {
         step,
-        unbased,
+        unbased: &peers.unbased(),
         effects,
     };
     if let [lone] = batch {
-        if lone.news {
-            showing.tell_all_but(&[lone.connection], slice::from_ref(&lone.shown), true);
+        let author = [lone.connection];
+        if lone.news && has_readers(peers, &author) {
+            showing.tell_all_but(&author, slice::from_ref(&lone.shown), true);
         }
         return;
     }
@@ -72,20 +74,28 @@ pub(super) fn relay(
         showing.tell_all_but(&[own.author], &own.payloads, is_last);
     }
     if !small.is_empty() {
-        show_small(content, &small, &mut showing);
+        show_small(content, &small, peers, &mut showing);
     }
+}
+
+/// Whether anyone is here besides some authors, of whom some may have left.
+fn has_readers(peers: &Peers, authors: &[ConnectionId]) -> bool {
+    let here = authors.iter().filter(|author| peers.contains(**author));
+    here.count() < peers.len()
 }
 
 /// Shows the news of many authors: to the readers all of it, to each author what the others made.
 ///
 /// Writing that for every author anew costs as much as all of it, times the authors. Where that would be much the authors
 /// are put into groups: each is shown what other groups made, which its group shares, and what its group made but itself.
-fn show_small(content: &Content, small: &[Own], showing: &mut Showing<'_>) {
+fn show_small(content: &Content, small: &[Own], peers: &Peers, showing: &mut Showing<'_>) {
     let authors: Vec<_> = small.iter().map(|own| own.author).collect();
     let groups: Vec<_> = small.chunks(group_size(small)).collect();
     if let [all] = groups[..] {
         let merging = content.merging(numbered(all));
-        showing.tell_all_but(&authors, &merging.all(), true);
+        if has_readers(peers, &authors) {
+            showing.tell_all_but(&authors, &merging.all(), true);
+        }
         return show_within(&merging, all, showing);
     }
     let updates = groups.iter().zip(0..).flat_map(|(group, number)| {

@@ -122,7 +122,7 @@ impl Document {
         let arrived = std::mem::take(&mut self.replication.arrived);
         if arrived.changes > 0 {
             self.steps.others(arrived.changes, &self.clock);
-            let unbased = self.unbased();
+            let unbased = self.peers.unbased();
             let step = self.steps.last();
             relay::show_news(&self.content, &arrived.shown, step, &unbased, effects);
         }

@@ -7,6 +7,7 @@
 //! left as it came. Yjs writes the clients from the greatest to the least, and so do we (`writeClientsStructs` in
 //! `yjs/src/utils/encoding.js`).
 
+use std::cell::OnceCell;
 use std::cmp::Reverse;
 
 use bytes::Bytes;
@@ -20,6 +21,12 @@ use super::structs::{Header, Is, Struct};
 #[derive(Debug)]
 pub(crate) struct Merging<'a> {
     updates: Vec<(u32, &'a Bytes)>,
+    /// What they say, once that matters.
+    parts: OnceCell<Parts>,
+}
+
+#[derive(Debug, Default)]
+struct Parts {
     layers: Vec<Layer>,
     deleted: Vec<Deleted>,
     /// Which of the updates go as they came.
@@ -62,18 +69,12 @@ struct Run {
 }
 
 impl<'a> Merging<'a> {
-    /// Reads updates; each author's are in the order in which they are to be applied.
+    /// Of updates; each author's are in the order in which they are to be applied.
     pub(crate) fn of(updates: Vec<(u32, &'a Bytes)>) -> Self {
-        let mut merging = Self {
+        Self {
             updates,
-            layers: Vec::new(),
-            deleted: Vec::new(),
-            odd: Vec::new(),
-        };
-        if merging.updates.len() > 1 {
-            merging.read();
+            parts: OnceCell::new(),
         }
-        merging
     }
 
     /// All updates as one, or as few as can be; a lone one as it came.
@@ -96,30 +97,13 @@ impl<'a> Merging<'a> {
         }
     }
 
-    fn read(&mut self) {
-        let mut sections = Vec::with_capacity(self.updates.len());
-        for (at, (owner, update)) in self.updates.iter().enumerate() {
-            let (some, deletions) = (sections.len(), self.deleted.len());
-            if read(update, *owner, &mut sections, &mut self.deleted).is_err() {
-                sections.truncate(some);
-                self.deleted.truncate(deletions);
-                self.odd.push(at);
-            }
-        }
-        sections.sort_by_key(|section| (Reverse(section.client), section.clock));
-        self.deleted
-            .sort_unstable_by_key(|deleted| (Reverse(deleted.client), deleted.clock));
-        while !sections.is_empty() {
-            self.layers.push(Layer::taken_from(&mut sections));
-        }
-        if self.layers.is_empty() && !self.deleted.is_empty() {
-            self.layers.push(Layer::default());
-        }
+    fn parts(&self) -> &Parts {
+        self.parts.get_or_init(|| Parts::of(&self.updates))
     }
 
     /// Whether an author shares no run with others, so that what it made can be left out of what is written.
     fn can_leave_out(&self, owner: u32) -> bool {
-        let mut runs = self.layers.iter().flat_map(|layer| &layer.runs);
+        let mut runs = self.parts().layers.iter().flat_map(|layer| &layer.runs);
         !runs.any(|run| run.owners.len() > 1 && run.owners.contains(&owner))
     }
 
@@ -129,24 +113,54 @@ impl<'a> Merging<'a> {
     }
 
     fn write(&self, without: Option<u32>) -> Vec<Bytes> {
-        let last = self.layers.len().saturating_sub(1);
-        let layers = self.layers.iter().enumerate();
+        let Parts {
+            layers,
+            deleted,
+            odd,
+        } = self.parts();
+        let last = layers.len().saturating_sub(1);
+        let layers = layers.iter().enumerate();
         let layers = layers.filter_map(|(at, layer)| {
             let mut update = Vec::with_capacity(layer.bytes.len() + HEAD_BYTES);
             let runs = layer.write(without, &mut update);
             let deletions = if at == last {
-                write_deleted(&self.deleted, without, &mut update)
+                write_deleted(deleted, without, &mut update)
             } else {
                 update.push(0);
                 0
             };
             (runs + deletions > 0).then(|| update.into())
         });
-        let odd = self.odd.iter().map(|at| self.updates[*at]);
+        let odd = odd.iter().map(|at| self.updates[*at]);
         let odd = odd.filter(|(owner, _)| Some(*owner) != without);
         layers
             .chain(odd.map(|(_, update)| update.clone()))
             .collect()
+    }
+}
+
+impl Parts {
+    fn of(updates: &[(u32, &Bytes)]) -> Self {
+        let mut parts = Self::default();
+        let mut sections = Vec::with_capacity(updates.len());
+        for (at, (owner, update)) in updates.iter().enumerate() {
+            let (some, deletions) = (sections.len(), parts.deleted.len());
+            if read(update, *owner, &mut sections, &mut parts.deleted).is_err() {
+                sections.truncate(some);
+                parts.deleted.truncate(deletions);
+                parts.odd.push(at);
+            }
+        }
+        sections.sort_by_key(|section| (Reverse(section.client), section.clock));
+        let of_deleted = |deleted: &Deleted| (Reverse(deleted.client), deleted.clock);
+        parts.deleted.sort_unstable_by_key(of_deleted);
+        while !sections.is_empty() {
+            parts.layers.push(Layer::taken_from(&mut sections));
+        }
+        if parts.layers.is_empty() && !parts.deleted.is_empty() {
+            parts.layers.push(Layer::default());
+        }
+        parts
     }
 }
 

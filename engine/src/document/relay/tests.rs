@@ -5,6 +5,8 @@ use proptest::prelude::*;
 use yrs::updates::decoder::Decode;
 use yrs::{Doc, GetString, IdSet, ReadTxn, StateVector, Text, Transact, Update};
 
+use super::super::peers::Peer;
+use super::super::writers::Claims;
 use super::*;
 use crate::names::Kind;
 
@@ -37,6 +39,8 @@ struct Room {
     docs: Vec<Doc>,
     batch: Vec<Pushed>,
     has_gaps: bool,
+    /// The clients who have left again; behind the authors comes one who only reads.
+    left: Vec<usize>,
 }
 
 impl Room {
@@ -54,6 +58,7 @@ impl Room {
             base,
             batch: Vec::new(),
             has_gaps: false,
+            left: Vec::new(),
         }
     }
 
@@ -110,7 +115,13 @@ impl Room {
     /// What a client is shown, and which step it is told with the last of it.
     fn shown_to(&self, client: usize, unbased: &[ConnectionId]) -> (Vec<Bytes>, Option<u64>) {
         let mut effects = Effects::new();
-        relay(&self.content, &self.batch, 7, unbased, &mut effects);
+        relay(
+            &self.content,
+            &self.batch,
+            7,
+            &self.peers(unbased),
+            &mut effects,
+        );
         let mut told = None;
         let mut frames = Vec::new();
         for effect in effects {
@@ -127,6 +138,22 @@ impl Room {
             }
         }
         (frames, told)
+    }
+
+    fn peers(&self, unbased: &[ConnectionId]) -> Peers {
+        let mut peers = Peers::default();
+        for client in (0..=self.docs.len()).filter(|client| !self.left.contains(client)) {
+            let connection = ConnectionId(client as u64);
+            let peer = Peer {
+                author: None,
+                joined_ms: 0,
+                is_based: !unbased.contains(&connection),
+                behind: None,
+                claims: Claims::default(),
+            };
+            peers.insert(connection, peer);
+        }
+        peers
     }
 
     fn made_by_others(&self, client: usize) -> Vec<Bytes> {
@@ -197,13 +224,15 @@ proptest! {
         authors in 1usize..12,
         deeds in vec((any::<prop::sample::Index>(), deed(), 0u32..200), 0..40),
         stranger in any::<prop::sample::Index>(),
+        left in prop::sample::subsequence((0..12usize).collect::<Vec<_>>(), 0..4),
     ) {
         let mut room = Room::of(authors);
         for (author, deed, place) in deeds {
             room.does(author.index(authors), deed, place);
         }
         let stranger = ConnectionId(stranger.index(authors + 1) as u64);
-        for client in 0..=authors {
+        room.left = left;
+        for client in (0..=authors).filter(|client| !room.left.contains(client)) {
             let (shown, told) = room.shown_to(client, &[stranger]);
             let made = room.made_by_others(client);
             prop_assert_eq!(sum(&shown), sum(&made));
@@ -212,6 +241,7 @@ proptest! {
                 prop_assert_eq!(read(&room.base, &shown), read(&room.base, &made));
             }
         }
+        room.left.retain(|client| *client != authors);
         let is_reader = stranger.0 != authors as u64;
         let (shown, told) = room.shown_to(authors, &[stranger]);
         prop_assert_eq!(told.is_some(), is_reader && !shown.is_empty());
@@ -247,4 +277,33 @@ fn a_lone_edit_goes_out_as_it_came() {
     room.does(1, Deed::Type, 5);
     let (shown, _) = room.shown_to(0, &[]);
     assert_eq!(shown[0].as_ptr(), room.batch[1].payload.as_ptr());
+}
+
+#[test]
+fn nothing_is_made_for_readers_who_are_not_there() {
+    let mut room = Room::of(2);
+    room.does(0, Deed::Type, 3);
+    room.left = vec![1, 2];
+    assert!(effects_of(&room).is_empty(), "its author is alone");
+    room.does(1, Deed::Type, 5);
+    room.left = vec![2];
+    assert_eq!(effects_of(&room).len(), 2, "each is shown the other's");
+    room.left = vec![1];
+    assert_eq!(
+        effects_of(&room).len(),
+        3,
+        "an author has left, and a reader is here"
+    );
+}
+
+fn effects_of(room: &Room) -> Effects {
+    let mut effects = Effects::new();
+    relay(
+        &room.content,
+        &room.batch,
+        7,
+        &room.peers(&[]),
+        &mut effects,
+    );
+    effects
 }
