@@ -94,7 +94,7 @@ async fn assemble(
     let world = World {
         store: store.clone(),
         replica,
-        limits: document_limits(config),
+        limits: document_limits(config).into(),
         unsaved_bytes_max: config.limits.unsaved_node_bytes,
         unsaved_bytes: AtomicUsize::new(0),
         append_failed_ms: AtomicU64::new(0),

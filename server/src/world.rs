@@ -21,7 +21,7 @@ pub struct World {
     /// This process.
     pub replica: ReplicaId,
     /// Bounds of each document.
-    pub limits: Limits,
+    pub limits: Arc<Limits>,
     /// Bytes of edits of all documents that may wait for the store; the author of the next one is closed, retryably.
     pub unsaved_bytes_max: usize,
     /// Bytes of edits that wait for the store now.

@@ -21,6 +21,7 @@ mod recording;
 mod relay;
 mod replication;
 mod resting;
+mod seldom;
 mod steps;
 mod whole;
 mod writers;
@@ -32,6 +33,7 @@ pub use phase::Phase;
 pub use writers::WriterPolicy;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::clock::VectorClock;
 use crate::content::{Content, ContentError};
@@ -51,6 +53,7 @@ use rebuilding::Rebuilding;
 use relay::Pushed;
 use replication::Replication;
 use resting::{PRESENCE_SWEEP_MS, Tail};
+use seldom::Seldom;
 use steps::Steps;
 use whole::Whole;
 use writers::Writers;
@@ -61,7 +64,7 @@ pub struct Document {
     key: DocumentKey,
     kind: Kind,
     replica: ReplicaId,
-    limits: Limits,
+    limits: Arc<Limits>,
     phase: Phase,
     content: Content,
     /// Every change that the content holds.
@@ -78,7 +81,7 @@ pub struct Document {
     steps: Steps,
     whole: Whole,
     checkpoints: Checkpoints,
-    replication: Replication,
+    replication: Seldom<Replication>,
     tail: Tail,
     idle_since_ms: Option<u64>,
     /// The stored past while it is replayed.
@@ -86,12 +89,12 @@ pub struct Document {
     /// The payloads that are kept out; while the past is replayed, that has them.
     quarantined: BTreeSet<PayloadHash>,
     read_only: bool,
-    rebuilding: Rebuilding,
+    rebuilding: Seldom<Rebuilding>,
     sabotage: Sabotage,
 }
 
 impl Document {
-    /// A document whose past is yet to be loaded, and the effect that asks for it.
+    /// A document whose past is yet to be loaded, and the effect that asks for it. Documents can share their limits.
     ///
     /// # Errors
     /// There is no engine for the kind.
@@ -99,15 +102,15 @@ impl Document {
         key: DocumentKey,
         kind: Kind,
         replica: ReplicaId,
-        limits: Limits,
+        limits: impl Into<Arc<Limits>>,
         effects: &mut Effects,
     ) -> Result<Self, ContentError> {
+        let limits = limits.into();
         effects.push(Effect::Load);
         Ok(Self {
             key,
             kind,
             replica,
-            limits,
             phase: Phase::Opening,
             content: Content::new(kind)?,
             clock: VectorClock::default(),
@@ -115,6 +118,7 @@ impl Document {
             peers: Peers::default(),
             writers: Writers::default(),
             presence: Presence::new(limits.presence),
+            limits,
             presence_swept_ms: 0,
             gathering: Gathering::default(),
             batch: Vec::new(),
@@ -123,13 +127,13 @@ impl Document {
             steps: Steps::default(),
             whole: Whole::default(),
             checkpoints: Checkpoints::default(),
-            replication: Replication::default(),
+            replication: Seldom::default(),
             tail: Tail::default(),
             idle_since_ms: None,
             past: None,
             quarantined: BTreeSet::new(),
             read_only: false,
-            rebuilding: Rebuilding::default(),
+            rebuilding: Seldom::default(),
             sabotage: Sabotage::default(),
         })
     }

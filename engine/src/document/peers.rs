@@ -128,6 +128,7 @@ impl Checkpoints {
 
     /// Notes what the document has after a step, all of which was shown.
     pub(super) fn note(&mut self, step: u64, have: Bytes) {
+        self.moments.reserve_exact(1);
         self.moments.push_back(Moment { step, have });
         if self.moments.len() > KEPT {
             self.thin_out();

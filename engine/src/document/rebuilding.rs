@@ -218,13 +218,16 @@ impl Document {
 
     /// The content is there again: takes what was deferred, until it breaks anew.
     pub(super) fn take_deferred(&mut self, now: Now, effects: &mut Effects) {
-        self.rebuilding.unsaved.clear();
+        if let Some(rebuilding) = self.rebuilding.if_used_mut() {
+            rebuilding.unsaved.clear();
+        }
         self.try_without_suspects(now, effects);
         self.catch_up_all(now, effects);
         while self.phase == Phase::Open
-            && let Some(input) = self.rebuilding.next_deferred()
+            && let Some(rebuilding) = self.rebuilding.if_used_mut()
+            && let Some(input) = rebuilding.next_deferred()
         {
-            match self.rebuilding.trial.take() {
+            match rebuilding.trial.take() {
                 Some(trial) => self.take_on_trial(input, trial, now, effects),
                 None => self.handle(input, now, effects),
             }
@@ -233,7 +236,8 @@ impl Document {
 
     /// If the content breaks without any of the suspects, they are none.
     fn try_without_suspects(&mut self, now: Now, effects: &mut Effects) {
-        let Some(trial) = &self.rebuilding.trial else {
+        let rebuilding = self.rebuilding.if_used();
+        let Some(trial) = rebuilding.and_then(|rebuilding| rebuilding.trial.as_ref()) else {
             return;
         };
         let tried = self.content.missing_from(&trial.have);
@@ -291,7 +295,8 @@ impl Document {
 
     /// The changes to replay after those that are stored.
     pub(super) fn unsaved_past(&self) -> &[Change] {
-        &self.rebuilding.unsaved
+        let rebuilding = self.rebuilding.if_used();
+        rebuilding.map_or(&[], |rebuilding| &rebuilding.unsaved)
     }
 
     /// The store could not give the past: tries again, but not for ever.
@@ -309,7 +314,10 @@ impl Document {
     }
 
     pub(super) fn load_if_due(&mut self, now: Now, effects: &mut Effects) {
-        let due_ms = &mut self.rebuilding.load_due_ms;
+        let Some(rebuilding) = self.rebuilding.if_used_mut() else {
+            return;
+        };
+        let due_ms = &mut rebuilding.load_due_ms;
         let is_due = due_ms.take_if(|due_ms| *due_ms <= now.monotonic_ms);
         if is_due.is_some() && self.phase == Phase::Rebuilding {
             effects.push(Effect::Load);
@@ -317,14 +325,17 @@ impl Document {
     }
 
     pub(super) fn load_due_ms(&self) -> Option<u64> {
-        self.rebuilding.load_due_ms
+        self.rebuilding.if_used()?.load_due_ms
     }
 
     /// Whoever came meanwhile is told why it is not let in.
     pub(super) fn close_deferred(&mut self, reason: CloseReason, effects: &mut Effects) {
         self.past = None;
-        self.rebuilding.deferred_bytes = 0;
-        for input in std::mem::take(&mut self.rebuilding.deferred) {
+        let Some(rebuilding) = self.rebuilding.if_used_mut() else {
+            return;
+        };
+        rebuilding.deferred_bytes = 0;
+        for input in std::mem::take(&mut rebuilding.deferred) {
             if let Input::Joined { connection, .. } = input {
                 effects.push(Effect::Close { connection, reason });
             }

@@ -119,7 +119,10 @@ impl Document {
 
     /// Shows the clients here what other replicas brought in this batch.
     pub(super) fn show_arrived(&mut self, effects: &mut Effects) {
-        let arrived = std::mem::take(&mut self.replication.arrived);
+        let Some(replication) = self.replication.if_used_mut() else {
+            return;
+        };
+        let arrived = std::mem::take(&mut replication.arrived);
         if arrived.changes > 0 {
             self.steps.others(arrived.changes, &self.clock);
             let unbased = self.peers.unbased();
@@ -147,17 +150,18 @@ impl Document {
 
     /// How many changes of other replicas wait for what they build on.
     pub fn held_changes(&self) -> usize {
-        self.replication.held.len()
+        let replication = self.replication.if_used();
+        replication.map_or(0, |replication| replication.held.len())
     }
 
     /// When a pull is due, if one is.
     pub(super) fn pull_due_ms(&self) -> Option<u64> {
-        let due_ms = self.replication.pulls.due_ms();
+        let due_ms = self.replication.if_used()?.pulls.due_ms();
         due_ms.filter(|_| self.phase == Phase::Open)
     }
 
     fn pull_if_due(&mut self, now: Now, effects: &mut Effects) {
-        let Replication { held, pulls, .. } = &mut self.replication;
+        let Replication { held, pulls, .. } = &mut *self.replication;
         if let Some(gap) = pulls.next(&self.clock, held, &self.limits, now) {
             let Gap { replica, counters } = gap;
             effects.push(Effect::Pull { replica, counters });
@@ -203,7 +207,7 @@ impl Document {
     }
 
     fn next_ready(&mut self) -> Option<Change> {
-        let (clock, Replication { held, pulls, .. }) = (&self.clock, &mut self.replication);
+        let (clock, Replication { held, pulls, .. }) = (&self.clock, &mut *self.replication);
         held.take_ready(clock, |change| is_ready(change, clock, pulls))
     }
 
@@ -274,7 +278,7 @@ impl Document {
 
     /// The store lacks what it says it has, or what others said of was never there: nothing waits for it any more.
     fn give_up_if_vain(&mut self, gap: &Gap, now: Now, effects: &mut Effects) {
-        let Replication { held, pulls, .. } = &mut self.replication;
+        let Replication { held, pulls, .. } = &mut *self.replication;
         if let Some(last) = pulls.asked_in_vain(gap, held) {
             for counter in *gap.counters.start()..=last {
                 let dot = Dot::new(gap.replica, counter);

@@ -66,6 +66,9 @@ impl Steps {
         if self.moments.len() == KEPT {
             self.moments.pop_front();
         }
+        if self.moments.is_empty() {
+            self.moments.reserve_exact(1);
+        }
         self.moments.push_back(Moment {
             step: self.last,
             clock: clock.clone(),

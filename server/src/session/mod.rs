@@ -39,7 +39,13 @@ use work::{Work, apart};
 pub(crate) fn start(hub: &Hub, key: DocumentKey, kind: Kind, way: Mailbox, inbox: Inbox) {
     let mut effects = Effects::new();
     let world = hub.world();
-    match Document::open(key.clone(), kind, world.replica, world.limits, &mut effects) {
+    match Document::open(
+        key.clone(),
+        kind,
+        world.replica,
+        world.limits.clone(),
+        &mut effects,
+    ) {
         Ok(document) => {
             let session = Session::new(hub.clone(), key, kind, document, way, inbox);
             // What a task is given by value stands in it twice.
