@@ -34,9 +34,9 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (half an hour if not said); FUZZ_TARG
 web: ## the pages: types, helpers, and that the committed build is the one the sources give
 	cd web && npm run --silent check && npm test --silent && npm run --silent verify
 
-black-box: faulty ## the real binary: durability, the trace, bad input, faults, the differential runs
+black-box: faulty ## the very binary that people run: durability, the trace, bad input, faults, the differential runs
 	cargo build --release --locked -p server
-	cargo test --release --locked -p quire-tests -- --test-threads=1
+	cargo test --profile bench --locked -p quire-tests -- --test-threads=1
 
 faulty: ## the binary that fails on purpose, for the tests of faults only
 	cargo build --locked -p server --features failpoints,sabotage

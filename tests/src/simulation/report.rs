@@ -54,7 +54,7 @@ pub fn report(plan: &Plan, violation: &Violation) -> String {
             let _ = writeln!(
                 text,
                 "saved as {0}\nplay it again, with all that happens:\n    \
-                 QUIRE_SIM_PLAN={0} cargo test --release -p quire-tests --test simulation saved -- --nocapture",
+                 QUIRE_SIM_PLAN={0} cargo test --profile bench -p quire-tests --test simulation saved -- --nocapture",
                 path.display()
             );
         }
