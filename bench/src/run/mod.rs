@@ -87,8 +87,12 @@ fn measure(rows: &[Row], args: &Args, tools: Tools) -> Result<Record> {
         args.minutes(),
         rows.iter().map(|row| seconds(row, args)).sum(),
     );
-    for row in rows {
-        match measure_row(row, args, &bench, &mut pace) {
+    for (number, row) in rows.iter().enumerate() {
+        let reserved = rows[number + 1..]
+            .iter()
+            .map(|row| round_seconds(row, 0, args))
+            .sum();
+        match measure_row(row, args, &bench, &mut pace, reserved) {
             Some(measured) => record.put(&row.key, measured),
             None => {
                 eprintln!("{}: skipped, the time is up", row.key);
@@ -103,21 +107,25 @@ fn measure(rows: &[Row], args: &Args, tools: Tools) -> Result<Record> {
     Ok(record)
 }
 
-/// Nothing, if there is not even time for one round.
-fn measure_row(row: &Row, args: &Args, bench: &Bench, pace: &mut Pace) -> Option<RowRecord> {
+/// Nothing, if there is not even time for one round. Further rounds leave the rows that follow the time for one.
+fn measure_row(
+    row: &Row,
+    args: &Args,
+    bench: &Bench,
+    pace: &mut Pace,
+    reserved: f64,
+) -> Option<RowRecord> {
     let mut measured = RowRecord {
         is_quick: args.quick,
         ..RowRecord::default()
     };
     for round in 0..args.runs() {
-        let servers = row.servers.iter().copied();
-        let servers: Vec<_> = servers
-            .filter(|server| round < row.runs_of(*server, args.runs()))
-            .collect();
+        let servers = servers_of_round(row, round, args);
         if servers.is_empty() {
             break;
         }
-        if !pace.has_time_for(servers.len() as f64 * row_seconds(row, args)) {
+        let reserved = if round == 0 { 0.0 } else { reserved };
+        if !pace.has_time_for(round_seconds(row, round, args) + reserved) {
             eprintln!("{}: {round} rounds only, the time is up", row.key);
             break;
         }
@@ -204,6 +212,18 @@ fn failures_of_quire<'a>(record: &Record, rows: &'a [Row]) -> Vec<&'a str> {
         .filter(failed)
         .map(|row| row.key.as_str())
         .collect()
+}
+
+fn servers_of_round(row: &Row, round: usize, args: &Args) -> Vec<Server> {
+    let servers = row.servers.iter().copied();
+    servers
+        .filter(|server| round < row.runs_of(*server, args.runs()))
+        .collect()
+}
+
+/// About what one round of a row takes.
+fn round_seconds(row: &Row, round: usize, args: &Args) -> f64 {
+    servers_of_round(row, round, args).len() as f64 * row_seconds(row, args)
 }
 
 /// About what a row takes.
