@@ -1,4 +1,4 @@
-//! A document: one batch of keystrokes handled and settled, and its commit heard, with a hundred clients.
+//! A document: one batch of keystrokes handled and settled, and its commit heard, with a hundred clients and with two.
 
 use std::cell::RefCell;
 
@@ -17,7 +17,7 @@ const SAMPLES: u32 = 50;
 
 #[divan::bench(args = [1, 10, 100], sample_count = SAMPLES, sample_size = 1)]
 fn handle_and_settle(bencher: Bencher, authors: u64) {
-    let document = RefCell::new(open());
+    let document = RefCell::new(open(CLIENTS));
     let mut writers = writers(authors);
     let effects = RefCell::new(Effects::new());
     bencher
@@ -40,7 +40,7 @@ fn handle_and_settle(bencher: Bencher, authors: u64) {
 /// The commit of a batch, and the acknowledgements that it releases.
 #[divan::bench(args = [1, 10, 100], sample_count = SAMPLES, sample_size = 1)]
 fn hear_of_the_commit(bencher: Bencher, authors: u64) {
-    let document = RefCell::new(open());
+    let document = RefCell::new(open(CLIENTS));
     let mut writers = writers(authors);
     let effects = RefCell::new(Effects::new());
     bencher
@@ -62,6 +62,29 @@ fn hear_of_the_commit(bencher: Bencher, authors: u64) {
         });
 }
 
+/// The whole way of a batch in a document of two: handled, settled, heard to be committed, acknowledged.
+#[divan::bench(args = [1, 4], sample_count = SAMPLES, sample_size = 1)]
+fn of_two_clients(bencher: Bencher, edits: usize) {
+    let document = RefCell::new(open(2));
+    let mut writers = writers(2);
+    let effects = RefCell::new(Effects::new());
+    bencher
+        .with_inputs(|| {
+            let turns = (0..edits).map(|turn| turn % 2);
+            turns
+                .map(|who| push(who as u64 + 1, writers[who].keystroke()))
+                .collect::<Vec<_>>()
+        })
+        .bench_local_values(|pushes| {
+            let (mut document, mut effects) = (document.borrow_mut(), effects.borrow_mut());
+            for push in pushes {
+                document.handle(push, NOW, &mut effects);
+            }
+            document.settle(NOW, &mut effects);
+            acknowledge(&mut document, &mut effects);
+        });
+}
+
 /// Clients who type, each in a copy of [`START`].
 fn writers(authors: u64) -> Vec<Author> {
     let numbers = 0..authors;
@@ -70,8 +93,8 @@ fn writers(authors: u64) -> Vec<Author> {
         .collect()
 }
 
-/// A document with [`START`] in it, and all its clients up to date.
-fn open() -> Document {
+/// A document with [`START`] in it, and so many clients, all up to date.
+fn open(clients: u64) -> Document {
     let mut effects = Effects::new();
     let key = DocumentKey::new("default", "batch").expect("a good name");
     let mut document = Document::open(
@@ -86,7 +109,7 @@ fn open() -> Document {
     while document.next_replay().is_some() {
         document.replay(NOW, &mut effects);
     }
-    for who in 1..=CLIENTS {
+    for who in 1..=clients {
         let (connection, kind) = (ConnectionId(who), Kind::Yjs);
         let joined = Input::Joined {
             connection,
