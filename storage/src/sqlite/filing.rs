@@ -173,7 +173,7 @@ impl Default for Habit {
     }
 }
 
-/// A thousand busy documents have some sixteen each then, and reading past them takes a millisecond.
+/// A thousand busy documents have some sixteen each then. Every read passes over them, which takes some milliseconds.
 const FILED_CHANGES: usize = if cfg!(feature = "failpoints") {
     64
 } else {
