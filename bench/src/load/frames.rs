@@ -1,9 +1,12 @@
 //! WebSocket frames (RFC 6455, section 5) as a client sees them: those of the server are not masked, its own are.
 //!
 //! [`Inbox`] finds the messages in what was read from a socket and hands them on in place; only what is cut by the end of
-//! a read, or was sent in fragments, is copied together.
+//! a read, or was sent in fragments, is copied together. Where many clients are sent the same large document, one copy of it
+//! does for all: what comes is compared with it as it comes, for else the generator would be busy filling memory.
 
-use anyhow::{Result, ensure};
+use std::rc::Rc;
+
+use anyhow::{Context, Result, ensure};
 
 /// What a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,11 +22,21 @@ pub(crate) enum Opcode {
 /// The frames of one connection, as they come.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
-    /// The beginning of a frame whose end was not read yet.
-    cut: Vec<u8>,
+    cut: Cut,
     /// A message of which the last fragment is not there yet.
     fragments: Vec<u8>,
     kind: Option<Opcode>,
+}
+
+/// The last long frame of any connection, header and all.
+pub(crate) type Model = Option<Rc<Vec<u8>>>;
+
+/// The beginning of a frame whose end was not read yet.
+#[derive(Debug)]
+enum Cut {
+    Own(Vec<u8>),
+    /// It is the beginning of this one, up to a place.
+    Like(Rc<Vec<u8>>, usize),
 }
 
 /// What a frame's first bytes say.
@@ -44,19 +57,19 @@ impl Inbox {
     pub(crate) fn feed(
         &mut self,
         mut bytes: &[u8],
+        model: &mut Model,
         mut take: impl FnMut(Opcode, &[u8]),
     ) -> Result<u64> {
         let mut frames = 0;
         if !self.cut.is_empty() {
-            let Some(rest) = self.complete(bytes)? else {
+            let Some(whole) = self.cut.complete(&mut bytes)? else {
                 return Ok(0);
             };
-            bytes = rest;
-            let cut = std::mem::take(&mut self.cut);
-            let header = Header::read(&cut)?;
-            if let Some(header) = header {
-                self.frame(header, &cut[header.length..], &mut take)?;
-                frames += 1;
+            let header = Header::read(&whole)?.context("a frame without a header")?;
+            self.frame(header, &whole[header.length..], &mut take)?;
+            frames += 1;
+            if whole.len() >= LONG {
+                *model = Some(whole);
             }
         }
         while let Some(header) = Header::read(bytes)? {
@@ -68,38 +81,8 @@ impl Inbox {
             frames += 1;
             bytes = &bytes[end..];
         }
-        self.cut.extend_from_slice(bytes);
+        self.cut = Cut::of(bytes, model.as_ref())?;
         Ok(frames)
-    }
-
-    /// How much a long frame lacks that was cut; it may be appended to [`Inbox::cut`] and nothing fed.
-    pub(crate) fn lacking(&self) -> Option<usize> {
-        let header = Header::read(&self.cut).ok()??;
-        let lacking = header.length + header.payload - self.cut.len();
-        (lacking >= LONG).then_some(lacking)
-    }
-
-    /// Where what is lacking belongs.
-    pub(crate) fn cut(&mut self) -> &mut Vec<u8> {
-        &mut self.cut
-    }
-
-    /// Adds to the cut frame what it lacks, and returns what is left over once it is whole.
-    fn complete<'a>(&mut self, mut bytes: &'a [u8]) -> Result<Option<&'a [u8]>> {
-        loop {
-            // Without a whole header it is not known how much is lacking: a byte at a time.
-            let wanted = Header::read(&self.cut)?.map(|header| header.length + header.payload);
-            let lacking = wanted.map_or(1, |wanted| wanted - self.cut.len());
-            if lacking == 0 {
-                return Ok(Some(bytes));
-            }
-            if bytes.is_empty() {
-                return Ok(None);
-            }
-            let (added, rest) = bytes.split_at(lacking.min(bytes.len()));
-            self.cut.extend_from_slice(added);
-            bytes = rest;
-        }
     }
 
     fn frame(
@@ -126,6 +109,61 @@ impl Inbox {
             }
         }
         Ok(())
+    }
+}
+
+impl Default for Cut {
+    fn default() -> Self {
+        Self::Own(Vec::new())
+    }
+}
+
+impl Cut {
+    /// The beginning of a frame, which may be that of the model.
+    fn of(bytes: &[u8], model: Option<&Rc<Vec<u8>>>) -> Result<Self> {
+        let length = Header::read(bytes)?.map(|header| header.length + header.payload);
+        let like = model.filter(|model| length == Some(model.len()) && model.starts_with(bytes));
+        Ok(match like {
+            Some(model) => Self::Like(model.clone(), bytes.len()),
+            None => Self::Own(bytes.to_vec()),
+        })
+    }
+
+    fn is_empty(&self) -> bool {
+        matches!(self, Self::Own(bytes) if bytes.is_empty())
+    }
+
+    /// Adds what it lacks, as far as that has come, and gives the frame once it is whole.
+    fn complete(&mut self, bytes: &mut &[u8]) -> Result<Option<Rc<Vec<u8>>>> {
+        if let Self::Like(model, at) = self {
+            let (more, rest) = bytes.split_at(bytes.len().min(model.len() - *at));
+            if model[*at..].starts_with(more) {
+                *at += more.len();
+                *bytes = rest;
+                return Ok((*at == model.len()).then(|| model.clone()));
+            }
+            *self = Self::Own(model[..*at].to_vec());
+        }
+        let Self::Own(own) = self else {
+            return Ok(None);
+        };
+        let is_whole = extend(own, bytes)?;
+        Ok(is_whole.then(|| Rc::new(std::mem::take(own))))
+    }
+}
+
+/// Adds to a cut frame what it lacks; whether it is whole then.
+fn extend(cut: &mut Vec<u8>, bytes: &mut &[u8]) -> Result<bool> {
+    loop {
+        // Without a whole header it is not known how much is lacking: a byte at a time.
+        let wanted = Header::read(cut)?.map(|header| header.length + header.payload);
+        let lacking = wanted.map_or(1, |wanted| wanted - cut.len());
+        if lacking == 0 || bytes.is_empty() {
+            return Ok(lacking == 0);
+        }
+        let (added, rest) = bytes.split_at(lacking.min(bytes.len()));
+        cut.extend_from_slice(added);
+        *bytes = rest;
     }
 }
 
@@ -210,7 +248,7 @@ const LAST: u8 = 0x80;
 const RESERVED: u8 = 0x70;
 const MASKED: u8 = 0x80;
 
-/// What is longer is read to where it belongs, and not copied there.
+/// What is longer may come to many.
 const LONG: usize = 64 * 1_024;
 /// Larger ones are nonsense rather than documents.
 const PAYLOAD_MAX: usize = 1 << 30;
@@ -237,13 +275,37 @@ mod tests {
     }
 
     fn messages(pieces: &[&[u8]]) -> Result<Vec<(Opcode, Vec<u8>)>> {
+        messages_beside(&mut None, pieces)
+    }
+
+    fn messages_beside(model: &mut Model, pieces: &[&[u8]]) -> Result<Vec<(Opcode, Vec<u8>)>> {
         let (mut inbox, mut found) = (Inbox::default(), Vec::new());
         for piece in pieces {
-            inbox.feed(piece, |opcode, payload| {
+            inbox.feed(piece, model, |opcode, payload| {
                 found.push((opcode, payload.to_vec()));
             })?;
         }
         Ok(found)
+    }
+
+    #[test]
+    fn a_long_message_is_what_was_sent_whatever_others_were_sent_before() -> Result<()> {
+        let long: Vec<_> = (0..200_000_u32).map(|number| number as u8).collect();
+        let mut sent = vec![long.clone(), long.clone()];
+        for place in [0, 70_000, 199_999] {
+            let mut other = long.clone();
+            other[place] ^= 1;
+            sent.extend([other, long.clone()]);
+        }
+        let mut model = None;
+        for payload in sent {
+            let bytes = [frame(0x82, &payload), frame(0x82, b"next")].concat();
+            let pieces: Vec<_> = bytes.chunks(65_537).collect();
+            let found = messages_beside(&mut model, &pieces)?;
+            let expected = [payload, b"next".to_vec()].map(|payload| (Opcode::Binary, payload));
+            assert_eq!(found, expected);
+        }
+        Ok(())
     }
 
     #[test]

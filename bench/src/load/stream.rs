@@ -87,23 +87,6 @@ impl Stream {
         }
     }
 
-    /// Appends what is there, up to so many bytes; nothing if nothing is, 0 bytes at the end.
-    ///
-    /// # Errors
-    /// The connection is broken.
-    pub(crate) fn read_to(&mut self, end: &mut Vec<u8>, max: usize) -> io::Result<Option<usize>> {
-        let before = end.len();
-        end.reserve(max);
-        let read = (&mut self.socket).take(max as u64).read_to_end(end);
-        match read {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                let count = end.len() - before;
-                Ok((count > 0).then_some(count))
-            }
-            read => read.map(Some),
-        }
-    }
-
     /// What the kernel took so far.
     pub(crate) fn written(&self) -> u64 {
         self.written

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use super::chance::Chance;
-use super::frames::{self, Inbox, Opcode};
+use super::frames::{self, Inbox, Model, Opcode};
 use super::poll::{Poll, Readiness};
 use super::speech::{self, Heard};
 use super::stream::Stream;
@@ -36,6 +36,8 @@ pub(crate) struct Swarm {
     pub(crate) faults: Faults,
     joined: usize,
     closed: usize,
+    /// What many may be sent.
+    model: Model,
     /// Lent to each read, each message and each frame in turn.
     space: Vec<u8>,
     message: Vec<u8>,
@@ -104,6 +106,7 @@ impl Swarm {
             faults: Faults::default(),
             joined: 0,
             closed: 0,
+            model: None,
             space: vec![0; SPACE],
             message: Vec::new(),
             frame: Vec::new(),
@@ -258,22 +261,15 @@ impl Swarm {
         listener: &mut impl Listener,
     ) -> Result<()> {
         while self.clients[number].stage != Stage::Closed {
-            let Client { stream, inbox, .. } = &mut self.clients[number];
-            let lacking = inbox.lacking();
-            let read = match lacking {
-                Some(lacking) => stream.read_to(inbox.cut(), lacking)?,
-                None => stream.read(space)?,
-            };
-            let Some(count) = read else {
+            let Some(count) = self.clients[number].stream.read(space)? else {
                 return Ok(());
             };
             ensure!(count > 0, "the server hung up");
             self.traffic.reads += 1;
             self.traffic.bytes_in += count as u64;
-            let fed = if lacking.is_some() { 0 } else { count };
-            self.take(number, &space[..fed], listener)?;
+            self.take(number, &space[..count], listener)?;
             // Less than there was space for: what comes later is told anew.
-            if count < lacking.unwrap_or(space.len()) {
+            if count < space.len() {
                 return Ok(());
             }
         }
@@ -315,9 +311,10 @@ impl Swarm {
         let mut fault = None;
         let mut pings: Vec<Vec<u8>> = Vec::new();
         let dialect = self.dialect;
-        let frames = self.clients[number]
-            .inbox
-            .feed(bytes, |opcode, payload| match opcode {
+        let frames = self.clients[number].inbox.feed(
+            bytes,
+            &mut self.model,
+            |opcode, payload| match opcode {
                 Opcode::Binary => {
                     let heard = speech::hear(dialect, payload, |heard| match heard {
                         Heard::Have => duties.asked = true,
@@ -338,7 +335,8 @@ impl Swarm {
                 Opcode::Ping => pings.push(payload.to_vec()),
                 Opcode::Close => fault = Some(farewell(payload)),
                 _ => {}
-            })?;
+            },
+        )?;
         self.traffic.frames_in += frames;
         for ping in pings {
             self.say(number, Opcode::Pong, &ping);
