@@ -30,10 +30,7 @@ fn handle_and_settle(bencher: Bencher, authors: u64) {
         })
         .bench_local_values(|pushes| {
             let (mut document, mut effects) = (document.borrow_mut(), effects.borrow_mut());
-            for push in pushes {
-                document.handle(push, NOW, &mut effects);
-            }
-            document.settle(NOW, &mut effects);
+            work_off(&mut document, pushes, &mut effects);
         });
 }
 
@@ -77,12 +74,17 @@ fn of_two_clients(bencher: Bencher, edits: usize) {
         })
         .bench_local_values(|pushes| {
             let (mut document, mut effects) = (document.borrow_mut(), effects.borrow_mut());
-            for push in pushes {
-                document.handle(push, NOW, &mut effects);
-            }
-            document.settle(NOW, &mut effects);
+            work_off(&mut document, pushes, &mut effects);
             acknowledge(&mut document, &mut effects);
         });
+}
+
+/// Handles a batch and ends it.
+fn work_off(document: &mut Document, pushes: Vec<Input>, effects: &mut Effects) {
+    for push in pushes {
+        document.handle(push, NOW, effects);
+    }
+    document.settle(NOW, effects);
 }
 
 /// Clients who type, each in a copy of [`START`].

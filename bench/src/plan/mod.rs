@@ -201,6 +201,7 @@ impl Step {
 /// How many edits of each client are under way at once when nothing paces them: so many that the server is the limit and not
 /// the time that an edit takes to be stored and come back.
 pub(crate) const SATURATED_WINDOW: u32 = 4;
+
 /// The step of a row that has but one.
 pub(crate) const LOAD: &str = "load";
 

@@ -3,10 +3,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { freePort } from '../../port.mjs'
 import { until } from './until.mjs'
 
 const BINARY = process.env.QUIRE_BIN ?? fileURLToPath(new URL('../../../target/release/quire', import.meta.url))
@@ -62,21 +62,5 @@ class Server {
     if (this.process.exitCode !== null) throw new Error(`the server ended by itself and said:\n${this.said}`)
     const answer = await fetch(`http://${this.listen}/readyz`).catch(() => null)
     return answer?.ok
-  }
-}
-
-/** A port that nothing listens on, below those that the kernel gives to outgoing connections: it is free at a restart too. */
-async function freePort () {
-  for (;;) {
-    const port = 10_000 + Math.floor(Math.random() * 10_000)
-    const probe = createServer()
-    const free = await new Promise(resolve => {
-      probe.once('error', () => resolve(false))
-      probe.listen(port, '127.0.0.1', () => resolve(true))
-    })
-    if (!free) continue
-    probe.close()
-    await once(probe, 'close')
-    return port
   }
 }

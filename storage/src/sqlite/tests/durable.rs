@@ -81,10 +81,7 @@ async fn the_files_hold_all_that_was_acknowledged_at_any_moment() {
         fixture
             .append(&notes, round * 10 + 1, round * 10 + 10)
             .await;
-        let crashed = tempfile::tempdir().unwrap();
-        for name in [FILE_NAME, "quire.sqlite-wal"] {
-            fs::copy(fixture.path().join(name), crashed.path().join(name)).unwrap();
-        }
+        let crashed = fixture.crashed();
         let store = SqliteStore::open(crashed.path()).await.unwrap();
         let past = store.load(notes.clone()).await.unwrap();
         assert_eq!(
@@ -265,10 +262,7 @@ async fn reading_only_sees_what_a_killed_server_left() {
     let fixture = Fixture::open().await;
     let notes = document("notes");
     fixture.append(&notes, 1, 3).await;
-    let crashed = tempfile::tempdir().unwrap();
-    for name in [FILE_NAME, "quire.sqlite-wal"] {
-        fs::copy(fixture.path().join(name), crashed.path().join(name)).unwrap();
-    }
+    let crashed = fixture.crashed();
     let reader = SqliteStore::open_read_only(crashed.path()).await.unwrap();
     assert_eq!(reader.load(notes).await.unwrap().changes.len(), 3);
 }

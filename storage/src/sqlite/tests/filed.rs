@@ -1,13 +1,11 @@
 //! Changes stand in two places one after the other, and for a while in both. Nobody may notice, whoever reads and whenever
 //! the process ends.
 
-use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
 use engine::{DocumentKey, Dot, Kind, Order, ReplicaId};
 use sqlx::SqliteConnection;
-use tempfile::TempDir;
 
 use super::super::arrivals::Arrivals;
 use super::super::filing::{Filing, Habit};
@@ -143,10 +141,7 @@ async fn a_crash_between_any_two_steps_loses_and_doubles_nothing() {
     let before = everything(&fixture, notes).await;
     let mut filing = ByHand::begin(fixture.path(), 4).await;
     while filing.step().await {
-        let crashed = TempDir::new().unwrap();
-        for name in [FILE_NAME, "quire.sqlite-wal"] {
-            fs::copy(fixture.path().join(name), crashed.path().join(name)).unwrap();
-        }
+        let crashed = fixture.crashed();
         let store = SqliteStore::open(crashed.path()).await.unwrap();
         assert_eq!(everything(&store, notes).await, before);
         let again = changes(notes, REPLICA, 1, 10);
@@ -191,10 +186,7 @@ async fn what_a_killed_server_left_is_filed_when_it_starts_again() {
     let fixture = Fixture::open().await;
     let notes = document("notes");
     fixture.append(&notes, 1, 30).await;
-    let crashed = TempDir::new().unwrap();
-    for name in [FILE_NAME, "quire.sqlite-wal"] {
-        fs::copy(fixture.path().join(name), crashed.path().join(name)).unwrap();
-    }
+    let crashed = fixture.crashed();
     let store = SqliteStore::open(crashed.path()).await.unwrap();
     while left_over(crashed.path()).await > 0 {
         tokio::task::yield_now().await;

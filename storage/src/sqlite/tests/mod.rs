@@ -1,6 +1,7 @@
 //! What only a store on disk promises: it outlives the process, notices damage, and stands a full disk. And that it
 //! answers like the store in memory, whatever it is asked.
 
+use std::fs;
 use std::ops::Deref;
 use std::path::Path;
 
@@ -66,6 +67,15 @@ impl Fixture {
     /// A store whose changes stay where they arrive, and one that files them at once.
     async fn both() -> [Self; 2] {
         [Self::open().await, Self::filing(AT_ONCE).await]
+    }
+
+    /// The files as a server that is killed now would leave them.
+    fn crashed(&self) -> TempDir {
+        let crashed = tempfile::tempdir().unwrap();
+        for name in [FILE_NAME, "quire.sqlite-wal"] {
+            fs::copy(self.path().join(name), crashed.path().join(name)).unwrap();
+        }
+        crashed
     }
 
     fn path(&self) -> &Path {
