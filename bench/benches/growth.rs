@@ -15,7 +15,7 @@ use engine::{
     Loaded, Now, ReplicaId,
 };
 use protocol::preflight::{Bounds, check_update};
-use protocol::ywebsocket::UPDATE;
+use protocol::yjs::UPDATE;
 use tikv_jemallocator::Jemalloc;
 
 #[global_allocator]

@@ -6,7 +6,7 @@ use engine::{
     Loaded, Now, ReplicaId,
 };
 use protocol::preflight::Bounds;
-use protocol::ywebsocket;
+use protocol::{yjs, ywebsocket};
 
 use crate::writer;
 
@@ -22,7 +22,7 @@ pub fn check(input: &[u8]) {
         return;
     };
     assert!(intents.len() <= ywebsocket::MESSAGES_PER_FRAME_MAX);
-    let good = |intent: &Intent| ywebsocket::check(intent, &Bounds::default()).is_ok();
+    let good = |intent: &Intent| yjs::check(intent, &Bounds::default()).is_ok();
     let intents: Vec<_> = intents.into_iter().take_while(good).collect();
     for intent in &intents {
         said_again(intent);
@@ -34,7 +34,7 @@ pub fn check(input: &[u8]) {
 fn said_again(intent: &Intent) {
     let event = match intent.clone() {
         Intent::Pull { have } => Event::Have { have },
-        Intent::Push { payload, tag } if tag == ywebsocket::UPDATE => Event::Change { payload },
+        Intent::Push { payload, tag } if tag == yjs::UPDATE => Event::Change { payload },
         Intent::Push { payload, .. } => Event::Missing { payload },
         Intent::ShowPresence(entries) if !entries.is_empty() => Event::Presence(entries),
         Intent::ShowPresence(_) | Intent::QueryPresence => return,
@@ -67,7 +67,7 @@ fn read(event: &Event) -> Option<Intent> {
     let mut intents = ywebsocket::decode(&frame).expect("we write what we would read");
     assert_eq!(intents.len(), 1, "a frame has one message");
     let intent = intents.remove(0);
-    let checked = ywebsocket::check(&intent, &Bounds::default());
+    let checked = yjs::check(&intent, &Bounds::default());
     assert_eq!(checked, Ok(()), "what we send we would take");
     Some(intent)
 }

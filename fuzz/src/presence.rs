@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use engine::{ConnectionId, Event, Intent, Now, Presence, PresenceEntry, PresenceLimits};
 use protocol::preflight::Bounds;
-use protocol::ywebsocket;
+use protocol::{yjs, ywebsocket};
 
 use crate::script::Script;
 
@@ -58,7 +58,7 @@ fn decode(body: &[u8]) -> Option<Vec<PresenceEntry>> {
     let [Intent::ShowPresence(entries)] = &intents[..] else {
         return None;
     };
-    ywebsocket::check(&intents[0], &Bounds::default()).ok()?;
+    yjs::check(&intents[0], &Bounds::default()).ok()?;
     Some(entries.clone())
 }
 

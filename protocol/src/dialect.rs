@@ -6,7 +6,7 @@ use bytes::Bytes;
 use engine::{CloseReason, Event, Intent, Kind};
 
 use crate::preflight::Bounds;
-use crate::{FrameError, ywebsocket};
+use crate::{FrameError, yjs, ywebsocket};
 
 /// A wire protocol that clients may speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,7 +26,7 @@ impl Dialect {
     /// The kind of document that the dialect's clients expect.
     pub fn kind(self) -> Kind {
         match self {
-            Self::YWebsocket => ywebsocket::KIND,
+            Self::YWebsocket => yjs::KIND,
         }
     }
 
@@ -46,7 +46,7 @@ impl Dialect {
     /// It is malformed or beyond the bounds, with the reason for which its sender is to be closed.
     pub fn check(self, intent: &Intent, bounds: &Bounds) -> Result<(), (CloseReason, FrameError)> {
         match self {
-            Self::YWebsocket => ywebsocket::check(intent, bounds),
+            Self::YWebsocket => yjs::check(intent, bounds),
         }
     }
 

@@ -24,6 +24,8 @@ pub use dialect::Dialect;
 mod error;
 pub use error::FrameError;
 
+pub mod hocuspocus;
+
 pub mod preflight;
 
 pub mod route;
@@ -31,5 +33,7 @@ pub mod route;
 pub mod websocket;
 
 pub mod wire;
+
+pub mod yjs;
 
 pub mod ywebsocket;

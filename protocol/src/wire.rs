@@ -182,6 +182,11 @@ impl Writer {
         self.out.put_slice(bytes);
     }
 
+    /// Writes bytes as they are.
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.out.put_slice(bytes);
+    }
+
     /// Writes a length and the string as UTF-8.
     pub fn var_string(&mut self, string: &str) {
         self.var_bytes(string.as_bytes());

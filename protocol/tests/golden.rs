@@ -9,7 +9,8 @@ use std::path::Path;
 use bytes::Bytes;
 use engine::{Event, Intent, PresenceEntry, PresenceId, PushTag};
 use protocol::route::Route;
-use protocol::ywebsocket::{self, STEP2, UPDATE};
+use protocol::yjs::{STEP2, UPDATE};
+use protocol::ywebsocket;
 
 const ADA: PresenceId = PresenceId(1);
 const BEN: PresenceId = PresenceId(4_242_424_242);

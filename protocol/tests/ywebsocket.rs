@@ -8,10 +8,8 @@ use proptest::option;
 use proptest::prelude::*;
 use protocol::FrameError;
 use protocol::wire::{VAR_UINT_MAX, Writer};
-use protocol::ywebsocket::{
-    MESSAGES_PER_FRAME_MAX, PRESENCES_PER_FRAME_MAX, STEP2, UPDATE, decode, denied, encode,
-    keepalive,
-};
+use protocol::yjs::{PRESENCES_PER_FRAME_MAX, STEP2, UPDATE};
+use protocol::ywebsocket::{MESSAGES_PER_FRAME_MAX, decode, denied, encode, keepalive};
 
 fn refused(frame: &'static [u8]) -> FrameError {
     decode(&Bytes::from_static(frame)).unwrap_err()

@@ -8,7 +8,7 @@ use engine::{
     ConnectionId, Document, DocumentKey, Effect, Effects, Input, Intent, Kind, Limits, Loaded, Now,
     ReplicaId,
 };
-use protocol::ywebsocket::UPDATE;
+use protocol::yjs::UPDATE;
 
 use crate::material::{Author, START, client};
 

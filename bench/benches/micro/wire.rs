@@ -6,7 +6,7 @@ use engine::{Event, PresenceEntry, PresenceId};
 use protocol::Dialect;
 use protocol::preflight::{Bounds, check_update};
 use protocol::websocket::Frame;
-use protocol::ywebsocket::UPDATE;
+use protocol::yjs::UPDATE;
 
 use crate::material::{Author, PAPER, START, merged};
 

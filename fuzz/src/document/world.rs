@@ -8,7 +8,7 @@ use engine::{
     Kind, Limits, Now, Phase, PushTag, ReplicaId, Snapshot, WriterPolicy,
 };
 use protocol::preflight::Bounds;
-use protocol::ywebsocket;
+use protocol::{yjs, ywebsocket};
 
 use super::other::Other;
 use super::store::{Fault, Store, key};
@@ -126,7 +126,7 @@ impl World {
     }
 
     pub(super) fn push(&mut self, seat: usize, payload: Bytes) {
-        let tag = ywebsocket::UPDATE;
+        let tag = yjs::UPDATE;
         self.say(seat, Intent::Push { payload, tag });
     }
 
@@ -136,7 +136,7 @@ impl World {
             return;
         };
         let (connection, seen) = (line.connection, line.seen);
-        if ywebsocket::check(&intent, &Bounds::default()).is_err() {
+        if yjs::check(&intent, &Bounds::default()).is_err() {
             return self.leave(seat);
         }
         if let Intent::Push { payload, .. } = &intent {
@@ -479,7 +479,7 @@ impl Seat {
                 }
                 Event::Have { .. } => answers.push(Intent::Push {
                     payload: self.writer.everything(),
-                    tag: PushTag(ywebsocket::STEP2.0),
+                    tag: PushTag(yjs::STEP2.0),
                 }),
                 Event::Missing { .. }
                 | Event::Change { .. }
