@@ -3,14 +3,14 @@
 //! The files under `golden/` are written by `tests/js/record_golden.mjs`, which explains their lines. What a client sent
 //! must read as the intents that it meant; what we write must be the very bytes that the JavaScript libraries write.
 
-use std::collections::HashMap;
-use std::path::Path;
+mod recorded;
 
 use bytes::Bytes;
 use engine::{Event, Intent, PresenceEntry, PresenceId, PushTag};
 use protocol::route::Route;
 use protocol::yjs::{STEP2, UPDATE};
 use protocol::ywebsocket;
+use recorded::Golden;
 
 const ADA: PresenceId = PresenceId(1);
 const BEN: PresenceId = PresenceId(4_242_424_242);
@@ -25,52 +25,19 @@ const FILES: [&str; 6] = [
     "typing",
 ];
 
-/// One recorded conversation: its address, its frames, and the bytes that they are made of.
-struct Golden {
-    address: Option<String>,
-    client: HashMap<String, Bytes>,
-    server: HashMap<String, Bytes>,
-    parts: HashMap<String, Bytes>,
+/// What is said of a recorded conversation in this dialect.
+trait YWebsocket {
+    fn intent(&self, label: &str) -> Intent;
+    fn push(&self, part: &str, tag: PushTag) -> Intent;
+    fn writes(&self, label: &str, event: &Event);
 }
 
-impl Golden {
-    fn load(name: &str) -> Self {
-        let mut golden = Self {
-            address: None,
-            client: HashMap::new(),
-            server: HashMap::new(),
-            parts: HashMap::new(),
-        };
-        for line in text(name).lines().filter(|line| !line.starts_with('#')) {
-            golden.line(line);
-        }
-        golden
-    }
-
-    fn line(&mut self, line: &str) {
-        let fields: Vec<_> = line.splitn(3, ' ').collect();
-        let [mark, label, value] = fields[..] else {
-            panic!("odd line: {line}");
-        };
-        let frames = match mark {
-            "@" => return self.address = Some(value.to_owned()),
-            ">" => &mut self.client,
-            "<" => &mut self.server,
-            "=" => &mut self.parts,
-            _ => panic!("odd mark: {line}"),
-        };
-        assert!(frames.insert(label.to_owned(), unhex(value)).is_none());
-    }
-
+impl YWebsocket for Golden {
     /// The only intent of a client's frame.
     fn intent(&self, label: &str) -> Intent {
         let mut intents = ywebsocket::decode(&self.client[label]).unwrap();
         assert_eq!(intents.len(), 1, "{label}");
         intents.remove(0)
-    }
-
-    fn part(&self, label: &str) -> Bytes {
-        self.parts[label].clone()
     }
 
     fn push(&self, part: &str, tag: PushTag) -> Intent {
@@ -82,19 +49,6 @@ impl Golden {
         let frame = ywebsocket::encode(event);
         assert_eq!(frame.as_ref(), Some(&self.server[label]), "{label}");
     }
-}
-
-fn text(name: &str) -> String {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    std::fs::read_to_string(directory.join(format!("{name}.txt"))).unwrap()
-}
-
-fn unhex(hex: &str) -> Bytes {
-    let digit = |character: u8| char::from(character).to_digit(16).unwrap() as u8;
-    let pairs = hex.as_bytes().chunks(2);
-    pairs
-        .map(|pair| digit(pair[0]) << 4 | digit(pair[1]))
-        .collect()
 }
 
 fn here(id: PresenceId, version: u32, state: &str) -> PresenceEntry {
