@@ -31,6 +31,9 @@ pub use document::{
 mod dot;
 pub use dot::{Dot, Order, ReplicaId};
 
+mod grant;
+pub use grant::{Access, Capabilities, Capability, Grant, Pattern, Rule, UnknownCapability};
+
 pub mod history;
 
 mod names;
