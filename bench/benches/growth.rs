@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use bytes::{BufMut, Bytes};
 use engine::{
-    ConnectionId, Content, Document, DocumentKey, Effect, Effects, Input, Intent, Kind, Limits,
-    Loaded, Now, ReplicaId,
+    ConnectionId, Content, Document, DocumentKey, Effect, Effects, Input, Intent, Joining, Kind,
+    Limits, Loaded, Now, ReplicaId,
 };
 use protocol::preflight::{Bounds, check_update};
 use protocol::yjs::UPDATE;
@@ -55,11 +55,7 @@ impl Open {
             .expect("it is served");
         document.handle(Input::Opened(Loaded::default()), NOW, &mut effects);
         for who in [1, 2] {
-            let joined = Input::Joined {
-                connection: ConnectionId(who),
-                author: None,
-                kind: Kind::Yjs,
-            };
+            let joined = Input::Joined(Joining::freely(ConnectionId(who), Kind::Yjs, None));
             document.handle(joined, NOW, &mut effects);
             let have = Bytes::from_static(&[0]);
             document.handle(said(who, Intent::Pull { have }), NOW, &mut effects);

@@ -24,8 +24,8 @@ pub use content::{Brings, Content, ContentError, GoingOn, Writer, YjsContent};
 
 mod document;
 pub use document::{
-    Audience, CloseReason, Document, Effect, Effects, Event, Input, Intent, Limits, Loaded, Phase,
-    PushTag, WriterPolicy,
+    Audience, CloseReason, Document, Effect, Effects, Event, Input, Intent, Joining, Limits,
+    Loaded, Phase, PushTag, Rights, WriterPolicy,
 };
 
 mod dot;

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use engine::{
-    ConnectionId, Document, DocumentKey, Effect, Effects, Event, Input, Intent, Kind, Limits,
-    Loaded, Now, ReplicaId,
+    ConnectionId, Document, DocumentKey, Effect, Effects, Event, Input, Intent, Joining, Kind,
+    Limits, Loaded, Now, ReplicaId,
 };
 use protocol::preflight::Bounds;
 use protocol::{yjs, ywebsocket};
@@ -37,7 +37,7 @@ fn said_again(intent: &Intent) {
         Intent::Push { payload, tag } if tag == yjs::UPDATE => Event::Change { payload },
         Intent::Push { payload, .. } => Event::Missing { payload },
         Intent::ShowPresence(entries) if !entries.is_empty() => Event::Presence(entries),
-        Intent::ShowPresence(_) | Intent::QueryPresence => return,
+        Intent::ShowPresence(_) | Intent::QueryPresence | Intent::Signal(_) => return,
     };
     assert_eq!(read(&event).as_ref(), Some(intent));
 }
@@ -87,11 +87,7 @@ fn open(effects: &mut Effects) -> Document {
         document.replay(Now::default(), effects);
     }
     for connection in [SENDER, READER] {
-        let input = Input::Joined {
-            connection,
-            author: None,
-            kind: Kind::Yjs,
-        };
+        let input = Input::Joined(Joining::freely(connection, Kind::Yjs, None));
         document.handle(input, Now::default(), effects);
     }
     assert_eq!(document.peers(), 2, "both are let in");

@@ -15,6 +15,10 @@
 //! | `DocumentFull` | 4419 | the edit would not fit the next time either |
 //! | `BadUpdate` | 4422 | the client would offer the same update at its next sync |
 //! | `ReadOnly` | 4423 | "locked", as in HTTP's 423: the edit would be refused until someone repairs the document |
+//! | `Unauthorized`, `Expired` | 4401 | it has to come with another token |
+//! | `Forbidden`, `Revoked` | 4403 | it would be turned away the next time too |
+//! | `TooManyEditors` | 4429 | "too many", as in HTTP's 429: the edit would come again at once, and be refused again |
+//! | `TooMany`, `Flooding` | 1013 | "try again later": others leave, and time passes |
 //! | `StoreBehind` | 1013 | "try again later": the store will catch up |
 //! | `NotReady` | 1013 | "try again later": 1011 would be true as well, but says nothing about coming back |
 //! | `ForeignWriter` | 1013 | "try again later": once the other has sent his edit himself, the same one is only a repetition |
@@ -71,9 +75,14 @@ fn ywebsocket_code(reason: CloseReason) -> u16 {
         CloseReason::StoreBehind
         | CloseReason::NotReady
         | CloseReason::ForeignWriter
+        | CloseReason::TooMany
+        | CloseReason::Flooding
         | CloseReason::Overloaded => 1013,
         CloseReason::Stopping => 1012,
         CloseReason::Silent => 1001,
+        CloseReason::Unauthorized | CloseReason::Expired => 4401,
+        CloseReason::Forbidden | CloseReason::Revoked => 4403,
+        CloseReason::TooManyEditors => 4429,
     }
 }
 
@@ -94,6 +103,13 @@ fn text(reason: CloseReason) -> &'static str {
             "The update writes for somebody else who is connected; try again later."
         }
         CloseReason::Stopping => "The server is stopping; connect again.",
+        CloseReason::Unauthorized => "A token that is good here is needed.",
+        CloseReason::Forbidden => "The token does not allow this.",
+        CloseReason::Expired => "The token has expired; connect with a new one.",
+        CloseReason::Revoked => "The token was revoked.",
+        CloseReason::TooManyEditors => "As many people edit the document as may at the same time.",
+        CloseReason::TooMany => "There are as many connections as may be; try again later.",
+        CloseReason::Flooding => "The client sends more than it may; try again later.",
         CloseReason::Silent => "Nothing was heard from the client for too long; connect again.",
     }
 }
@@ -102,7 +118,12 @@ fn text(reason: CloseReason) -> &'static str {
 mod tests {
     use super::*;
 
-    const FOR_EVER: [CloseReason; 8] = [
+    const FOR_EVER: [CloseReason; 13] = [
+        CloseReason::Unauthorized,
+        CloseReason::Expired,
+        CloseReason::Forbidden,
+        CloseReason::Revoked,
+        CloseReason::TooManyEditors,
         CloseReason::BadFrame,
         CloseReason::Deleted,
         CloseReason::WrongKind,
@@ -113,7 +134,9 @@ mod tests {
         CloseReason::ReadOnly,
     ];
 
-    const FOR_NOW: [CloseReason; 6] = [
+    const FOR_NOW: [CloseReason; 8] = [
+        CloseReason::TooMany,
+        CloseReason::Flooding,
         CloseReason::ForeignWriter,
         CloseReason::Overloaded,
         CloseReason::StoreBehind,

@@ -30,6 +30,13 @@ impl Dialect {
         }
     }
 
+    /// Whether its clients can be told that an edit was refused.
+    pub fn takes_refusals(self) -> bool {
+        match self {
+            Self::YWebsocket => false,
+        }
+    }
+
     /// Reads a client's frame.
     ///
     /// # Errors

@@ -66,8 +66,6 @@ pub enum Message {
     },
     /// It asks something of the document.
     Intent(Intent),
-    /// A string for the application.
-    Stateless(Bytes),
     /// It leaves the document.
     Leave,
 }
@@ -82,6 +80,14 @@ pub enum Scope {
 }
 
 impl Scope {
+    fn of(may_write: bool) -> Self {
+        if may_write {
+            Self::ReadWrite
+        } else {
+            Self::ReadOnly
+        }
+    }
+
     /// The word on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -126,8 +132,7 @@ impl Address {
 
     /// All of it.
     pub fn as_str(&self) -> &str {
-        // It was checked when it was read.
-        std::str::from_utf8(&self.0).unwrap_or_default()
+        utf8(&self.0)
     }
 
     /// How it begins each frame.
@@ -142,6 +147,11 @@ impl From<&str> for Address {
     fn from(address: &str) -> Self {
         Self(Bytes::copy_from_slice(address.as_bytes()))
     }
+}
+
+/// A text that was checked when it was read.
+fn utf8(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_default()
 }
 
 /// Reads a client's frame.
@@ -167,6 +177,9 @@ pub fn decode(frame: &Bytes) -> Result<Frame, FrameError> {
 pub fn encode(address: &Address, event: &Event) -> Option<Bytes> {
     match event {
         Event::Ack { .. } => Some(Notice::Status { is_stored: true }.encode(address)),
+        Event::Refused { .. } => Some(Notice::Status { is_stored: false }.encode(address)),
+        Event::Rights { may_write } => Some(Notice::Granted(Scope::of(*may_write)).encode(address)),
+        Event::Signal(text) => Some(Notice::Stateless(utf8(text)).encode(address)),
         other => Said::of(other).map(|said| said.write(&address.head())),
     }
 }
@@ -215,7 +228,9 @@ fn message(reader: &mut Reader) -> Result<Message, FrameError> {
         TYPE_AWARENESS => yjs::awareness(reader, &mut 0).map(Message::Intent),
         TYPE_AUTH => token(reader),
         TYPE_QUERY_AWARENESS => Ok(Message::Intent(Intent::QueryPresence)),
-        TYPE_STATELESS => reader.var_string("payload").map(Message::Stateless),
+        TYPE_STATELESS => reader
+            .var_string("payload")
+            .map(|text| Message::Intent(Intent::Signal(text))),
         TYPE_CLOSE => Ok(Message::Leave),
         value => Err(FrameError::Unknown { field, at, value }),
     }

@@ -62,7 +62,7 @@ pub fn check(intent: &Intent, bounds: &Bounds) -> Result<(), (CloseReason, Frame
             preflight::check_presence(entries, bounds),
             CloseReason::BadFrame,
         ),
-        Intent::QueryPresence => (Ok(()), CloseReason::BadFrame),
+        Intent::QueryPresence | Intent::Signal(_) => (Ok(()), CloseReason::BadFrame),
     };
     checked.map_err(|fault| (reason, fault))
 }
@@ -134,13 +134,15 @@ pub(crate) enum Said<'a> {
 }
 
 impl<'a> Said<'a> {
-    /// What clients of every dialect are told of an event; nothing of one that some take as an echo and others as a number.
+    /// What clients of every dialect are told of an event; nothing of one that each dialect tells in its own way, or not.
     pub(crate) fn of(event: &'a Event) -> Option<Self> {
         match event {
             Event::Have { have } => Some(Self::Step1(have)),
             Event::Missing { payload } => Some(Self::Step2(payload)),
             Event::Change { payload } => Some(Self::Update(payload)),
-            Event::Ack { .. } => None,
+            Event::Ack { .. } | Event::Refused { .. } | Event::Rights { .. } | Event::Signal(_) => {
+                None
+            }
             Event::Presence(entries) => (!entries.is_empty()).then_some(Self::Awareness(entries)),
         }
     }

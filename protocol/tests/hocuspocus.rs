@@ -67,7 +67,7 @@ fn older_providers_say_no_version() {
 fn clients_leave_ask_and_talk_among_themselves() {
     let asks = Message::Intent(Intent::QueryPresence);
     assert_eq!(decode(&bytes(b"\x01d\x03")), said("d", asks));
-    let talks = Message::Stateless(bytes("é".as_bytes()));
+    let talks = Message::Intent(Intent::Signal(bytes("é".as_bytes())));
     assert_eq!(decode(&bytes(b"\x01d\x05\x02\xc3\xa9")), said("d", talks));
     assert_eq!(decode(&bytes(b"\x01d\x07")), said("d", Message::Leave));
     assert_eq!(decode(&bytes(&[10])), Ok(Frame::Pong));
@@ -239,7 +239,7 @@ proptest! {
         let Ok(Frame::Addressed(address, message)) = decode(&frame) else { return Ok(()) };
         let held = match message {
             Message::Token { token, version } => token.len() + version.map_or(0, |version| version.len()),
-            Message::Stateless(text) => text.len(),
+            Message::Intent(Intent::Signal(text)) => text.len(),
             Message::Intent(Intent::Pull { have }) => have.len(),
             Message::Intent(Intent::Push { payload, tag: PushTag(_) }) => payload.len(),
             Message::Intent(Intent::ShowPresence(entries)) => entries.len(),

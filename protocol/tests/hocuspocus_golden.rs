@@ -83,7 +83,7 @@ fn what_providers_ask_of_a_document_is_read() {
 fn what_providers_say_beside_the_document_is_read() {
     for version in VERSIONS {
         let golden = golden(version);
-        let stateless = Message::Stateless(Bytes::from_static("a word é".as_bytes()));
+        let stateless = Message::Intent(Intent::Signal(Bytes::from_static("a word é".as_bytes())));
         assert_eq!(read(&golden.client["stateless"]), stateless);
         assert_eq!(read(&golden.client["leaves"]), Message::Leave);
         if let Some(pong) = golden.client.get("pong") {

@@ -264,7 +264,7 @@ fn weight(intent: &Intent) -> usize {
             assert!(entries.capacity() <= (2 * entries.len()).max(4));
             entries.iter().map(entry_weight).sum()
         }
-        Intent::QueryPresence => 1,
+        Intent::QueryPresence | Intent::Signal(_) => 1,
     }
 }
 

@@ -9,11 +9,12 @@ use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use bytes::Bytes;
 use engine::{ConnectionId, DocumentKey, Kind};
 use storage::StoreError;
 use tokio_util::task::TaskTracker;
 
-use crate::mail::{Inbox, Joining, Mail, Mailbox};
+use crate::mail::{Inbox, Mail, Mailbox, Newcomer};
 use crate::telemetry::metrics;
 use crate::world::World;
 
@@ -114,13 +115,13 @@ impl Hub {
     pub async fn join(
         &self,
         key: &DocumentKey,
-        mut joining: Joining,
+        mut newcomer: Newcomer,
     ) -> Result<Mailbox, JoinError> {
         loop {
-            let mailbox = match self.try_join(key, joining)? {
+            let mailbox = match self.try_join(key, newcomer)? {
                 Ok(mailbox) => return Ok(mailbox),
                 Err((mailbox, returned)) => {
-                    joining = returned;
+                    newcomer = returned;
                     mailbox
                 }
             };
@@ -141,6 +142,24 @@ impl Hub {
             let _ = mailbox.send(Mail::Deleted).await;
         }
         Ok(deleted)
+    }
+
+    /// Tells every hot document that passes were revoked.
+    pub async fn revoked(&self) {
+        let mailboxes: Vec<_> = self.sessions().open.values().cloned().collect();
+        for mailbox in mailboxes {
+            // A session that is being put away has nobody left to close.
+            let _ = mailbox.send(Mail::Revoked).await;
+        }
+    }
+
+    /// Passes something on to all who have a document open. False if nobody has.
+    pub async fn signal(&self, key: &DocumentKey, text: Bytes) -> bool {
+        let mailbox = self.sessions().open.get(key).cloned();
+        match mailbox {
+            Some(mailbox) => mailbox.send(Mail::Signal(text)).await.is_ok(),
+            None => false,
+        }
     }
 
     /// Has a hot document stored, its connections closed, and opened anew by whoever comes back.
@@ -209,16 +228,16 @@ impl Hub {
     fn try_join(
         &self,
         key: &DocumentKey,
-        joining: Joining,
-    ) -> Result<Result<Mailbox, (Mailbox, Joining)>, JoinError> {
+        newcomer: Newcomer,
+    ) -> Result<Result<Mailbox, (Mailbox, Newcomer)>, JoinError> {
         let mut sessions = self.sessions();
         if sessions.stopping {
             return Err(JoinError::Stopping);
         }
-        let mailbox = self.find_or_open(&mut sessions, key, &joining)?;
-        Ok(match mailbox.try_send(Mail::Join(joining)) {
+        let mailbox = self.find_or_open(&mut sessions, key, &newcomer)?;
+        Ok(match mailbox.try_send(Mail::Join(newcomer)) {
             Ok(()) => Ok(mailbox),
-            Err(Mail::Join(joining)) => Err((mailbox, joining)),
+            Err(Mail::Join(newcomer)) => Err((mailbox, newcomer)),
             Err(_) => unreachable!("the mail that was sent comes back"),
         })
     }
@@ -227,7 +246,7 @@ impl Hub {
         &self,
         sessions: &mut Sessions,
         key: &DocumentKey,
-        joining: &Joining,
+        newcomer: &Newcomer,
     ) -> Result<Mailbox, JoinError> {
         let hot = sessions.open.len();
         match sessions.open.entry(key.clone()) {
@@ -235,7 +254,7 @@ impl Hub {
             Entry::Vacant(_) if self.is_full(hot) => Err(JoinError::Full),
             entry => {
                 let (mailbox, inbox) = Mailbox::new(self.0.limits.mailbox_max);
-                let kind = joining.dialect.kind();
+                let kind = newcomer.dialect.kind();
                 (self.0.start_session)(self, key.clone(), kind, mailbox.clone(), inbox);
                 entry.insert_entry(mailbox.clone());
                 metrics::documents_open(hot + 1);

@@ -5,6 +5,7 @@
 //! [`session`]: the task of one hot document, found or opened by the [`hub`]. The session feeds the document, performs
 //! its effects, and puts frames into each connection's [`outbox`]. [`http`] serves everything that is not a socket.
 
+pub mod auth;
 pub mod breadcrumb;
 pub mod cli;
 mod clock;

@@ -6,10 +6,12 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use engine::{Author, ConnectionId, Input, Intent};
+use bytes::Bytes;
+use engine::{ConnectionId, Input, Intent};
 use protocol::Dialect;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use crate::auth::Pass;
 use crate::outbox::Outbox;
 use crate::receiving::Held;
 
@@ -225,7 +227,7 @@ impl Shared {
 #[derive(Debug)]
 pub enum Mail {
     /// A connection wants to join.
-    Join(Joining),
+    Join(Newcomer),
     /// A connection closed.
     Leave(ConnectionId),
     /// A connection asks for something.
@@ -246,6 +248,17 @@ pub enum Mail {
         /// How much of this replica's lane it had been shown.
         seen: Option<u64>,
     },
+    /// A connection showed a newer token.
+    Renew {
+        /// Which.
+        connection: ConnectionId,
+        /// What it may do from now on.
+        pass: Arc<Pass>,
+    },
+    /// Some passes were revoked.
+    Revoked,
+    /// This is for all connections that can be told it.
+    Signal(Bytes),
     /// The document was deleted.
     Deleted,
     /// The server is stopping.
@@ -254,11 +267,11 @@ pub enum Mail {
 
 /// A connection that wants to join.
 #[derive(Debug)]
-pub struct Joining {
+pub struct Newcomer {
     /// Which.
     pub connection: ConnectionId,
-    /// Who; none if anonymous.
-    pub author: Option<Author>,
+    /// Who, and what they may do.
+    pub pass: Arc<Pass>,
     /// In which dialect.
     pub dialect: Dialect,
     /// Where to put frames for it.

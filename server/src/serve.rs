@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::auth::Auth;
 use crate::breadcrumb::{self, Crumbs};
 use crate::clock::Clock;
 use crate::config::{Config, StoreChoice};
@@ -99,6 +100,7 @@ async fn assemble(
         unsaved_bytes: AtomicUsize::new(0),
         append_failed_ms: AtomicU64::new(0),
         crumbs,
+        auth: Arc::new(Auth::open()),
         memory: Memory::new(config.limits.memory_bytes),
         receiving: Receiving::new(config.limits.receiving_bytes),
         watchdog: Arc::new(Watchdog::new(watchdog_limits(config), spares)),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use engine::{Limits, ReplicaId};
 use storage::{Store, StoreError};
 
+use crate::auth::Auth;
 use crate::breadcrumb::Crumbs;
 use crate::clock::Clock;
 use crate::memory::Memory;
@@ -30,6 +31,8 @@ pub struct World {
     pub append_failed_ms: AtomicU64,
     /// Where each session notes what it is about to do.
     pub crumbs: Crumbs,
+    /// Lets people in.
+    pub auth: Arc<Auth>,
     /// What all documents weigh, and may.
     pub memory: Memory,
     /// What all connections have received, and may.

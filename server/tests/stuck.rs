@@ -12,10 +12,11 @@ use bytes::Bytes;
 use common::edit;
 use engine::{CloseReason, ConnectionId, DocumentKey, Intent, PayloadHash, PushTag};
 use protocol::Dialect;
+use server::auth::Pass;
 use server::config::{Config, Environment, Flags};
 use server::http::App;
 use server::hub::JoinError;
-use server::mail::{Joining, Mail, Mailbox};
+use server::mail::{Mail, Mailbox, Newcomer};
 use server::outbox::{Outbox, OutboxLimits, Taken};
 use server::receiving::Receiving;
 use server::serve;
@@ -61,13 +62,13 @@ impl Client {
             frames_max: 100,
             bytes_max: 1 << 20,
         });
-        let joining = Joining {
+        let newcomer = Newcomer {
             connection: id,
-            author: None,
+            pass: Pass::anonymous().into(),
             dialect: Dialect::YWebsocket,
             outbox: outbox.clone(),
         };
-        let mailbox = app.hub.join(document, joining).await.unwrap();
+        let mailbox = app.hub.join(document, newcomer).await.unwrap();
         Self {
             id,
             mailbox,
@@ -227,13 +228,13 @@ fn beyond_the_bound_of_memory_only_what_adds_nothing_is_taken() {
         author.push(&edit(2, "second")).await;
         assert_eq!(author.closed().await, CloseReason::Overloaded);
         assert_eq!(payloads(&store, &notes).await, [first]);
-        let joining = Joining {
+        let newcomer = Newcomer {
             connection: ConnectionId(1_000),
-            author: None,
+            pass: Pass::anonymous().into(),
             dialect: Dialect::YWebsocket,
             outbox: author.outbox.clone(),
         };
-        let other = app.hub.join(&document("other"), joining).await;
+        let other = app.hub.join(&document("other"), newcomer).await;
         assert_eq!(other.map(drop), Err(JoinError::Full));
     });
 }

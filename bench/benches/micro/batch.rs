@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use bytes::Bytes;
 use divan::Bencher;
 use engine::{
-    ConnectionId, Document, DocumentKey, Effect, Effects, Input, Intent, Kind, Limits, Loaded, Now,
-    ReplicaId,
+    ConnectionId, Document, DocumentKey, Effect, Effects, Input, Intent, Joining, Kind, Limits,
+    Loaded, Now, ReplicaId,
 };
 use protocol::yjs::UPDATE;
 
@@ -112,12 +112,7 @@ fn open(clients: u64) -> Document {
         document.replay(NOW, &mut effects);
     }
     for who in 1..=clients {
-        let (connection, kind) = (ConnectionId(who), Kind::Yjs);
-        let joined = Input::Joined {
-            connection,
-            author: None,
-            kind,
-        };
+        let joined = Input::Joined(Joining::freely(ConnectionId(who), Kind::Yjs, None));
         document.handle(joined, NOW, &mut effects);
         let have = Bytes::from_static(&[0]);
         document.handle(said(who, Intent::Pull { have }), NOW, &mut effects);

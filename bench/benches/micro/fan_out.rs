@@ -1,12 +1,15 @@
 //! One event into the outboxes of many. What is allocated is to be the same for one receiver and for a thousand.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use divan::Bencher;
 use engine::{Audience, ConnectionId, Event};
 use protocol::Dialect;
 use protocol::websocket::Frame;
+use server::auth::Pass;
+use server::mail::Newcomer;
 use server::outbox::{Outbox, OutboxLimits};
 use server::session::Members;
 
@@ -16,10 +19,16 @@ use crate::material::{Author, START};
 /// a queue of their own to change places with.
 #[divan::bench(args = [1, 100, 1_000], sample_size = 1)]
 fn change(bencher: Bencher, receivers: u64) {
+    let pass = Arc::new(Pass::anonymous());
     let mut members = Members::default();
     let outboxes: Vec<_> = (0..=receivers).map(|_| Outbox::new(LIMITS)).collect();
     for (outbox, who) in outboxes.iter().zip(0..) {
-        members.add(ConnectionId(who), None, Dialect::YWebsocket, outbox.clone());
+        members.add(Newcomer {
+            connection: ConnectionId(who),
+            pass: pass.clone(),
+            dialect: Dialect::YWebsocket,
+            outbox: outbox.clone(),
+        });
     }
     let payload = Author::with(9, &START).keystroke();
     let event = Event::Change { payload };

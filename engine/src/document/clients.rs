@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use crate::content::{ContentError, Integrated};
-use crate::names::{Author, ConnectionId, Kind};
+use crate::grant::Capability;
+use crate::names::{ConnectionId, Kind};
 use crate::presence::PresenceEntry;
 use crate::sabotage::Bug;
 use crate::time::Now;
 
 use super::Document;
 use super::effect::{Audience, CloseReason, Effect, Effects, Event};
-use super::input::{Input, Intent, PushTag};
+use super::input::{Input, Intent, Joining, PushTag};
 use super::peers::{Behind, Peer};
 use super::phase::Phase;
 use super::relay::Pushed;
@@ -28,15 +29,13 @@ pub(super) struct Asked {
 }
 
 impl Document {
-    pub(super) fn joined(
-        &mut self,
-        connection: ConnectionId,
-        author: Option<Author>,
-        kind: Kind,
-        now: Now,
-        effects: &mut Effects,
-    ) {
-        if let Some(reason) = self.refusal(kind) {
+    pub(super) fn joined(&mut self, joining: Joining, now: Now, effects: &mut Effects) {
+        let connection = joining.connection;
+        let refusal = joining
+            .rights
+            .refusal(now)
+            .or_else(|| self.refusal(joining.kind));
+        if let Some(reason) = refusal {
             effects.push(Effect::Close { connection, reason });
             return;
         }
@@ -44,13 +43,16 @@ impl Document {
         self.peers.insert(
             connection,
             Peer {
-                author,
+                rights: joining.rights,
+                edits: false,
+                takes_refusals: joining.takes_refusals,
                 joined_ms: now.monotonic_ms,
                 is_based: false,
                 behind: None,
                 claims: Claims::default(),
             },
         );
+        self.tell_rights(connection, effects);
         self.ask_for_missing(connection, effects);
         self.show_everyone(connection, effects);
     }
@@ -87,16 +89,28 @@ impl Document {
         now: Now,
         effects: &mut Effects,
     ) {
-        if self.phase != Phase::Open || !self.peers.contains(connection) {
+        if self.phase != Phase::Open {
             return;
         }
+        let Some(peer) = self.peers.get(connection) else {
+            return;
+        };
+        if peer.rights.have_ended(now) {
+            return self.expel(connection, CloseReason::Expired, now, effects);
+        }
+        let shows = peer.rights.allow(Capability::Presence);
+        let signals =
+            peer.rights.allow(Capability::Write) || peer.rights.allow(Capability::Comment);
         match intent {
             Intent::Pull { have } => self.asked(connection).have = Some(have),
             Intent::Push { payload, tag } => {
                 self.push(connection, payload, tag, seen, now, effects);
             }
-            Intent::ShowPresence(entries) => self.presence_shown(connection, entries, now),
+            Intent::ShowPresence(entries) if shows => self.presence_shown(connection, entries, now),
             Intent::QueryPresence => self.asked(connection).presence = true,
+            Intent::Signal(text) if signals => signal(Some(connection), text, effects),
+            // Nobody waits for an answer to these.
+            Intent::ShowPresence(_) | Intent::Signal(_) => {}
         }
     }
 
@@ -199,15 +213,16 @@ impl Document {
         if let Some(reason) = self.foreign(connection, &payload, now, effects) {
             return self.expel(connection, reason, now, effects);
         }
-        let integrated = match self.objection(&payload) {
+        let integrated = match self.objection(connection, &payload) {
             Ok(None) => self.content.integrate(&payload),
-            Ok(Some(reason)) => return self.expel(connection, reason, now, effects),
+            Ok(Some(reason)) => return self.refuse(connection, tag, reason, now, effects),
             Err(error) => Err(error),
         };
         match integrated {
             Ok(integrated) => {
                 let (missing, let_go) = (integrated.missing, integrated.let_go);
                 let news = integrated.news;
+                self.note_editor(connection, news);
                 self.claim(connection, &integrated.begins);
                 let pushed = self.pushed(connection, payload, tag, seen, integrated);
                 self.durability.expect(&pushed.payload);
@@ -230,17 +245,30 @@ impl Document {
             Err(ContentError::TooMuchMissing) => {
                 self.expel(connection, CloseReason::NotReady, now, effects);
             }
-            Err(_) => self.expel(connection, CloseReason::BadUpdate, now, effects),
+            Err(_) => self.refuse(connection, tag, CloseReason::BadUpdate, now, effects),
+        }
+    }
+
+    /// From its first edit on that brings something, a client is an editor.
+    fn note_editor(&mut self, connection: ConnectionId, news: bool) {
+        if news && let Some(peer) = self.peers.get_mut(connection) {
+            peer.edits = true;
         }
     }
 
     /// Why an edit is not taken, whatever it would do.
-    fn objection(&self, payload: &[u8]) -> Result<Option<CloseReason>, ContentError> {
+    fn objection(
+        &self,
+        connection: ConnectionId,
+        payload: &[u8],
+    ) -> Result<Option<CloseReason>, ContentError> {
         if self.is_quarantined(payload) {
             return Ok(Some(CloseReason::BadUpdate));
         }
-        if self.read_only && !self.content.brings(payload)?.is_nothing() {
-            return Ok(Some(CloseReason::ReadOnly));
+        let read_only = self.read_only.then_some(CloseReason::ReadOnly);
+        let bar = self.bars_edits(connection).or(read_only);
+        if bar.is_some() && !self.content.brings(payload)?.is_nothing() {
+            return Ok(bar);
         }
         Ok(self
             .is_too_much(payload)?
@@ -271,7 +299,7 @@ impl Document {
         let peer = self.peers.get(connection);
         Pushed {
             connection,
-            author: peer.and_then(|peer| peer.author.clone()),
+            author: peer.and_then(|peer| peer.rights.author.clone()),
             shown: integrated.fresh.unwrap_or_else(|| payload.clone()),
             payload,
             tag,
@@ -393,6 +421,15 @@ impl Document {
         let presence = gone.into_iter().chain(self.presence.all()).collect();
         show_presence_to(connection, presence, effects);
     }
+}
+
+/// Passes something on to all but its author.
+pub(super) fn signal(author: Option<ConnectionId>, text: Bytes, effects: &mut Effects) {
+    effects.push(Effect::Send {
+        to: Audience::AllBut(author.into_iter().collect()),
+        event: Event::Signal(text),
+        shows: None,
+    });
 }
 
 fn show_presence_to(connection: ConnectionId, entries: Vec<PresenceEntry>, effects: &mut Effects) {

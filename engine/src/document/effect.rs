@@ -127,8 +127,22 @@ pub enum Event {
         /// Whether any of it may not have been stored when it came.
         news: bool,
     },
+    /// The client's own push was refused, and is in the document as little as before.
+    Refused {
+        /// The push's mark.
+        tag: PushTag,
+        /// Why.
+        reason: CloseReason,
+    },
     /// Where others are, or that they have gone.
     Presence(Vec<PresenceEntry>),
+    /// It has joined, or what it may do is different now.
+    Rights {
+        /// Whether its edits are taken.
+        may_write: bool,
+    },
+    /// What somebody passes on to all, unread.
+    Signal(Bytes),
 }
 
 /// Why a connection is closed. Each dialect gives it the code that its clients treat rightly.
@@ -162,4 +176,32 @@ pub enum CloseReason {
     ForeignWriter,
     /// The client has been silent for too long.
     Silent,
+    /// The client showed no token that is good here.
+    Unauthorized,
+    /// The client may not do this.
+    Forbidden,
+    /// What the client may do has ended.
+    Expired,
+    /// What the client may do was taken away.
+    Revoked,
+    /// As many edit the document as may at the same time.
+    TooManyEditors,
+    /// The client has as many connections, or documents on one, as it may.
+    TooMany,
+    /// The client sends more than it may.
+    Flooding,
+}
+
+impl CloseReason {
+    /// Whether it is about one edit, which would be refused the next time too, and not about its author or the moment.
+    pub fn is_about_the_edit(self) -> bool {
+        matches!(
+            self,
+            Self::BadUpdate
+                | Self::ReadOnly
+                | Self::DocumentFull
+                | Self::Forbidden
+                | Self::TooManyEditors
+        )
+    }
 }

@@ -7,10 +7,13 @@ use bytes::Bytes;
 use crate::change::{Change, StoredChange};
 use crate::clock::VectorClock;
 use crate::dot::ReplicaId;
+use crate::grant::Access;
 use crate::names::{Author, ConnectionId, Kind};
 use crate::presence::{PresenceEntry, PresenceNotice};
 use crate::quarantine::PayloadHash;
 use crate::snapshot::Snapshot;
+
+use super::rights::Rights;
 
 /// One thing that happened.
 #[derive(Debug)]
@@ -19,14 +22,21 @@ pub enum Input {
     Opened(Loaded),
     /// The store could not give it.
     OpenFailed,
-    /// A client came, speaking a dialect for documents of this kind.
-    Joined {
+    /// A client came.
+    Joined(Joining),
+    /// A client showed a newer token, or what it may do was changed.
+    Granted {
         /// Its connection.
         connection: ConnectionId,
-        /// Who it is; none if anonymous.
-        author: Option<Author>,
-        /// The kind of document that it expects.
-        kind: Kind,
+        /// What it may do from now on.
+        access: Access,
+        /// When that ends, in monotonic milliseconds; never if none is said.
+        until_ms: Option<u64>,
+    },
+    /// A client's rights were taken away.
+    Revoked {
+        /// Its connection.
+        connection: ConnectionId,
     },
     /// A client's connection closed.
     Left {
@@ -63,6 +73,8 @@ pub enum Input {
     SnapshotStored,
     /// A snapshot could not be stored or did not read back.
     SnapshotFailed,
+    /// Somebody who is no client passes this on to all clients, as it is. It is not kept.
+    Signal(Bytes),
     /// The bus brought changes of other replicas: in any order, perhaps again, perhaps not all.
     Heard {
         /// The changes.
@@ -96,7 +108,9 @@ impl Input {
     pub(super) fn is_deferrable(&self) -> bool {
         matches!(
             self,
-            Self::Joined { .. }
+            Self::Joined(_)
+                | Self::Granted { .. }
+                | Self::Revoked { .. }
                 | Self::Left { .. }
                 | Self::Intent { .. }
                 | Self::Drained { .. }
@@ -107,6 +121,31 @@ impl Input {
                 | Self::PullFailed
                 | Self::Heads(_)
         )
+    }
+}
+
+/// A client that comes.
+#[derive(Clone, Debug)]
+pub struct Joining {
+    /// Its connection.
+    pub connection: ConnectionId,
+    /// The kind of document that it expects.
+    pub kind: Kind,
+    /// What it may do.
+    pub rights: Rights,
+    /// Whether it can be told that an edit was refused, and stays then. Others are closed.
+    pub takes_refusals: bool,
+}
+
+impl Joining {
+    /// A client that may do everything, and is closed when an edit of its own is refused.
+    pub fn freely(connection: ConnectionId, kind: Kind, author: Option<Author>) -> Self {
+        Self {
+            connection,
+            kind,
+            rights: Rights::all(author),
+            takes_refusals: false,
+        }
     }
 }
 
@@ -129,6 +168,8 @@ pub enum Intent {
     ShowPresence(Vec<PresenceEntry>),
     /// Who is here?
     QueryPresence,
+    /// Pass this on to the others, as it is. It is not kept.
+    Signal(Bytes),
 }
 
 /// A dialect's own mark on a push, handed back unread with its acknowledgement.

@@ -21,15 +21,17 @@ mod recording;
 mod relay;
 mod replication;
 mod resting;
+mod rights;
 mod seldom;
 mod steps;
 mod whole;
 mod writers;
 
 pub use effect::{Audience, CloseReason, Effect, Effects, Event};
-pub use input::{Input, Intent, Loaded, PushTag};
+pub use input::{Input, Intent, Joining, Loaded, PushTag};
 pub use limits::Limits;
 pub use phase::Phase;
+pub use rights::Rights;
 pub use writers::WriterPolicy;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -194,11 +196,13 @@ impl Document {
         match input {
             Input::Opened(loaded) => self.opened(loaded, now, effects),
             Input::OpenFailed => self.load_failed(now, effects),
-            Input::Joined {
+            Input::Joined(joining) => self.joined(joining, now, effects),
+            Input::Granted {
                 connection,
-                author,
-                kind,
-            } => self.joined(connection, author, kind, now, effects),
+                access,
+                until_ms,
+            } => self.granted(connection, access, until_ms, now, effects),
+            Input::Revoked { connection } => self.revoked(connection, now, effects),
             Input::Left { connection } => self.left(connection, now),
             Input::Intent {
                 connection,
@@ -211,6 +215,7 @@ impl Document {
             Input::AppendRefused => self.close_all(CloseReason::NotReady, effects),
             Input::SnapshotStored => self.tail.taking = false,
             Input::SnapshotFailed => self.snapshot_failed(),
+            Input::Signal(text) => clients::signal(None, text, effects),
             Input::Heard { changes } => self.heard(changes, now, effects),
             Input::HeardPresence { from, notices } => {
                 self.heard_presence(from, notices, now);
@@ -262,8 +267,8 @@ impl Document {
         let retry = self.durability.retry_due_ms();
         let whole = self.whole.until_ms();
         let (pull, load) = (self.pull_due_ms(), self.load_due_ms());
-        let presence = self.gathering.due_ms();
-        [sweep, idle, retry, whole, pull, load, presence]
+        let (presence, rights) = (self.gathering.due_ms(), self.rights_end_ms());
+        [sweep, idle, retry, whole, pull, load, presence, rights]
             .into_iter()
             .flatten()
             .min()

@@ -9,8 +9,9 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use crate::names::{Author, ConnectionId};
+use crate::names::ConnectionId;
 
+use super::rights::Rights;
 use super::writers::Claims;
 
 /// The clients of a document; in order, so that the same inputs have the same effects. Most documents have one or two, and a
@@ -21,8 +22,12 @@ pub(super) struct Peers(Vec<(ConnectionId, Peer)>);
 /// One client.
 #[derive(Debug)]
 pub(super) struct Peer {
-    /// Who it is; none if anonymous.
-    pub(super) author: Option<Author>,
+    /// Who it is, and what it may do.
+    pub(super) rights: Rights,
+    /// Whether it has edited, and may.
+    pub(super) edits: bool,
+    /// Whether it can be told that an edit was refused.
+    pub(super) takes_refusals: bool,
     /// When it came, in monotonic milliseconds.
     pub(super) joined_ms: u64,
     /// Whether it was sent content to build on. Until then it is shown no edits: one that it knows *up to* some change is
@@ -72,6 +77,11 @@ impl Peers {
 
     pub(super) fn contains(&self, connection: ConnectionId) -> bool {
         self.find(connection).is_ok()
+    }
+
+    /// All of them, in order.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Peer> {
+        self.0.iter().map(|(_, peer)| peer)
     }
 
     pub(super) fn len(&self) -> usize {

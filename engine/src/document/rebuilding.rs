@@ -24,7 +24,7 @@ use crate::time::Now;
 
 use super::Document;
 use super::effect::{CloseReason, Effect, Effects};
-use super::input::{Input, Intent};
+use super::input::{Input, Intent, Joining};
 use super::phase::Phase;
 use super::relay::Pushed;
 
@@ -122,7 +122,7 @@ impl Document {
         let peer = self.peers.get(connection);
         let culprit = Culprit {
             payload,
-            author: peer.and_then(|peer| peer.author.clone()),
+            author: peer.and_then(|peer| peer.rights.author.clone()),
             connection: Some(connection),
             dot: None,
             reason: error.to_string(),
@@ -336,7 +336,7 @@ impl Document {
         };
         rebuilding.deferred_bytes = 0;
         for input in std::mem::take(&mut rebuilding.deferred) {
-            if let Input::Joined { connection, .. } = input {
+            if let Input::Joined(Joining { connection, .. }) = input {
                 effects.push(Effect::Close { connection, reason });
             }
         }
@@ -412,7 +412,10 @@ impl From<Pushed> for Input {
 fn weight(input: &Input) -> usize {
     match input {
         Input::Intent {
-            intent: Intent::Push { payload: bytes, .. } | Intent::Pull { have: bytes },
+            intent:
+                Intent::Push { payload: bytes, .. }
+                | Intent::Pull { have: bytes }
+                | Intent::Signal(bytes),
             ..
         } => bytes.len(),
         Input::Heard { changes } => changes.iter().map(|change| change.payload.len()).sum(),

@@ -28,6 +28,7 @@ pub(super) struct Tail {
 impl Document {
     pub(super) fn tick(&mut self, now: Now, effects: &mut Effects) {
         self.load_if_due(now, effects);
+        self.expel_expired(now, effects);
         if now.monotonic_ms >= self.presence_swept_ms + PRESENCE_SWEEP_MS {
             self.presence_swept_ms = now.monotonic_ms;
             let expired = self.presence.expire(now);

@@ -116,7 +116,7 @@ impl Document {
 
     /// Whether two connections are of one known author.
     fn are_one(&self, one: ConnectionId, other: ConnectionId) -> bool {
-        let author = |connection| self.peers.get(connection)?.author.as_ref();
+        let author = |connection| self.peers.get(connection)?.rights.author.as_ref();
         author(one).is_some_and(|known| author(other) == Some(known))
     }
 }

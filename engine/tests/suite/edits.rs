@@ -200,14 +200,14 @@ fn a_joiner_is_not_told_that_unsaved_edits_are_there() {
     world.settle();
     let queue = &world.clients[1].line.as_ref().unwrap().queue;
     assert!(
-        matches!(&queue[0].0, Event::Have { have } if *have == saved),
+        matches!(&queue[1].0, Event::Have { have } if *have == saved),
         "{queue:?}"
     );
     world.quiesce();
     world.connect(1, Kind::Yjs);
     world.settle();
     let queue = &world.clients[1].line.as_ref().unwrap().queue;
-    assert!(matches!(&queue[0].0, Event::Have { have } if *have == world.clients[0].editor.have()));
+    assert!(matches!(&queue[1].0, Event::Have { have } if *have == world.clients[0].editor.have()));
 }
 
 /// The joiner's own batch counts as unsaved too.
@@ -220,7 +220,7 @@ fn a_joiner_is_not_told_of_edits_of_the_same_batch() {
     world.settle();
     let queue = &world.clients[1].line.as_ref().unwrap().queue;
     assert!(
-        matches!(&queue[0].0, Event::Have { have } if have[..] == [0]),
+        matches!(&queue[1].0, Event::Have { have } if have[..] == [0]),
         "{queue:?}"
     );
 }

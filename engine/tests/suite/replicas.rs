@@ -299,7 +299,7 @@ fn what_an_unsaved_edit_waited_for_does_not_make_it_saved() {
     let have = nodes.at(1).clients[0]
         .line
         .as_ref()
-        .map(|line| line.queue[0].0.clone());
+        .map(|line| line.queue[1].0.clone());
     let Some(engine::Event::Have { have }) = have else {
         panic!("a newcomer is asked for what is missing");
     };

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use engine::{
-    Author, CloseReason, ConnectionId, Document, Effect, Effects, Event, Input, Intent, Kind,
-    Limits, Loaded, Now, PresenceEntry, PresenceId, PushTag, ReplicaId, WriterPolicy,
+    Author, CloseReason, ConnectionId, Document, Effect, Effects, Event, Input, Intent, Joining,
+    Kind, Limits, Loaded, Now, PresenceEntry, PresenceId, PushTag, ReplicaId, WriterPolicy,
 };
 
 use crate::world::{Editor, key};
@@ -67,11 +67,11 @@ impl Room {
 
     fn join(&mut self, connection: ConnectionId, author: Option<&str>) {
         let author = author.map(Author::new);
-        self.hand(Input::Joined {
+        self.hand(Input::Joined(Joining::freely(
             connection,
+            Kind::Yjs,
             author,
-            kind: Kind::Yjs,
-        });
+        )));
     }
 
     fn says(&mut self, connection: ConnectionId, intent: Intent) -> Effects {

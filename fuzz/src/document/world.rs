@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use engine::{
     Audience, Change, CloseReason, ConnectionId, Document, Effect, Effects, Event, Input, Intent,
-    Kind, Limits, Now, Phase, PushTag, ReplicaId, Snapshot, WriterPolicy,
+    Joining, Kind, Limits, Now, Phase, PushTag, ReplicaId, Snapshot, WriterPolicy,
 };
 use protocol::preflight::Bounds;
 use protocol::{yjs, ywebsocket};
@@ -102,11 +102,7 @@ impl World {
             seen: None,
             is_dropped: false,
         });
-        self.hand(Input::Joined {
-            connection,
-            author: None,
-            kind: Kind::Yjs,
-        });
+        self.hand(Input::Joined(Joining::freely(connection, Kind::Yjs, None)));
     }
 
     pub(super) fn leave(&mut self, seat: usize) {
@@ -484,7 +480,10 @@ impl Seat {
                 Event::Missing { .. }
                 | Event::Change { .. }
                 | Event::Ack { .. }
-                | Event::Presence(_) => {}
+                | Event::Refused { .. }
+                | Event::Presence(_)
+                | Event::Rights { .. }
+                | Event::Signal(_) => {}
             }
         }
         answers

@@ -13,8 +13,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use engine::{
-    Content, Document, Dot, Effect, Effects, Input, Intent, Limits, Now, PayloadHash, Piece,
-    PushTag, ReplicaId,
+    Content, Document, Dot, Effect, Effects, Input, Intent, Joining, Limits, Now, PayloadHash,
+    Piece, PushTag, ReplicaId,
 };
 use storage::{Past, Store, load_log};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -163,11 +163,7 @@ fn go_through(past: Past, crumb: &Crumb) -> Option<BadSnapshot> {
 fn push(document: &mut Document, crumb: &Crumb, payload: Bytes, now: Now, effects: &mut Effects) {
     let (connection, author) = (crumb.connection, crumb.author.clone());
     let kind = crumb.kind;
-    let joined = Input::Joined {
-        connection,
-        author,
-        kind,
-    };
+    let joined = Input::Joined(Joining::freely(connection, kind, author));
     let intent = Intent::Push {
         payload,
         tag: PushTag(0),

@@ -24,8 +24,9 @@ use protocol::{Dialect, FrameError};
 use tokio::time::timeout;
 use tracing::{debug, info};
 
+use crate::auth::Pass;
 use crate::hub::{Hub, JoinError};
-use crate::mail::{Gone, Joining, Mail, Mailbox};
+use crate::mail::{Gone, Mail, Mailbox, Newcomer};
 use crate::outbox::{Outbox, OutboxLimits};
 use crate::socket::{Broken, Socket};
 use crate::telemetry::metrics;
@@ -50,11 +51,13 @@ pub fn serve(
     socket: Socket,
     dialect: Dialect,
     document: DocumentKey,
+    pass: Arc<Pass>,
     limits: Arc<ConnectionLimits>,
 ) -> impl Future<Output = ()> + Send {
     let connection = Box::new(Connection {
         id: hub.next_connection(),
         document,
+        pass,
         dialect,
         outbox: Outbox::new(limits.outbox),
         limits,
@@ -73,6 +76,7 @@ pub async fn refuse(mut socket: Socket, dialect: Dialect, reason: CloseReason) {
 struct Connection {
     id: ConnectionId,
     document: DocumentKey,
+    pass: Arc<Pass>,
     dialect: Dialect,
     limits: Arc<ConnectionLimits>,
     outbox: Outbox,
@@ -117,13 +121,13 @@ impl Connection {
     }
 
     async fn join(&self, hub: Hub) -> Result<Mailbox, JoinError> {
-        let joining = Joining {
+        let newcomer = Newcomer {
             connection: self.id,
-            author: None,
+            pass: self.pass.clone(),
             dialect: self.dialect,
             outbox: self.outbox.clone(),
         };
-        hub.join(&self.document, joining).await
+        hub.join(&self.document, newcomer).await
     }
 
     async fn close(&mut self, end: End) {

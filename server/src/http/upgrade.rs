@@ -17,6 +17,7 @@ use tracing::info;
 use super::App;
 use super::handshake::{self, Handshake};
 use super::problem::Problem;
+use crate::auth::{Refusal, Visitor};
 use crate::connection;
 
 /// Takes requests to upgrade out of the routing; all others go on.
@@ -31,22 +32,41 @@ pub(super) async fn intercept(
     let route = Route::parse(request.uri().path());
     let meter = app.hub.world().receiving.meter();
     match Handshake::read(request, app.sockets.message_bytes_max, meter) {
-        Ok(handshake) => accept(&app, handshake, route),
+        Ok(handshake) => accept(&app, handshake, route).await,
         Err(refused) => refused.into_response(),
     }
 }
 
-fn accept(app: &Arc<App>, handshake: Handshake, route: Result<Route, RouteError>) -> Response {
+async fn accept(
+    app: &Arc<App>,
+    handshake: Handshake,
+    route: Result<Route, RouteError>,
+) -> Response {
     let route = match route {
         Ok(route) => route,
         Err(error) => return refuse(app, handshake, &error),
+    };
+    let visitor = Visitor {
+        credential: None,
+        document: Some(&route.document),
+    };
+    let pass = match app.hub.world().auth.admit(visitor).await {
+        Ok(pass) => pass,
+        Err(refusal) => return turn_away(app, handshake, route.dialect, &refusal),
     };
     let Ok(permit) = app.connections.clone().try_acquire_owned() else {
         return too_many();
     };
     let (hub, limits) = (app.hub.clone(), app.sockets.connection.clone());
     handshake.agree(move |socket| {
-        let serving = connection::serve(hub.clone(), socket, route.dialect, route.document, limits);
+        let serving = connection::serve(
+            hub.clone(),
+            socket,
+            route.dialect,
+            route.document,
+            pass,
+            limits,
+        );
         hub.track(async move {
             serving.await;
             drop(permit);
@@ -56,14 +76,17 @@ fn accept(app: &Arc<App>, handshake: Handshake, route: Result<Route, RouteError>
 
 fn refuse(app: &App, handshake: Handshake, error: &RouteError) -> Response {
     info!("connection refused: {error}");
+    close(app, handshake, Dialect::YWebsocket, CloseReason::BadName)
+}
+
+fn turn_away(app: &App, handshake: Handshake, dialect: Dialect, refusal: &Refusal) -> Response {
+    info!("connection refused: {refusal}");
+    close(app, handshake, dialect, refusal.close_reason())
+}
+
+fn close(app: &App, handshake: Handshake, dialect: Dialect, reason: CloseReason) -> Response {
     let hub = app.hub.clone();
-    handshake.agree(move |socket| {
-        hub.track(connection::refuse(
-            socket,
-            Dialect::YWebsocket,
-            CloseReason::BadName,
-        ))
-    })
+    handshake.agree(move |socket| hub.track(connection::refuse(socket, dialect, reason)))
 }
 
 fn too_many() -> Response {

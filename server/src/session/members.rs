@@ -10,6 +10,8 @@ use protocol::Dialect;
 use protocol::websocket::Frame;
 use smallvec::SmallVec;
 
+use crate::auth::Pass;
+use crate::mail::Newcomer;
 use crate::outbox::Outbox;
 use crate::telemetry::metrics;
 
@@ -44,23 +46,23 @@ struct Large {
 #[derive(Debug)]
 struct Member {
     connection: ConnectionId,
-    author: Option<Author>,
+    pass: Arc<Pass>,
     dialect: Dialect,
     outbox: Outbox,
 }
 
 impl Members {
     /// Takes a connection in.
-    pub fn add(
-        &mut self,
-        connection: ConnectionId,
-        author: Option<Author>,
-        dialect: Dialect,
-        outbox: Outbox,
-    ) {
+    pub fn add(&mut self, newcomer: Newcomer) {
+        let Newcomer {
+            connection,
+            pass,
+            dialect,
+            outbox,
+        } = newcomer;
         let member = Member {
             connection,
-            author,
+            pass,
             dialect,
             outbox,
         };
@@ -72,7 +74,23 @@ impl Members {
 
     /// Who is behind a connection; none if anonymous.
     pub(super) fn author(&self, connection: ConnectionId) -> Option<Author> {
-        self.get(connection)?.author.clone()
+        self.get(connection)?.pass.author()
+    }
+
+    /// A connection showed a newer token.
+    pub(super) fn renew(&mut self, connection: ConnectionId, pass: Arc<Pass>) {
+        if let Ok(at) = self.find(connection) {
+            self.members[at].pass = pass;
+        }
+    }
+
+    /// The connections whose passes are no longer good, in order.
+    pub(super) fn revoked(&self, is_revoked: impl Fn(&Pass) -> bool) -> Vec<ConnectionId> {
+        let gone = self
+            .members
+            .iter()
+            .filter(|member| is_revoked(&member.pass));
+        gone.map(|member| member.connection).collect()
     }
 
     pub(super) fn remove(&mut self, connection: ConnectionId) {
@@ -224,7 +242,12 @@ mod tests {
         let outboxes: Vec<_> = (0..7).map(|_| Outbox::new(LIMITS)).collect();
         for number in [2, 1, 3, 4, 6, 5] {
             let outbox = outboxes[number as usize].clone();
-            members.add(ConnectionId(number), None, Dialect::YWebsocket, outbox);
+            members.add(Newcomer {
+                connection: ConnectionId(number),
+                pass: Pass::anonymous().into(),
+                dialect: Dialect::YWebsocket,
+                outbox,
+            });
         }
         members.remove(ConnectionId(4));
         let payload = bytes::Bytes::from_static(&[0, 0]);

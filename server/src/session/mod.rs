@@ -18,15 +18,16 @@ use std::task::{Context, Poll};
 
 use engine::{
     Audience, Change, CloseReason, ConnectionId, Document, DocumentKey, Effect, Effects, Event,
-    Input, Intent, Kind, Now, Snapshot,
+    Input, Intent, Joining, Kind, Now, Rights, Snapshot,
 };
 use storage::Failpoint;
 use tokio::time::Instant;
 use tracing::{error, warn};
 
+use crate::auth::Pass;
 use crate::clock::Stopwatch;
 use crate::hub::Hub;
-use crate::mail::{Inbox, Joining, Mail, Mailbox, Post, Wants};
+use crate::mail::{Inbox, Mail, Mailbox, Newcomer, Post, Wants};
 use crate::quarantine::{self, cause::Cause};
 use crate::telemetry::metrics;
 use crate::world::World;
@@ -230,7 +231,7 @@ impl Session {
     fn open_mail(&mut self, mail: Mail, stopwatch: &mut Stopwatch, effects: &mut Effects) {
         let now = self.world.clock.now();
         let input = match mail {
-            Mail::Join(joining) => self.admit(joining),
+            Mail::Join(newcomer) => self.admit(newcomer, now),
             Mail::Leave(connection) => {
                 self.members.lock().remove(connection);
                 Input::Left { connection }
@@ -254,26 +255,45 @@ impl Session {
                 return drop(held);
             }
             Mail::Drained { connection, seen } => Input::Drained { connection, seen },
+            Mail::Renew { connection, pass } => self.renew(connection, pass, now),
+            Mail::Revoked => return self.close_revoked(now, effects),
+            Mail::Signal(text) => Input::Signal(text),
             Mail::Deleted => Input::Deleted,
             Mail::Drain => Input::Drain,
         };
         self.document.handle(input, now, effects);
     }
 
-    fn admit(&mut self, joining: Joining) -> Input {
-        let Joining {
+    fn admit(&mut self, newcomer: Newcomer, now: Now) -> Input {
+        let joining = Joining {
+            connection: newcomer.connection,
+            kind: newcomer.dialect.kind(),
+            rights: newcomer.pass.rights(&self.key, now),
+            takes_refusals: newcomer.dialect.takes_refusals(),
+        };
+        self.members.lock().add(newcomer);
+        Input::Joined(joining)
+    }
+
+    fn renew(&mut self, connection: ConnectionId, pass: Arc<Pass>, now: Now) -> Input {
+        let Rights {
+            access, until_ms, ..
+        } = pass.rights(&self.key, now);
+        self.members.lock().renew(connection, pass);
+        Input::Granted {
             connection,
-            author,
-            dialect,
-            outbox,
-        } = joining;
-        self.members
-            .lock()
-            .add(connection, author.clone(), dialect, outbox);
-        Input::Joined {
-            connection,
-            author,
-            kind: dialect.kind(),
+            access,
+            until_ms,
+        }
+    }
+
+    /// Has those closed whose passes were revoked.
+    fn close_revoked(&mut self, now: Now, effects: &mut Effects) {
+        let is_revoked = |pass: &Pass| self.world.auth.is_revoked(pass, &self.key);
+        let revoked = self.members.lock().revoked(is_revoked);
+        for connection in revoked {
+            self.document
+                .handle(Input::Revoked { connection }, now, effects);
         }
     }
 

@@ -336,5 +336,12 @@ fn reason_label(reason: CloseReason) -> &'static str {
         CloseReason::Overloaded => "overloaded",
         CloseReason::Silent => "silent",
         CloseReason::ForeignWriter => "foreign_writer",
+        CloseReason::Unauthorized => "unauthorized",
+        CloseReason::Forbidden => "forbidden",
+        CloseReason::Expired => "expired",
+        CloseReason::Revoked => "revoked",
+        CloseReason::TooManyEditors => "too_many_editors",
+        CloseReason::TooMany => "too_many",
+        CloseReason::Flooding => "flooding",
     }
 }

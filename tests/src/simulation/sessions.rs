@@ -1,7 +1,9 @@
 //! Sessions at work: batches in, effects out, as `server` does it, and what is checked at every effect.
 
 use bytes::Bytes;
-use engine::{Audience, CloseReason, ConnectionId, Dot, Effect, Event, Input, Intent, Kind, Phase};
+use engine::{
+    Audience, CloseReason, ConnectionId, Dot, Effect, Event, Input, Intent, Joining, Kind, Phase,
+};
 use protocol::Dialect;
 use yrs::IdSet;
 
@@ -60,11 +62,7 @@ impl World {
         let now = self.nodes[node].now(self.now_ms);
         match mail {
             Mail::Join(connection) => {
-                let joined = Input::Joined {
-                    connection,
-                    author: None,
-                    kind: Kind::Yjs,
-                };
+                let joined = Input::Joined(Joining::freely(connection, Kind::Yjs, None));
                 self.session(node, document).tell(joined, now);
             }
             Mail::Leave(connection) => {
@@ -370,7 +368,10 @@ impl World {
                 so_far.merge_with(answered);
                 Ok(())
             }
-            Event::Presence(_) => Ok(()),
+            Event::Presence(_)
+            | Event::Refused { .. }
+            | Event::Rights { .. }
+            | Event::Signal(_) => Ok(()),
         }
     }
 
@@ -470,6 +471,9 @@ fn words(event: &Event) -> String {
         Event::Change { payload } => format!("change {}", wire::inserted(payload)),
         Event::Missing { payload } => format!("step 2 {}", wire::inserted(payload)),
         Event::Presence(entries) => format!("presence {entries:?}"),
+        Event::Refused { reason, .. } => format!("refused: {reason:?}"),
+        Event::Rights { may_write } => format!("may write: {may_write}"),
+        Event::Signal(text) => format!("signal of {} bytes", text.len()),
     }
 }
 

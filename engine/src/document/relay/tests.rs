@@ -6,6 +6,7 @@ use yrs::updates::decoder::Decode;
 use yrs::{Doc, GetString, IdSet, ReadTxn, StateVector, Text, Transact, Update};
 
 use super::super::peers::Peer;
+use super::super::rights::Rights;
 use super::super::writers::Claims;
 use super::*;
 use crate::names::Kind;
@@ -145,7 +146,9 @@ impl Room {
         for client in (0..=self.docs.len()).filter(|client| !self.left.contains(client)) {
             let connection = ConnectionId(client as u64);
             let peer = Peer {
-                author: None,
+                rights: Rights::all(None),
+                edits: false,
+                takes_refusals: false,
                 joined_ms: 0,
                 is_based: !unbased.contains(&connection),
                 behind: None,

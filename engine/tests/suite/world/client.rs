@@ -86,7 +86,8 @@ impl Client {
             }
             Event::Missing { payload } | Event::Change { payload } => self.editor.apply(payload),
             Event::Presence(entries) => self.see(entries, now_ms),
-            Event::Ack { .. } => {}
+            Event::Ack { .. } | Event::Refused { .. } | Event::Rights { .. } | Event::Signal(_) => {
+            }
         }
         None
     }

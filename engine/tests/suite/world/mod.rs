@@ -20,7 +20,8 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use engine::{
     Audience, Author, Change, CloseReason, ConnectionId, Document, DocumentKey, Dot, Effect,
-    Effects, Event, Input, Intent, Kind, Limits, Now, Phase, Quarantined, ReplicaId, Snapshot,
+    Effects, Event, Input, Intent, Joining, Kind, Limits, Now, Phase, Quarantined, ReplicaId,
+    Snapshot,
 };
 use yrs::{ClientID, IdSet};
 
@@ -216,11 +217,7 @@ impl World {
             dropped: false,
         });
         let author = Some(Author::new(&format!("author-{}", client.editor.client())));
-        self.hand(Input::Joined {
-            connection,
-            author,
-            kind,
-        });
+        self.hand(Input::Joined(Joining::freely(connection, kind, author)));
     }
 
     /// Connects a client that is not let in.
@@ -501,7 +498,12 @@ impl World {
                     "an author was shown its own edit before it was stored"
                 );
             }
-            Event::Have { .. } | Event::Missing { .. } | Event::Presence(_) => {}
+            Event::Have { .. }
+            | Event::Missing { .. }
+            | Event::Presence(_)
+            | Event::Refused { .. }
+            | Event::Rights { .. }
+            | Event::Signal(_) => {}
         }
     }
 
