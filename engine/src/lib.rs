@@ -36,6 +36,9 @@ pub use grant::{Access, Capabilities, Capability, Grant, Pattern, Rule, UnknownC
 
 pub mod history;
 
+mod limit;
+pub use limit::Limit;
+
 mod names;
 pub use names::{Author, ConnectionId, DocumentKey, Kind, NAME_BYTES_MAX, NameError, UnknownKind};
 

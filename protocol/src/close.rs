@@ -28,7 +28,7 @@
 //!
 //! The texts are for people: fixed, ASCII, at most [`TEXT_BYTES_MAX`] bytes, and never anything internal.
 
-use engine::CloseReason;
+use engine::{CloseReason, Limit};
 
 use crate::Dialect;
 
@@ -75,8 +75,8 @@ fn ywebsocket_code(reason: CloseReason) -> u16 {
         CloseReason::StoreBehind
         | CloseReason::NotReady
         | CloseReason::ForeignWriter
-        | CloseReason::TooMany
-        | CloseReason::Flooding
+        | CloseReason::TooMany(_)
+        | CloseReason::Flooding(_)
         | CloseReason::Overloaded => 1013,
         CloseReason::Stopping => 1012,
         CloseReason::Silent => 1001,
@@ -108,9 +108,37 @@ fn text(reason: CloseReason) -> &'static str {
         CloseReason::Expired => "The token has expired; connect with a new one.",
         CloseReason::Revoked => "The token was revoked.",
         CloseReason::TooManyEditors => "As many people edit the document as may at the same time.",
-        CloseReason::TooMany => "There are as many connections as may be; try again later.",
-        CloseReason::Flooding => "The client sends more than it may; try again later.",
+        CloseReason::TooMany(limit) | CloseReason::Flooding(limit) => text_of_limit(limit),
         CloseReason::Silent => "Nothing was heard from the client for too long; connect again.",
+    }
+}
+
+/// Names the setting, for whoever runs the server or asks who does.
+fn text_of_limit(limit: Limit) -> &'static str {
+    match limit {
+        Limit::ConnectionsPerAddress => {
+            "Too many connections from one address (limits.connections_per_address); try again later."
+        }
+        Limit::ConnectionsPerUser => {
+            "Too many connections of one user (limits.connections_per_user); try again later."
+        }
+        Limit::ConnectionsPerDocument => {
+            "Too many connections to one document (limits.connections_per_document); try again later."
+        }
+        Limit::DocumentsPerConnection => {
+            "Too many documents on one connection (limits.documents_per_connection)."
+        }
+        Limit::MessagesPerSecond => {
+            "Too many messages a second (limits.messages_per_second); try again later."
+        }
+        Limit::BytesPerSecond => {
+            "Too many bytes a second (limits.bytes_per_second); try again later."
+        }
+        Limit::PreAuthBytes => "Too much was sent before a token (limits.pre_auth_bytes).",
+        Limit::PreAuthMessages => {
+            "Too many messages were sent before a token (limits.pre_auth_messages)."
+        }
+        Limit::PreAuthTime => "No token was sent in time (limits.pre_auth_time).",
     }
 }
 
@@ -135,8 +163,8 @@ mod tests {
     ];
 
     const FOR_NOW: [CloseReason; 8] = [
-        CloseReason::TooMany,
-        CloseReason::Flooding,
+        CloseReason::TooMany(Limit::ConnectionsPerUser),
+        CloseReason::Flooding(Limit::BytesPerSecond),
         CloseReason::ForeignWriter,
         CloseReason::Overloaded,
         CloseReason::StoreBehind,
@@ -163,6 +191,16 @@ mod tests {
     fn texts_fit_in_a_close_frame() {
         for reason in FOR_EVER.into_iter().chain(FOR_NOW) {
             let text = close(reason).text;
+            assert!(text.is_ascii() && text.len() <= TEXT_BYTES_MAX, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_text_of_a_limit_names_its_setting() {
+        for limit in Limit::ALL {
+            let text = close(CloseReason::TooMany(limit)).text;
+            let setting = format!("(limits.{})", limit.as_str());
+            assert!(text.contains(&setting), "{text}");
             assert!(text.is_ascii() && text.len() <= TEXT_BYTES_MAX, "{text}");
         }
     }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::change::Change;
 use crate::content::Writer;
 use crate::dot::{Dot, ReplicaId};
+use crate::limit::Limit;
 use crate::names::ConnectionId;
 use crate::presence::{PresenceEntry, PresenceNotice};
 use crate::quarantine::Quarantined;
@@ -186,10 +187,10 @@ pub enum CloseReason {
     Revoked,
     /// As many edit the document as may at the same time.
     TooManyEditors,
-    /// The client has as many connections, or documents on one, as it may.
-    TooMany,
+    /// There are as many of something as may be.
+    TooMany(Limit),
     /// The client sends more than it may.
-    Flooding,
+    Flooding(Limit),
 }
 
 impl CloseReason {

@@ -341,7 +341,7 @@ fn reason_label(reason: CloseReason) -> &'static str {
         CloseReason::Expired => "expired",
         CloseReason::Revoked => "revoked",
         CloseReason::TooManyEditors => "too_many_editors",
-        CloseReason::TooMany => "too_many",
-        CloseReason::Flooding => "flooding",
+        CloseReason::TooMany(_) => "too_many",
+        CloseReason::Flooding(_) => "flooding",
     }
 }
