@@ -30,8 +30,8 @@ impl Dialect {
         }
     }
 
-    /// Whether its clients can be told that an edit was refused.
-    pub fn takes_refusals(self) -> bool {
+    /// Whether its clients count what they sent and is not stored (`engine::Joining::counts`).
+    pub fn counts(self) -> bool {
         match self {
             Self::YWebsocket => false,
         }

@@ -22,7 +22,7 @@ pub const KIND: Kind = Kind::Yjs;
 pub const UPDATE: PushTag = PushTag(MESSAGE_UPDATE as u8);
 
 /// Marks what a client sent because the server lacked it.
-pub const STEP2: PushTag = PushTag(MESSAGE_STEP2 as u8);
+pub const STEP2: PushTag = PushTag::ANSWER;
 
 /// How many awareness entries are taken in one frame. A client sends back all that it is shown, so this is also the size
 /// of the largest room; without a bound, entries of four bytes would become twelve times as much.

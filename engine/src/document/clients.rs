@@ -18,7 +18,6 @@ use super::peers::{Behind, Peer};
 use super::phase::Phase;
 use super::relay::Pushed;
 use super::whole::Whole;
-use super::writers::Claims;
 
 /// What a client has asked for in this batch.
 #[derive(Debug, Default)]
@@ -40,20 +39,9 @@ impl Document {
             return;
         }
         self.idle_since_ms = None;
-        self.peers.insert(
-            connection,
-            Peer {
-                rights: joining.rights,
-                edits: false,
-                takes_refusals: joining.takes_refusals,
-                joined_ms: now.monotonic_ms,
-                is_based: false,
-                behind: None,
-                claims: Claims::default(),
-            },
-        );
+        self.peers.insert(connection, Peer::new(joining, now));
         self.tell_rights(connection, effects);
-        self.ask_for_missing(connection, effects);
+        self.ask_for_missing(connection, true, effects);
         self.show_everyone(connection, effects);
     }
 
@@ -70,6 +58,7 @@ impl Document {
         let Some(peer) = self.peers.remove(connection) else {
             return;
         };
+        self.an_editor_left |= peer.edits;
         self.writers.release(peer.claims);
         if self.sabotage.is(Bug::GhostPresence) {
             return;
@@ -128,6 +117,7 @@ impl Document {
                 continue;
             }
             if let Some(have) = &asked.have {
+                self.ask_in_turn(connection, effects);
                 self.pull(connection, have, now, effects);
             }
             if self.phase == Phase::Rebuilding {
@@ -139,6 +129,16 @@ impl Document {
         if self.asked.is_empty() {
             // An empty map keeps the room for its first entries.
             self.asked = BTreeMap::new();
+        }
+    }
+
+    /// Asks a client that asks again and counts on being asked. What it asked first, it was asked when it joined.
+    fn ask_in_turn(&mut self, connection: ConnectionId, effects: &mut Effects) {
+        if let Some(peer) = self.peers.get_mut(connection)
+            && std::mem::replace(&mut peer.has_asked, true)
+            && peer.counts
+        {
+            self.ask_for_missing(connection, true, effects);
         }
     }
 
@@ -205,6 +205,7 @@ impl Document {
         now: Now,
         effects: &mut Effects,
     ) {
+        let counted = self.is_counted(connection, tag);
         let has_room = self.durability.has_room(&payload, &self.limits);
         if !has_room && !self.sabotage.is(Bug::NoBound) {
             self.expel(connection, CloseReason::StoreBehind, now, effects);
@@ -224,13 +225,16 @@ impl Document {
                 let news = integrated.news;
                 self.note_editor(connection, news);
                 self.claim(connection, &integrated.begins);
-                let pushed = self.pushed(connection, payload, tag, seen, integrated);
+                let pushed = Pushed {
+                    counted,
+                    ..self.pushed(connection, payload, tag, seen, integrated)
+                };
                 self.durability.expect(&pushed.payload);
                 self.batch.push(pushed);
                 if let_go {
                     self.expel(connection, CloseReason::NotReady, now, effects);
-                } else if missing && news {
-                    self.ask_for_missing(connection, effects);
+                } else if missing && news && !self.is_asked(connection) {
+                    self.ask_for_missing(connection, false, effects);
                 }
             }
             Err(error) if error.breaks() => {
@@ -247,6 +251,20 @@ impl Document {
             }
             Err(_) => self.refuse(connection, tag, CloseReason::BadUpdate, now, effects),
         }
+    }
+
+    /// Whether a client that counts its edits counts this one. All edits of others are told of.
+    fn is_counted(&mut self, connection: ConnectionId, tag: PushTag) -> bool {
+        match self.peers.get_mut(connection) {
+            Some(peer) if tag == PushTag::ANSWER => peer.questions.answered() || !peer.counts,
+            _ => true,
+        }
+    }
+
+    /// Whether a client is about to send all that is missing here.
+    fn is_asked(&self, connection: ConnectionId) -> bool {
+        let peer = self.peers.get(connection);
+        peer.is_some_and(|peer| peer.counts && peer.questions.is_any_open())
     }
 
     /// From its first edit on that brings something, a client is an editor.
@@ -303,6 +321,7 @@ impl Document {
             shown: integrated.fresh.unwrap_or_else(|| payload.clone()),
             payload,
             tag,
+            counted: true,
             news: integrated.news,
             unstored: integrated.news || !self.is_durable(),
             begins: integrated.begins,
@@ -332,8 +351,16 @@ impl Document {
         show_presence_to(connection, self.presence.all(), effects);
     }
 
-    /// Says what is stored here, which asks the client for the rest.
-    pub(super) fn ask_for_missing(&self, connection: ConnectionId, effects: &mut Effects) {
+    /// Says what is stored here, which asks the client for the rest; as it expects, or not.
+    pub(super) fn ask_for_missing(
+        &mut self,
+        connection: ConnectionId,
+        expected: bool,
+        effects: &mut Effects,
+    ) {
+        if let Some(peer) = self.peers.get_mut(connection) {
+            peer.questions.ask(expected);
+        }
         let unsaved = self
             .batch
             .iter()
@@ -405,7 +432,7 @@ impl Document {
         };
         self.peers.base(connection);
         effects.push(Effect::Resume { connection });
-        self.ask_for_missing(connection, effects);
+        self.ask_for_missing(connection, false, effects);
         let events = payloads
             .into_iter()
             .map(|payload| Event::Change { payload });

@@ -55,6 +55,8 @@ pub(super) struct HeldAck {
     pub(super) payload: Bytes,
     /// Whether any of it may not have been stored when it came.
     pub(super) news: bool,
+    /// Whether its author is to be told.
+    pub(super) counted: bool,
 }
 
 #[derive(Debug)]

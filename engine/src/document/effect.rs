@@ -196,13 +196,12 @@ pub enum CloseReason {
 impl CloseReason {
     /// Whether it is about one edit, which would be refused the next time too, and not about its author or the moment.
     pub fn is_about_the_edit(self) -> bool {
-        matches!(
-            self,
-            Self::BadUpdate
-                | Self::ReadOnly
-                | Self::DocumentFull
-                | Self::Forbidden
-                | Self::TooManyEditors
-        )
+        matches!(self, Self::BadUpdate | Self::ReadOnly | Self::DocumentFull)
+            || self.is_about_rights()
+    }
+
+    /// Whether it is about what the author of an edit may do.
+    pub fn is_about_rights(self) -> bool {
+        matches!(self, Self::Forbidden | Self::TooManyEditors)
     }
 }

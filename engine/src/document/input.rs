@@ -133,8 +133,9 @@ pub struct Joining {
     pub kind: Kind,
     /// What it may do.
     pub rights: Rights,
-    /// Whether it can be told that an edit was refused, and stays then. Others are closed.
-    pub takes_refusals: bool,
+    /// Whether it counts what it sends and is not stored. It is told of each edit whether it was taken, stays when one was
+    /// not, and is asked in turn whenever it asks. Others are closed when an edit of theirs is refused.
+    pub counts: bool,
 }
 
 impl Joining {
@@ -144,7 +145,7 @@ impl Joining {
             connection,
             kind,
             rights: Rights::all(author),
-            takes_refusals: false,
+            counts: false,
         }
     }
 }
@@ -175,6 +176,11 @@ pub enum Intent {
 /// A dialect's own mark on a push, handed back unread with its acknowledgement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PushTag(pub u8);
+
+impl PushTag {
+    /// In every dialect: the client was asked for what the server lacks.
+    pub const ANSWER: Self = Self(1);
+}
 
 /// A document's past, as the store gives it.
 #[derive(Debug, Default)]

@@ -16,6 +16,7 @@ mod opening;
 mod peers;
 mod phase;
 mod pulls;
+mod questions;
 mod rebuilding;
 mod recording;
 mod relay;
@@ -74,6 +75,8 @@ pub struct Document {
     hlc: HlcClock,
     peers: Peers,
     writers: Writers,
+    /// Whether somebody who edited does so no more.
+    an_editor_left: bool,
     presence: Presence,
     presence_swept_ms: u64,
     gathering: Gathering,
@@ -119,6 +122,7 @@ impl Document {
             hlc: HlcClock::default(),
             peers: Peers::default(),
             writers: Writers::default(),
+            an_editor_left: false,
             presence: Presence::new(limits.presence),
             limits,
             presence_swept_ms: 0,
@@ -233,6 +237,7 @@ impl Document {
     /// Ends a batch of inputs: answers what was asked, shows and stores what it brought.
     pub fn settle(&mut self, now: Now, effects: &mut Effects) {
         self.answer(now, effects);
+        self.pass_on_editing(now, effects);
         self.whole.expire(now);
         self.record_and_relay(now, effects);
         self.show_arrived(effects);

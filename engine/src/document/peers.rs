@@ -10,7 +10,10 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use crate::names::ConnectionId;
+use crate::time::Now;
 
+use super::input::Joining;
+use super::questions::Questions;
 use super::rights::Rights;
 use super::writers::Claims;
 
@@ -26,8 +29,16 @@ pub(super) struct Peer {
     pub(super) rights: Rights,
     /// Whether it has edited, and may.
     pub(super) edits: bool,
-    /// Whether it can be told that an edit was refused.
-    pub(super) takes_refusals: bool,
+    /// Whether it counts what it sends: it is told of each edit whether it is stored, and stays when one is refused.
+    pub(super) counts: bool,
+    /// What it was told of whether it may write.
+    pub(super) may_write: Option<bool>,
+    /// Whether an edit of its own was refused.
+    pub(super) was_refused: bool,
+    /// What it was asked.
+    pub(super) questions: Questions,
+    /// Whether it has asked for what it lacks.
+    pub(super) has_asked: bool,
     /// When it came, in monotonic milliseconds.
     pub(super) joined_ms: u64,
     /// Whether it was sent content to build on. Until then it is shown no edits: one that it knows *up to* some change is
@@ -37,6 +48,24 @@ pub(super) struct Peer {
     pub(super) behind: Option<Behind>,
     /// The numbers that it was first to write under.
     pub(super) claims: Claims,
+}
+
+impl Peer {
+    pub(super) fn new(joining: Joining, now: Now) -> Self {
+        Self {
+            rights: joining.rights,
+            edits: false,
+            counts: joining.counts,
+            may_write: None,
+            was_refused: false,
+            questions: Questions::default(),
+            has_asked: false,
+            joined_ms: now.monotonic_ms,
+            is_based: false,
+            behind: None,
+            claims: Claims::default(),
+        }
+    }
 }
 
 impl Peers {

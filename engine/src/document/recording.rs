@@ -60,6 +60,7 @@ impl Document {
                 tag: pushed.tag,
                 payload: pushed.payload.clone(),
                 news: pushed.unstored,
+                counted: pushed.counted,
             });
         }
     }
@@ -131,7 +132,9 @@ impl Document {
     /// Says what may be said now that it is stored.
     pub(super) fn say(&self, released: Released, effects: &mut Effects) {
         for ack in released.acks {
-            if let Some(peer) = self.peers.get(ack.connection) {
+            if let Some(peer) = self.peers.get(ack.connection)
+                && ack.counted
+            {
                 effects.push(Effect::Send {
                     to: Audience::One(ack.connection),
                     event: Event::Ack {

@@ -24,6 +24,8 @@ pub(super) struct Pushed {
     /// What of it is news to the others. The rest may be their own, and not stored yet.
     pub(super) shown: Bytes,
     pub(super) tag: PushTag,
+    /// Whether its author is to be told that it is stored.
+    pub(super) counted: bool,
     pub(super) news: bool,
     /// Whether any of it may not have been stored when it came; more than the news if it repeats what waits.
     pub(super) unstored: bool,

@@ -15,7 +15,6 @@ use crate::time::Now;
 use super::Document;
 use super::effect::{Audience, CloseReason, Effect, Effects, Event};
 use super::input::PushTag;
-use super::peers::Peer;
 
 /// What a client may do with a document, who it is, and until when that holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,10 +75,12 @@ impl Document {
         };
         peer.rights.access = access;
         peer.rights.until_ms = until_ms;
-        peer.edits &= peer.rights.allow(Capability::Write);
+        let stops_editing = peer.edits && !peer.rights.allow(Capability::Write);
+        peer.edits &= !stops_editing;
+        self.an_editor_left |= stops_editing;
         match peer.rights.refusal(now) {
             Some(reason) => self.expel(connection, reason, now, effects),
-            None => self.tell_rights(connection, effects),
+            None => self.reconsider(connection, now, effects),
         }
     }
 
@@ -88,20 +89,6 @@ impl Document {
         if self.peers.contains(connection) {
             self.expel(connection, CloseReason::Revoked, now, effects);
         }
-    }
-
-    /// Tells a client whether it may write.
-    pub(super) fn tell_rights(&self, connection: ConnectionId, effects: &mut Effects) {
-        let Some(peer) = self.peers.get(connection) else {
-            return;
-        };
-        effects.push(Effect::Send {
-            to: Audience::One(connection),
-            event: Event::Rights {
-                may_write: self.bars_edits_of(peer).is_none(),
-            },
-            shows: None,
-        });
     }
 
     /// Closes those whose rights have ended.
@@ -113,24 +100,52 @@ impl Document {
 
     /// When the first rights end, in monotonic milliseconds.
     pub(super) fn rights_end_ms(&self) -> Option<u64> {
-        self.peers
-            .all()
-            .filter_map(|peer| peer.rights.until_ms)
-            .min()
+        let ends = self.peers.all().filter_map(|peer| peer.rights.until_ms);
+        ends.min()
+    }
+
+    /// Tells those who may edit now that somebody else no longer does.
+    pub(super) fn pass_on_editing(&mut self, now: Now, effects: &mut Effects) {
+        if std::mem::take(&mut self.an_editor_left) {
+            for connection in self.peers.which(|peer| peer.may_write == Some(false)) {
+                self.reconsider(connection, now, effects);
+            }
+        }
+    }
+
+    /// Tells a client whether it may write. One whose edits were refused, and would not be now, has to come back with them.
+    fn reconsider(&mut self, connection: ConnectionId, now: Now, effects: &mut Effects) {
+        self.tell_rights(connection, effects);
+        let peer = self.peers.get(connection);
+        if peer.is_some_and(|peer| peer.was_refused && peer.may_write == Some(true)) {
+            self.expel(connection, CloseReason::NotReady, now, effects);
+        }
+    }
+
+    /// Tells a client whether it may write, unless it knows.
+    pub(super) fn tell_rights(&mut self, connection: ConnectionId, effects: &mut Effects) {
+        let may_write = self.bars_edits(connection).is_none();
+        let Some(peer) = self.peers.get_mut(connection) else {
+            return;
+        };
+        if peer.may_write.replace(may_write) != Some(may_write) {
+            effects.push(Effect::Send {
+                to: Audience::One(connection),
+                event: Event::Rights { may_write },
+                shows: None,
+            });
+        }
     }
 
     /// Why a client's edits are not taken if they bring anything.
     pub(super) fn bars_edits(&self, connection: ConnectionId) -> Option<CloseReason> {
-        self.bars_edits_of(self.peers.get(connection)?)
-    }
-
-    fn bars_edits_of(&self, peer: &Peer) -> Option<CloseReason> {
+        let peer = self.peers.get(connection)?;
         if !peer.rights.allow(Capability::Write) {
             return Some(CloseReason::Forbidden);
         }
         let editors_max = peer.rights.access.editors_max?;
-        let is_full = || self.peers.all().filter(|peer| peer.edits).count() >= editors_max as usize;
-        (!peer.edits && is_full()).then_some(CloseReason::TooManyEditors)
+        let editors = || self.peers.all().filter(|peer| peer.edits).count();
+        (!peer.edits && editors() >= editors_max as usize).then_some(CloseReason::TooManyEditors)
     }
 
     /// Answers an edit that is not taken, and would not be the next time.
@@ -142,17 +157,16 @@ impl Document {
         now: Now,
         effects: &mut Effects,
     ) {
-        let takes_refusals = self
-            .peers
-            .get(connection)
-            .is_some_and(|peer| peer.takes_refusals);
-        if !takes_refusals || !reason.is_about_the_edit() {
+        let peer = self.peers.get_mut(connection);
+        let Some(peer) = peer.filter(|peer| peer.counts && reason.is_about_the_edit()) else {
             return self.expel(connection, reason, now, effects);
-        }
+        };
+        peer.was_refused |= reason.is_about_rights();
         effects.push(Effect::Send {
             to: Audience::One(connection),
             event: Event::Refused { tag, reason },
             shows: None,
         });
+        self.tell_rights(connection, effects);
     }
 }

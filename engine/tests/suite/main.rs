@@ -2,7 +2,7 @@
 //!
 //! [`world`] is a document with a fake store and fake clients around it, which checks at every step that nothing is said
 //! before it is true. [`clock`], [`joins`], [`presence`] and [`yjs`] try single parts, some against independent oracles; [`edits`],
-//! [`gathering`], [`readers`], [`life`] and [`opening`] are scenes; [`writers`] is about those who use another's number; [`replicas`] is
+//! [`gathering`], [`readers`], [`life`] and [`opening`] are scenes; [`rights`] is about what clients may do; [`writers`] is about those who use another's number; [`replicas`] is
 //! one document on several nodes. Scenes of everything at once are made up by the simulator in `tests`.
 
 mod bounds;
@@ -17,6 +17,7 @@ mod opening;
 mod presence;
 mod readers;
 mod replicas;
+mod rights;
 mod world;
 mod writers;
 mod yjs;

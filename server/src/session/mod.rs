@@ -269,7 +269,7 @@ impl Session {
             connection: newcomer.connection,
             kind: newcomer.dialect.kind(),
             rights: newcomer.pass.rights(&self.key, now),
-            takes_refusals: newcomer.dialect.takes_refusals(),
+            counts: newcomer.dialect.counts(),
         };
         self.members.lock().add(newcomer);
         Input::Joined(joining)

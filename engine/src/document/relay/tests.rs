@@ -5,11 +5,11 @@ use proptest::prelude::*;
 use yrs::updates::decoder::Decode;
 use yrs::{Doc, GetString, IdSet, ReadTxn, StateVector, Text, Transact, Update};
 
+use super::super::input::Joining;
 use super::super::peers::Peer;
-use super::super::rights::Rights;
-use super::super::writers::Claims;
 use super::*;
 use crate::names::Kind;
+use crate::time::Now;
 
 /// What an author does in a batch.
 #[derive(Clone, Copy, Debug)]
@@ -105,6 +105,7 @@ impl Room {
             author: None,
             shown: payload.clone(),
             payload,
+            counted: true,
             tag: PushTag(0),
             news: true,
             unstored: true,
@@ -145,14 +146,10 @@ impl Room {
         let mut peers = Peers::default();
         for client in (0..=self.docs.len()).filter(|client| !self.left.contains(client)) {
             let connection = ConnectionId(client as u64);
+            let joining = Joining::freely(connection, Kind::Yjs, None);
             let peer = Peer {
-                rights: Rights::all(None),
-                edits: false,
-                takes_refusals: false,
-                joined_ms: 0,
                 is_based: !unbased.contains(&connection),
-                behind: None,
-                claims: Claims::default(),
+                ..Peer::new(joining, Now::default())
             };
             peers.insert(connection, peer);
         }

@@ -206,6 +206,14 @@ impl World {
 
     /// Connects a client that says nothing yet. The batch is not ended.
     pub(crate) fn connect(&mut self, who: usize, kind: Kind) {
+        let author = Author::new(&format!("author-{}", self.clients[who].editor.client()));
+        self.connect_as(who, |connection| {
+            Joining::freely(connection, kind, Some(author))
+        });
+    }
+
+    /// The same, as the client that it says.
+    pub(crate) fn connect_as(&mut self, who: usize, joining: impl FnOnce(ConnectionId) -> Joining) {
         self.connections += 1;
         let connection = ConnectionId(self.connections);
         let client = &mut self.clients[who];
@@ -216,8 +224,7 @@ impl World {
             seen: None,
             dropped: false,
         });
-        let author = Some(Author::new(&format!("author-{}", client.editor.client())));
-        self.hand(Input::Joined(Joining::freely(connection, kind, author)));
+        self.hand(Input::Joined(joining(connection)));
     }
 
     /// Connects a client that is not let in.
@@ -263,7 +270,7 @@ impl World {
     fn is_refused(&self, refused: ConnectionId) -> bool {
         let mut effects = self.effects.iter();
         effects.any(
-            |effect| matches!(effect, Effect::Close { connection, .. } if *connection == refused),
+            |effect| matches!(effect, Effect::Close { connection, .. } | Effect::Send { to: Audience::One(connection), event: Event::Refused { .. }, .. } if *connection == refused),
         )
     }
 
