@@ -20,6 +20,9 @@ pub use failpoint::Failpoint;
 mod memory;
 pub use memory::MemoryStore;
 
+mod news;
+pub use news::{Changed, News, NewsHabit, Told};
+
 mod quarantine;
 pub use quarantine::{QuarantineEntry, QuarantineQuery};
 

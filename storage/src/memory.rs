@@ -2,6 +2,7 @@
 //!
 //! Everything is behind one lock and kept in the order of its keys. It survives nothing, so no server offers it.
 
+mod news;
 mod quarantine;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,12 +15,14 @@ use engine::{
     StoredChange, VectorClock,
 };
 
+use crate::news::{News, NewsHabit, Told};
 use crate::quarantine::{QuarantineEntry, QuarantineQuery};
 use crate::store::{
     Answer, Description, DocumentQuery, Past, Place, Store, StoreError, TimelinePage,
     WorkspaceSummary, assert_of_document,
 };
 use crate::thinning::superfluous;
+use news::Newsroom;
 use quarantine::Quarantine;
 
 /// Keeps changes and snapshots until it is dropped.
@@ -35,6 +38,7 @@ struct State {
     last_order: u64,
     documents: BTreeMap<DocumentKey, Document>,
     quarantine: Quarantine,
+    news: Newsroom,
 }
 
 #[derive(Debug)]
@@ -122,10 +126,26 @@ impl Store for MemoryStore {
         })
     }
 
+    fn create_with(
+        &self,
+        document: DocumentKey,
+        kind: Kind,
+        changes: Vec<Change>,
+    ) -> Answer<'_, ()> {
+        assert_of_document(&document, &changes);
+        self.with(move |state| match state.documents.get(&document) {
+            Some(found) if found.deleted_ms.is_some() => Err(StoreError::Deleted),
+            Some(_) => Err(StoreError::Exists),
+            None => state.append(&document, kind, changes),
+        })
+    }
+
     fn delete(&self, document: DocumentKey) -> Answer<'_, bool> {
         self.with(move |state| match state.documents.get_mut(&document) {
             Some(found) if found.deleted_ms.is_none() => {
-                found.deleted_ms = Some(now_ms());
+                let deleted_ms = now_ms();
+                found.deleted_ms = Some(deleted_ms);
+                state.news.deleted(&document, found.kind, deleted_ms);
                 Ok(true)
             }
             _ => Ok(false),
@@ -210,6 +230,28 @@ impl Store for MemoryStore {
         self.with(move |state| Ok(state.quarantine.forget(&document, hash)))
     }
 
+    fn keep_news(&self, habit: NewsHabit) {
+        self.lock().news.keep(habit);
+    }
+
+    fn news(&self, limit: usize) -> Answer<'_, Vec<News>> {
+        self.with(move |state| Ok(state.news.list(limit)))
+    }
+
+    fn told(&self, document: DocumentKey, told: Told) -> Answer<'_, ()> {
+        self.with(move |state| {
+            state.news.told(&document, told, now_ms());
+            Ok(())
+        })
+    }
+
+    fn put_off(&self, document: DocumentKey, until_ms: u64) -> Answer<'_, ()> {
+        self.with(move |state| {
+            state.news.put_off(&document, until_ms);
+            Ok(())
+        })
+    }
+
     fn check(&self) -> Answer<'_, ()> {
         self.with(|_| Ok(()))
     }
@@ -233,6 +275,7 @@ impl State {
         let fresh = fresh(stored.map_or(&[][..], |found| &found.changes), changes)?;
         let first = self.last_order + 1;
         self.last_order += fresh.len() as u64;
+        let author = fresh.last().map(|change| change.author.clone());
         let numbered = fresh.into_iter().zip(first..);
         self.insert(document, kind)
             .changes
@@ -240,6 +283,10 @@ impl State {
                 order: Order(order),
                 change,
             }));
+        if let Some(author) = author {
+            let through = Order(self.last_order);
+            self.news.changed(document, kind, through, author, now_ms());
+        }
         Ok(())
     }
 
@@ -273,6 +320,9 @@ impl State {
     }
 
     fn insert(&mut self, document: &DocumentKey, kind: Kind) -> &mut Document {
+        if !self.documents.contains_key(document) {
+            self.news.created(document, kind, now_ms());
+        }
         self.documents
             .entry(document.clone())
             .or_insert_with(|| Document {

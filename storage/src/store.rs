@@ -15,6 +15,7 @@ use engine::{
 };
 use thiserror::Error;
 
+use crate::news::{News, NewsHabit, Told};
 use crate::quarantine::{QuarantineEntry, QuarantineQuery};
 
 /// A future that a store returns.
@@ -69,6 +70,23 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// [`StoreError::Exists`] or [`StoreError::Deleted`].
     fn create(&self, document: DocumentKey, kind: Kind) -> Answer<'_, Description>;
 
+    /// Creates a document with its first changes, and compares at that: where another process, or this one before a crash,
+    /// was faster, nothing is stored. Else as [`Self::append`].
+    ///
+    /// *If broken*: a document is given its first content twice.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] or [`StoreError::Deleted`], and those of an append.
+    ///
+    /// # Panics
+    /// A change names another document than `document`.
+    fn create_with(
+        &self,
+        document: DocumentKey,
+        kind: Kind,
+        changes: Vec<Change>,
+    ) -> Answer<'_, ()>;
+
     /// Deletes a document and leaves a tombstone, so that a client which still has it can not bring it back: later
     /// appends fail with [`StoreError::Deleted`]. False if there was none, or it was deleted before.
     fn delete(&self, document: DocumentKey) -> Answer<'_, bool>;
@@ -115,6 +133,22 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// Lets a payload into its document again, from the next time that it is opened. False if there is no such entry.
     fn forget_quarantined(&self, document: DocumentKey, hash: PayloadHash) -> Answer<'_, bool>;
+
+    /// From now on keeps news of documents, each in the transaction that makes it true, until it is told. Where this was
+    /// never called nothing is kept, and nothing done for it. The first call counts.
+    ///
+    /// *If broken*: an application misses what happened just before a crash.
+    fn keep_news(&self, habit: NewsHabit);
+
+    /// What is to be told next, the first due first, due or not; at most one entry for a document.
+    fn news(&self, limit: usize) -> Answer<'_, Vec<News>>;
+
+    /// Something was told, and is news no more.
+    fn told(&self, document: DocumentKey, told: Told) -> Answer<'_, ()>;
+
+    /// Telling failed: the document's news is due at a time in milliseconds since the Unix epoch, and no sooner, whatever
+    /// else comes.
+    fn put_off(&self, document: DocumentKey, until_ms: u64) -> Answer<'_, ()>;
 
     /// Whether changes can be stored just now: a write that is committed.
     fn check(&self) -> Answer<'_, ()>;

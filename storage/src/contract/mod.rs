@@ -12,6 +12,9 @@ pub use documents::*;
 mod history;
 pub use history::*;
 
+mod news;
+pub use news::*;
+
 mod quarantine;
 pub use quarantine::*;
 
@@ -64,6 +67,11 @@ macro_rules! store_contract {
             a_quarantined_snapshot_gives_way_to_the_one_before
             the_quarantine_outlives_its_document
             what_is_forgotten_is_let_in_again
+            a_document_is_created_with_content_once
+            news_is_kept_only_where_it_is_wanted
+            news_of_a_document_is_one_entry
+            what_was_told_is_news_no_more
+            news_that_was_put_off_waits
             a_check_succeeds_and_a_closed_store_refuses
         }
     };

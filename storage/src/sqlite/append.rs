@@ -145,7 +145,7 @@ impl Batch<'_> {
         let Some(sql) = few.and_then(|few| sql::COMMIT_CHANGES.get(few)) else {
             return Ok(false);
         };
-        if self.has_begun() {
+        if self.has_begun() || self.wants_changes() {
             return Ok(false);
         }
         let Some(first) = self.cache.orders.take(self.pending.len() as u64) else {
@@ -160,6 +160,7 @@ impl Batch<'_> {
     fn note_arrivals(&mut self, rows: &[(i64, Change)], first: u64) {
         for ((document, change), order) in rows.iter().zip(first..) {
             self.cache.arrivals.note(*document, change, signed(order));
+            self.note_changed(*document, change, order);
         }
     }
 

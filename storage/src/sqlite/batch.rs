@@ -15,9 +15,11 @@ use sqlx::sqlite::SqliteArguments;
 
 use super::cache::Cache;
 use super::failure::store_error;
+use super::news::NewNews;
 use super::request::{HeldAnswer, Reply, Request};
 use super::sql;
 use crate::failpoint::Failpoint;
+use crate::news::NewsHabit;
 use crate::store::{Description, StoreError};
 
 /// Why a request was not carried out: refused on its own account, or failed with the whole batch.
@@ -49,6 +51,8 @@ pub(super) struct Batch<'a> {
     answers: &'a mut Vec<HeldAnswer>,
     /// Changes that were taken and not yet inserted, with their documents' numbers.
     pub(super) pending: Vec<(i64, Change)>,
+    /// What is to be told of documents, if anybody wants to know.
+    pub(super) news: Option<NewNews>,
     pub(super) now_ms: i64,
 }
 
@@ -57,6 +61,7 @@ impl<'a> Batch<'a> {
         connection: &'a mut SqliteConnection,
         cache: &'a mut Cache,
         answers: &'a mut Vec<HeldAnswer>,
+        habit: Option<NewsHabit>,
     ) -> Self {
         cache.forget_if_large();
         Self {
@@ -65,6 +70,7 @@ impl<'a> Batch<'a> {
             cache,
             answers,
             pending: Vec::new(),
+            news: habit.map(NewNews::new),
             now_ms: now_ms(),
         }
     }
@@ -79,6 +85,7 @@ impl<'a> Batch<'a> {
         }
         if !self.commit_at_once().await? {
             self.insert_pending().await?;
+            self.insert_news().await?;
             if !self.has_begun {
                 return Ok(());
             }
@@ -118,6 +125,10 @@ impl<'a> Batch<'a> {
                 let answer = self.create(document, kind).await;
                 self.hold(reply, answer)
             }
+            Request::CreateWith(document, kind, changes, reply) => {
+                let answer = self.create_with(&document, kind, changes).await;
+                self.hold(reply, answer)
+            }
             Request::Delete(document, reply) => {
                 let answer = self.delete(&document).await;
                 self.hold(reply, answer)
@@ -148,6 +159,14 @@ impl<'a> Batch<'a> {
             }
             Request::ForgetQuarantined(document, hash, reply) => {
                 let answer = self.forget_quarantined(&document, hash).await;
+                self.hold(reply, answer)
+            }
+            Request::Told(document, told, reply) => {
+                let answer = self.told(&document, told).await;
+                self.hold(reply, answer)
+            }
+            Request::PutOff(document, until_ms, reply) => {
+                let answer = self.put_off(&document, until_ms).await;
                 self.hold(reply, answer)
             }
         }
@@ -187,6 +206,19 @@ impl<'a> Batch<'a> {
         })
     }
 
+    async fn create_with(
+        &mut self,
+        document: &DocumentKey,
+        kind: Kind,
+        changes: Vec<Change>,
+    ) -> Result<(), Stop> {
+        match self.known(document).await? {
+            Some(known) if known.deleted => Err(StoreError::Deleted.into()),
+            Some(_) => Err(StoreError::Exists.into()),
+            None => self.append(document, kind, changes).await,
+        }
+    }
+
     async fn delete(&mut self, document: &DocumentKey) -> Result<bool, Stop> {
         let id = match self.known(document).await? {
             Some(known) if !known.deleted => {
@@ -200,6 +232,7 @@ impl<'a> Batch<'a> {
             .bind(self.now_ms)
             .execute(self.database().await?)
             .await?;
+        self.note_deleted(id);
         Ok(true)
     }
 

@@ -63,6 +63,7 @@ impl Batch<'_> {
             heads: BTreeMap::new(),
         };
         self.cache.insert(document, known);
+        self.note_created(id);
         Ok(id)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! `open` is the way in and proves the settings on which durability rests. `writer` is the one task that writes, at its `pace`, `batch` a
 //! transaction of it, with `known`, `append`, `keep` and `quarantine` for documents, changes, snapshots and what is kept
-//! out. A change stands in `arrivals` first and under its document after `filing`. `read` and `past` run beside the writer, never wait for it, and find a change in either place. `rows` turns rows into values and refuses damaged ones; `sql` has the statements. The
+//! out, and `news` for what is to be told. A change stands in `arrivals` first and under its document after `filing`. `read` and `past` run beside the writer, never wait for it, and find a change in either place. `rows` turns rows into values and refuses damaged ones; `sql` has the statements. The
 //! tables are explained in `migrations/sqlite`.
 
 mod append;
@@ -15,6 +15,7 @@ mod filing;
 mod keep;
 mod known;
 mod latest;
+mod news;
 mod open;
 mod pace;
 mod past;
@@ -29,6 +30,7 @@ mod writer;
 
 use std::ops::RangeInclusive;
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 use engine::{
     Change, DocumentKey, Kind, Order, PayloadHash, Quarantined, ReplicaId, Snapshot, StoredChange,
@@ -39,6 +41,7 @@ use self::open::WriteOptions;
 use self::read::Readers;
 use self::request::{Reply, Request};
 use self::writer::Writer;
+use crate::news::{News, NewsHabit, Told};
 use crate::quarantine::{QuarantineEntry, QuarantineQuery};
 use crate::store::{
     Answer, Description, DocumentQuery, Past, Place, Store, StoreError, TimelinePage,
@@ -53,6 +56,8 @@ pub struct SqliteStore {
     readers: Readers,
     /// None if the database was opened for reading only.
     writer: Option<Writer>,
+    /// Which news the writer keeps, once somebody wants any.
+    news: Arc<OnceLock<NewsHabit>>,
 }
 
 impl SqliteStore {
@@ -78,6 +83,7 @@ impl SqliteStore {
         Ok(Self {
             readers: Readers::new(pool),
             writer: None,
+            news: Arc::default(),
         })
     }
 
@@ -98,6 +104,7 @@ impl SqliteStore {
         let pool = open::open_readers(path).await?;
         Ok(Self {
             readers: Readers::new(pool),
+            news: options.news(),
             writer: Some(Writer::start(connection, cache, options)),
         })
     }
@@ -161,6 +168,16 @@ impl Store for SqliteStore {
         Box::pin(self.write(move |reply| Request::Create(document, kind, reply)))
     }
 
+    fn create_with(
+        &self,
+        document: DocumentKey,
+        kind: Kind,
+        changes: Vec<Change>,
+    ) -> Answer<'_, ()> {
+        assert_of_document(&document, &changes);
+        Box::pin(self.write(move |reply| Request::CreateWith(document, kind, changes, reply)))
+    }
+
     fn delete(&self, document: DocumentKey) -> Answer<'_, bool> {
         Box::pin(self.write(move |reply| Request::Delete(document, reply)))
     }
@@ -208,6 +225,23 @@ impl Store for SqliteStore {
 
     fn forget_quarantined(&self, document: DocumentKey, hash: PayloadHash) -> Answer<'_, bool> {
         Box::pin(self.write(move |reply| Request::ForgetQuarantined(document, hash, reply)))
+    }
+
+    fn keep_news(&self, habit: NewsHabit) {
+        // The first call counts.
+        let _ = self.news.set(habit);
+    }
+
+    fn news(&self, limit: usize) -> Answer<'_, Vec<News>> {
+        Box::pin(self.readers.news(limit))
+    }
+
+    fn told(&self, document: DocumentKey, told: Told) -> Answer<'_, ()> {
+        Box::pin(self.write(move |reply| Request::Told(document, told, reply)))
+    }
+
+    fn put_off(&self, document: DocumentKey, until_ms: u64) -> Answer<'_, ()> {
+        Box::pin(self.write(move |reply| Request::PutOff(document, until_ms, reply)))
     }
 
     fn check(&self) -> Answer<'_, ()> {

@@ -6,6 +6,7 @@
 use std::fs::{File, create_dir};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
@@ -18,6 +19,7 @@ use thiserror::Error;
 use super::cache::Cache;
 use super::failure::{SQLITE_ERROR, code};
 use super::filing::Habit;
+use crate::news::NewsHabit;
 
 /// Why a database was not opened.
 #[derive(Debug, Error)]
@@ -100,6 +102,7 @@ pub(super) struct WriteOptions {
     path: PathBuf,
     connect: SqliteConnectOptions,
     habit: Habit,
+    news: Arc<OnceLock<NewsHabit>>,
 }
 
 impl WriteOptions {
@@ -116,7 +119,18 @@ impl WriteOptions {
             path: path.to_owned(),
             connect,
             habit: Habit::default(),
+            news: Arc::default(),
         }
+    }
+
+    /// Where it is said which news is kept, once that is known.
+    pub(super) fn news(&self) -> Arc<OnceLock<NewsHabit>> {
+        self.news.clone()
+    }
+
+    /// Which news is kept; none if nobody wants any.
+    pub(super) fn news_habit(&self) -> Option<NewsHabit> {
+        self.news.get().copied()
     }
 
     /// When changes are filed.

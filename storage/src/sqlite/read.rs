@@ -15,10 +15,12 @@ use sqlx::{Sqlite, Transaction};
 use super::damage::DamageLog;
 use super::failure::store_error;
 use super::latest::Latest;
+use super::news;
 use super::past::past;
 use super::quarantine;
 use super::rows;
 use super::sql;
+use crate::news::News;
 use crate::quarantine::{QuarantineEntry, QuarantineQuery};
 use crate::store::{
     Description, DocumentQuery, Past, Place, StoreError, TimelinePage, WorkspaceSummary,
@@ -136,6 +138,11 @@ impl Readers {
             }
         }
         Ok(page)
+    }
+
+    /// What is to be told next.
+    pub(super) async fn news(&self, limit: usize) -> Result<Vec<News>, StoreError> {
+        news::list(&self.pool, limit).await
     }
 
     /// A page of a document's timeline.

@@ -3,6 +3,7 @@
 use engine::{Change, DocumentKey, Kind, PayloadHash, Quarantined, ReplicaId, Snapshot};
 use tokio::sync::oneshot;
 
+use crate::news::Told;
 use crate::store::{Description, StoreError};
 
 /// Where an answer goes. A caller that no longer waits is no reason to stop.
@@ -18,6 +19,8 @@ pub(super) enum Request {
     Append(DocumentKey, Kind, Vec<Change>, Reply<()>),
     /// Create a document.
     Create(DocumentKey, Kind, Reply<Description>),
+    /// Create a document with its first changes.
+    CreateWith(DocumentKey, Kind, Vec<Change>, Reply<()>),
     /// Delete a document.
     Delete(DocumentKey, Reply<bool>),
     /// Hand out a replica id.
@@ -34,6 +37,10 @@ pub(super) enum Request {
     Quarantine(Quarantined, Reply<()>),
     /// Let a payload into its document again.
     ForgetQuarantined(DocumentKey, PayloadHash, Reply<bool>),
+    /// Take out news that was told.
+    Told(DocumentKey, Told, Reply<()>),
+    /// Tell news later.
+    PutOff(DocumentKey, u64, Reply<()>),
 }
 
 impl Request {
@@ -41,6 +48,9 @@ impl Request {
     pub(super) fn fail(self, error: &StoreError) {
         match self {
             Self::Append(.., reply)
+            | Self::CreateWith(.., reply)
+            | Self::Told(.., reply)
+            | Self::PutOff(.., reply)
             | Self::Check(reply)
             | Self::RemoveSnapshot(_, reply)
             | Self::ThinSnapshots(_, reply)

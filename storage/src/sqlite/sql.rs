@@ -270,6 +270,47 @@ pub(super) const QUARANTINED_OF_DOCUMENT: &str = select_quarantined!(
 pub(super) const QUARANTINED_ONE: &str =
     select_quarantined!("payload", "workspace = ?1 AND name = ?2 AND hash = ?3");
 
+/// Adds to the news of a document. What failed before is told when that is due, and no sooner.
+pub(super) const ADD_NEWS: &str = "INSERT INTO outbox
+    (document, created_ms, through_ord, changed_ms, author, deleted_ms, since_ms, due_ms, attempts)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7 + ?8, 0)
+    ON CONFLICT (document) DO UPDATE SET
+        created_ms = coalesce(created_ms, excluded.created_ms),
+        author = CASE WHEN excluded.through_ord IS NULL THEN author ELSE excluded.author END,
+        through_ord = coalesce(excluded.through_ord, through_ord),
+        changed_ms = coalesce(excluded.changed_ms, changed_ms),
+        deleted_ms = coalesce(deleted_ms, excluded.deleted_ms),
+        due_ms = CASE WHEN attempts > 0 THEN due_ms
+            ELSE min(excluded.due_ms, since_ms + ?9) END";
+
+pub(super) const NEWS: &str =
+    "SELECT d.workspace, d.name, d.kind, o.created_ms, o.through_ord, o.changed_ms, o.author,
+        o.deleted_ms, o.due_ms, o.attempts
+    FROM outbox o INDEXED BY outbox_by_due CROSS JOIN documents d ON d.id = o.document
+    ORDER BY o.due_ms LIMIT ?1";
+
+/// Takes out what was told; changes that came after those are news still, and wait for company anew.
+pub(super) const TOLD: &str = concat!(
+    "UPDATE outbox SET
+        created_ms = CASE WHEN ?3 THEN NULL ELSE created_ms END,
+        changed_ms = CASE WHEN through_ord = ?4 THEN NULL ELSE changed_ms END,
+        author = CASE WHEN through_ord = ?4 THEN NULL ELSE author END,
+        through_ord = nullif(through_ord, ?4),
+        deleted_ms = CASE WHEN ?5 THEN NULL ELSE deleted_ms END,
+        since_ms = ?6, due_ms = ?6 + ?7, attempts = 0 WHERE ",
+    document!("?1", "?2")
+);
+
+pub(super) const DROP_TOLD: &str = concat!(
+    "DELETE FROM outbox WHERE created_ms IS NULL AND through_ord IS NULL AND deleted_ms IS NULL AND ",
+    document!("?1", "?2")
+);
+
+pub(super) const PUT_OFF: &str = concat!(
+    "UPDATE outbox SET due_ms = ?3, attempts = attempts + 1 WHERE ",
+    document!("?1", "?2")
+);
+
 pub(super) const INSERT_REPLICA: &str =
     "INSERT INTO replicas (started_ms, process) VALUES (?1, ?2)";
 

@@ -197,7 +197,12 @@ impl Task {
             None => self.reopen().await.map_err(reopen_error)?,
         };
         let before = self.cache.arrivals.amount();
-        let batch = Batch::new(&mut connection, &mut self.cache, answers);
+        let batch = Batch::new(
+            &mut connection,
+            &mut self.cache,
+            answers,
+            self.options.news_habit(),
+        );
         match batch.commit(requests).await {
             Ok(()) => {
                 self.filing

@@ -13,6 +13,7 @@ use super::super::open::{OpenError, WriteOptions};
 use super::super::{FILE_NAME, SqliteStore};
 use super::{Fixture, REPLICA, meddle, raw};
 use crate::contract::{change, changes, document, quarantined, snapshot};
+use crate::news::NewsHabit;
 use crate::store::{Past, Store, StoreError};
 
 fn payloads(past: &Past) -> Vec<Bytes> {
@@ -89,6 +90,29 @@ async fn the_files_hold_all_that_was_acknowledged_at_any_moment() {
             fixture.load(notes.clone()).await.unwrap().changes
         );
         assert_eq!(past.changes.len() as u64, round * 10 + 10);
+    }
+}
+
+#[tokio::test]
+async fn news_is_in_the_files_as_soon_as_what_it_tells_of() {
+    let fixture = Fixture::open().await;
+    fixture.keep_news(NewsHabit {
+        created: true,
+        changed: true,
+        deleted: true,
+        debounce_ms: 1,
+        debounce_max_ms: 5,
+    });
+    let notes = document("notes");
+    for counter in 1..=3 {
+        fixture.append(&notes, counter, counter).await;
+        let crashed = fixture.crashed();
+        let store = SqliteStore::open(crashed.path()).await.unwrap();
+        let past = store.load(notes.clone()).await.unwrap();
+        let news = store.news(9).await.unwrap();
+        let through = news[0].changed.as_ref().map(|changed| changed.through);
+        assert_eq!(through, past.changes.last().map(|stored| stored.order));
+        assert_eq!(news.len(), 1);
     }
 }
 

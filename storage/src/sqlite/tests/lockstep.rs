@@ -2,7 +2,7 @@
 //! them the one on disk is closed and opened again, and all the while it files what has arrived, now sooner and now later:
 //! nobody may notice either.
 
-use engine::{DocumentKey, Dot, Hlc, Kind, Order, ReplicaId};
+use engine::{Change, DocumentKey, Dot, Hlc, Kind, Order, ReplicaId};
 use proptest::prelude::*;
 use proptest::sample::select;
 use tempfile::TempDir;
@@ -12,6 +12,7 @@ use super::super::filing::Habit;
 use super::open_filing;
 use crate::contract::{change, document, snapshot};
 use crate::memory::MemoryStore;
+use crate::news::{News, NewsHabit, Told};
 use crate::store::{Description, DocumentQuery, Place, Store, StoreError, TimelinePage};
 
 /// Something that a store can be asked; numbers are small, so that they often mean something.
@@ -20,6 +21,9 @@ enum Operation {
     /// The dots, and whether each change is altered against the one of that dot at other times.
     Append(DocumentKey, Kind, Vec<(Dot, bool)>),
     Create(DocumentKey, Kind),
+    CreateWith(DocumentKey, Kind, Vec<(Dot, bool)>),
+    News,
+    Told(DocumentKey, Told),
     Delete(DocumentKey),
     NewReplica,
     PutSnapshot(DocumentKey, Kind, Vec<Dot>),
@@ -100,11 +104,22 @@ fn queries() -> impl Strategy<Value = DocumentQuery> {
     )
 }
 
+fn told() -> impl Strategy<Value = Told> {
+    prop_oneof![
+        Just(Told::Created),
+        (1..60u64).prop_map(|order| Told::Changed(Order(order))),
+        Just(Told::Deleted),
+    ]
+}
+
 fn operations() -> impl Strategy<Value = Operation> {
     use Operation as O;
     prop_oneof![
         20 => (documents(), kinds(), appends()).prop_map(|(d, k, run)| O::Append(d, k, run)),
         1 => (documents(), kinds()).prop_map(|(d, k)| O::Create(d, k)),
+        2 => (documents(), kinds(), appends()).prop_map(|(d, k, run)| O::CreateWith(d, k, run)),
+        3 => Just(O::News),
+        3 => (documents(), told()).prop_map(|(d, told)| O::Told(d, told)),
         1 => documents().prop_map(O::Delete),
         1 => Just(O::NewReplica),
         4 => (documents(), kinds(), prop::collection::vec(dots(), 0..3))
@@ -128,21 +143,16 @@ async fn answer(store: &dyn Store, operation: Operation) -> String {
     use Operation as O;
     match operation {
         O::Append(document, kind, run) => {
-            let changes = run.into_iter().map(|(dot, altered)| {
-                let mut change = change(&document, dot.replica, dot.counter.max(1));
-                change.dot = dot;
-                // Replicas' clocks differ by seconds.
-                let skew = 2_500 * u64::from(dot.replica.0);
-                change.hlc = Hlc::from_wall_ms(change.hlc.wall_ms() + skew);
-                if altered {
-                    change.payload = vec![0].into();
-                }
-                change
-            });
-            let changes = changes.collect();
+            let changes = run_of(&document, run);
             text(&store.append(document, kind, changes).await)
         }
         O::Create(document, kind) => text(&store.create(document, kind).await.map(timeless)),
+        O::CreateWith(document, kind, run) => {
+            let changes = run_of(&document, run);
+            text(&store.create_with(document, kind, changes).await)
+        }
+        O::News => text(&store.news(99).await.map(sorted)),
+        O::Told(document, told) => text(&store.told(document, told).await),
         O::Delete(document) => text(&store.delete(document).await),
         O::NewReplica => text(&store.new_replica().await),
         O::PutSnapshot(document, kind, covered) => {
@@ -167,6 +177,35 @@ async fn answer(store: &dyn Store, operation: Operation) -> String {
     }
 }
 
+fn run_of(document: &DocumentKey, run: Vec<(Dot, bool)>) -> Vec<Change> {
+    let changes = run.into_iter().map(|(dot, altered)| {
+        let mut change = change(document, dot.replica, dot.counter.max(1));
+        change.dot = dot;
+        // Replicas' clocks differ by seconds.
+        let skew = 2_500 * u64::from(dot.replica.0);
+        change.hlc = Hlc::from_wall_ms(change.hlc.wall_ms() + skew);
+        if altered {
+            change.payload = vec![0].into();
+        }
+        change
+    });
+    changes.collect()
+}
+
+/// In the order of their documents: when each is due may differ.
+fn sorted(mut news: Vec<News>) -> Vec<News> {
+    for news in &mut news {
+        news.created_ms = news.created_ms.map(|_| 0);
+        news.deleted_ms = news.deleted_ms.map(|_| 0);
+        news.due_ms = 0;
+        if let Some(changed) = &mut news.changed {
+            changed.at_ms = 0;
+        }
+    }
+    news.sort_by(|one, other| one.document.cmp(&other.document));
+    news
+}
+
 fn text<T: std::fmt::Debug>(answer: &Result<T, StoreError>) -> String {
     format!("{answer:#?}")
 }
@@ -184,17 +223,28 @@ fn habits() -> impl Strategy<Value = Habit> {
 async fn compare(operations: Vec<Operation>, habit: Habit) {
     let folder = TempDir::new().unwrap();
     let memory = MemoryStore::new();
+    memory.keep_news(NEWS);
     let mut sqlite = open_filing(folder.path(), habit).await;
+    sqlite.keep_news(NEWS);
     for operation in operations {
         if matches!(operation, Operation::Reopen) {
             sqlite.close().await.unwrap();
             sqlite = open_filing(folder.path(), habit).await;
+            sqlite.keep_news(NEWS);
         }
         let expected = answer(&memory, operation.clone()).await;
         let found = answer(&sqlite, operation.clone()).await;
         assert_eq!(found, expected, "{operation:?}");
     }
 }
+
+const NEWS: NewsHabit = NewsHabit {
+    created: true,
+    changed: true,
+    deleted: true,
+    debounce_ms: 1,
+    debounce_max_ms: 5,
+};
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]

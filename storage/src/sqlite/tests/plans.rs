@@ -45,6 +45,9 @@ async fn no_statement_passes_over_a_table_but_the_arrivals() {
         sql::QUARANTINED,
         sql::QUARANTINED_OF_DOCUMENT,
         sql::QUARANTINED_ONE,
+        sql::TOLD,
+        sql::DROP_TOLD,
+        sql::PUT_OFF,
     ] {
         let steps = plan(&fixture, statement).await;
         assert!(
@@ -81,6 +84,18 @@ async fn a_lane_is_read_by_its_key() {
         "SEARCH changes USING PRIMARY KEY (document=? AND replica=? AND counter>? AND counter<?)";
     assert!(steps.iter().any(|step| step == key), "{steps:#?}");
     assert!(!steps.iter().any(|step| scans(step)), "{steps:#?}");
+}
+
+/// What is to be told comes off the index, however much there is.
+#[tokio::test]
+async fn news_is_read_in_the_order_in_which_it_is_due() {
+    let fixture = Fixture::open().await;
+    let steps = plan(&fixture, sql::NEWS).await;
+    let wanted = [
+        "SCAN o USING INDEX outbox_by_due",
+        "SEARCH d USING INTEGER PRIMARY KEY (rowid=?)",
+    ];
+    assert_eq!(steps, wanted);
 }
 
 /// A page at either end of the timeline passes over no more of the arrivals than lie behind it.
