@@ -129,7 +129,7 @@ pub(crate) fn spring(trap: Trap, bytes: &[u8]) -> Result<(), Sprung> {
 /// Takes for ever, or its time.
 #[cfg(feature = "sabotage")]
 fn dawdle(spins: bool, is_slow: bool) {
-    let mut left: u64 = if is_slow { 20_000_000 } else { 0 };
+    let mut left: u64 = if is_slow { 200_000_000 } else { 0 };
     while spins || left > 0 {
         left = std::hint::black_box(left).wrapping_sub(1);
     }

@@ -167,8 +167,8 @@ fn a_document_that_does_not_come_back_is_given_up_and_opened_anew() {
 fn what_a_session_says_after_it_was_given_up_is_thrown_away() {
     run(async {
         let (store, app) = server(|config| {
-            config.limits.step_warn = Duration::from_millis(20);
-            config.limits.step_max = Duration::from_millis(20);
+            config.limits.step_warn = Duration::from_millis(200);
+            config.limits.step_max = Duration::from_millis(200);
         })
         .await;
         let notes = document("notes");
