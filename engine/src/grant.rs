@@ -134,6 +134,21 @@ impl Pattern {
         Self(pattern.into())
     }
 
+    /// The pattern as it was given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The text that every name of this shape begins with.
+    pub fn beginning(&self) -> &str {
+        self.0.split('*').next().unwrap_or_default()
+    }
+
+    /// Whether every name has this shape.
+    pub fn covers_all(&self) -> bool {
+        !self.0.is_empty() && self.0.bytes().all(|byte| byte == b'*')
+    }
+
     /// Whether a name has this shape. Takes at most the product of both lengths.
     pub fn covers(&self, name: &str) -> bool {
         let mut parts = self.0.split('*');
@@ -224,6 +239,24 @@ impl Grant {
         Access { may, editors_max }
     }
 
+    /// What may be done with every document of every workspace.
+    pub fn everywhere(&self) -> Capabilities {
+        let rules = self.rules.iter();
+        rules
+            .filter(|rule| rule.workspace.covers_all() && rule.document.covers_all())
+            .fold(Capabilities::default(), |may, rule| may.union(rule.may))
+    }
+
+    /// The rules that allow something with documents of a workspace.
+    pub fn rules_of<'a>(
+        &'a self,
+        workspace: &'a str,
+        capability: Capability,
+    ) -> impl Iterator<Item = &'a Rule> {
+        let rules = self.rules.iter();
+        rules.filter(move |rule| rule.may.contains(capability) && rule.workspace.covers(workspace))
+    }
+
     /// Whether it has expired, at a time in milliseconds since the Unix epoch.
     pub fn is_expired(&self, wall_ms: u64) -> bool {
         self.expires_ms.is_some_and(|expires| expires <= wall_ms)
@@ -289,6 +322,36 @@ mod tests {
         assert!(!covers("plain", "plain2"));
         assert!(!covers("ab*ba", "aba"));
         assert!(!covers("", "x"));
+    }
+
+    #[test]
+    fn a_pattern_says_how_its_names_begin() {
+        let beginning = |pattern: &str| Pattern::new(pattern).beginning().to_owned();
+        assert_eq!(beginning("drafts/*-old"), "drafts/");
+        assert_eq!(beginning("plain"), "plain");
+        assert_eq!(beginning("*"), "");
+        assert!(Pattern::new("*").covers_all() && Pattern::new("**").covers_all());
+        assert!(!Pattern::new("").covers_all() && !Pattern::new("a*").covers_all());
+    }
+
+    #[test]
+    fn what_holds_everywhere_holds_for_every_name() {
+        let rules = vec![
+            rule("*", "*", "read", None),
+            rule("*", "a*", "write", None),
+            rule("team", "*", "admin", None),
+        ];
+        let grant = Grant {
+            principal: None,
+            rules,
+            expires_ms: None,
+        };
+        assert_eq!(grant.everywhere(), set("read"));
+        let of = |workspace, capability| grant.rules_of(workspace, capability).count();
+        assert_eq!(of("team", Capability::Admin), 1);
+        assert_eq!(of("other", Capability::Admin), 0);
+        assert_eq!(of("other", Capability::Read), 1);
+        assert_eq!(Grant::anonymous().everywhere(), Capabilities::all());
     }
 
     #[test]

@@ -486,6 +486,40 @@ async fn a_store_that_fails_is_told_as_a_passing_fault_without_its_words() {
     }
 }
 
+#[tokio::test]
+async fn where_nobody_is_asked_who_they_are_everybody_may_everything() {
+    let api = Api::new().await;
+    let rule = json!({
+        "workspace": "*", "document": "*", "editors_max": null,
+        "may": ["read", "comment", "write", "presence", "history", "admin"],
+    });
+    let access = json!({"may": rule["may"], "editors_max": null});
+    let who =
+        |access| json!({"user": null, "expires_at": null, "grants": [rule], "access": access});
+    let path = "/api/v1/whoami";
+    assert_eq!(api.get(path).await.json(), who(Value::Null));
+    let about = api.get(&format!("{path}?document=any%2Fname")).await;
+    assert_eq!(about.json(), who(access));
+    let nameless = api.get(&format!("{path}?document=")).await;
+    assert_eq!(nameless.problem(422, path), "invalid_name");
+}
+
+#[tokio::test]
+async fn a_signal_says_whether_anybody_could_hear_it() {
+    let api = Api::new().await;
+    let path = format!("{DOCUMENTS}/notes/signal");
+    let answer = api
+        .post(&path, json!({"payload": "saved"}).to_string())
+        .await;
+    assert_eq!(
+        (answer.status, answer.json()),
+        (StatusCode::OK, json!({"open": false}))
+    );
+    let wordless = api.post(&path, "{}").await;
+    assert_eq!(wordless.problem(422, &path), "invalid_body");
+    assert!(wordless.json()["detail"].to_string().contains("payload"));
+}
+
 /// Asks every path that is described for every method: what is described is there, and nothing else is.
 #[tokio::test]
 async fn the_description_and_the_router_agree() {
@@ -535,6 +569,7 @@ async fn the_description_and_the_router_agree() {
         "/readyz",
         "/metrics",
         "/version",
+        "/api/v1/whoami",
         "/api/v1/workspaces",
         "/api/v1/workspaces/{workspace}/documents",
         "/api/v1/workspaces/{workspace}/documents/{document}",

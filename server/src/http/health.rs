@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use engine::Capability;
 use serde::Serialize;
 use storage::{Store, StoreError};
 use tokio::sync::Mutex;
@@ -15,6 +16,8 @@ use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use super::App;
+use super::api::caller::Caller;
+use super::problem::Problem;
 
 /// Whether this server can serve.
 #[derive(Debug, Default)]
@@ -106,18 +109,29 @@ pub(super) async fn livez() -> &'static str {
     "ok\n"
 }
 
-/// Whether clients should be sent here.
+/// Whether clients should be sent here. `verbose` takes the capability `admin` for all documents; the answer without it is for
+/// everybody.
 #[utoipa::path(
     get,
     path = "/readyz",
     operation_id = "isReady",
+    security((), ("bearer" = ["admin"])),
     params(("verbose" = Option<String>, Query, description = "Answer in JSON with the parts; needs no value")),
     responses(
         (status = 200, description = "It can serve", content((String = "text/plain"), (Readiness = "application/json"))),
         (status = 503, description = "It cannot serve, and why", content((String = "text/plain"), (Readiness = "application/json"))),
     )
 )]
-pub(super) async fn readyz(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
+pub(super) async fn readyz(
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let is_verbose = query.is_some_and(|query| query.starts_with("verbose"));
+    if is_verbose {
+        let caller = Caller::admit(&app, &headers, None).await?;
+        caller.may_everywhere(Capability::Admin)?;
+    }
     let mut check = app.health.check(&*app.store).await;
     if app.hub.world().appends_fail() {
         check.failure = check.failure.or(Some(APPENDS_FAIL));
@@ -136,7 +150,7 @@ pub(super) async fn readyz(State(app): State<Arc<App>>, RawQuery(query): RawQuer
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    if query.is_some_and(|query| query.starts_with("verbose")) {
+    Ok(if is_verbose {
         (code, Json(readiness(&app, status, &check))).into_response()
     } else {
         let why = check
@@ -144,7 +158,7 @@ pub(super) async fn readyz(State(app): State<Arc<App>>, RawQuery(query): RawQuer
             .map(|failure| format!(": {failure}"))
             .unwrap_or_default();
         (code, format!("{status}{why}\n")).into_response()
-    }
+    })
 }
 
 fn readiness(app: &App, status: &'static str, check: &Check) -> Readiness {
@@ -159,20 +173,25 @@ fn readiness(app: &App, status: &'static str, check: &Check) -> Readiness {
     }
 }
 
-/// Counts and delays, for Prometheus.
+/// Counts and delays, for Prometheus. Where tokens are needed they take the capability `admin` for all documents.
 #[utoipa::path(
     get,
     path = "/metrics",
     operation_id = "getMetrics",
+    security(("bearer" = ["admin"])),
     responses((status = 200, description = "The page that Prometheus reads", body = String, content_type = "text/plain"))
 )]
-pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
+pub(super) async fn metrics(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+) -> Result<Response, Problem> {
+    caller.may_everywhere(Capability::Admin)?;
     let page = app
         .metrics
         .as_ref()
         .map(|metrics| metrics.render())
         .unwrap_or_default();
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], page).into_response()
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], page).into_response())
 }
 
 /// Which program this is.

@@ -5,17 +5,19 @@
 
 use std::any::Any;
 use std::borrow::Cow;
+use std::fmt;
 
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use engine::NameError;
+use engine::{Capability, CloseReason, NameError};
 use serde::Serialize;
 use storage::StoreError;
 use tracing::{error, warn};
 use utoipa::ToSchema;
 
+use crate::auth::Refusal;
 use crate::place::{BadPlace, FindError, RenderError};
 
 /// What went wrong with a request.
@@ -25,6 +27,18 @@ pub struct Problem {
     code: &'static str,
     detail: Cow<'static, str>,
     retry_after_s: Option<u32>,
+    challenge: Option<Challenge>,
+}
+
+/// What a token would have to be like (RFC 6750, section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Challenge {
+    /// There was none.
+    Missing,
+    /// It is not good.
+    Invalid,
+    /// It does not allow what was asked for.
+    Lacks(Capability),
 }
 
 /// A problem as it stands in the body.
@@ -59,6 +73,7 @@ impl Problem {
             code,
             detail: detail.into(),
             retry_after_s: None,
+            challenge: None,
         }
     }
 
@@ -92,6 +107,41 @@ impl Problem {
         Self::new(StatusCode::GONE, "document_deleted", detail)
     }
 
+    /// Somebody who showed no token asked for what is not for everybody.
+    pub(super) fn token_needed() -> Self {
+        let detail = "this is not for everybody: show a token, in the header Authorization: Bearer";
+        Self::challenging("token_needed", detail, Challenge::Missing)
+    }
+
+    /// Somebody asked for what their token does not allow. Whether there is such a document makes no difference.
+    pub(super) fn forbidden(lacking: Capability, of: impl fmt::Display) -> Self {
+        let detail = format!(
+            "the token does not allow this: it lacks {lacking} for {of}; ask whoever issued it for one that has it"
+        );
+        let challenge = Some(Challenge::Lacks(lacking));
+        Self {
+            challenge,
+            ..Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+        }
+    }
+
+    /// What the token allowed with this document was taken away.
+    pub(super) fn token_revoked() -> Self {
+        let detail = "what the token allows here was revoked; ask whoever issued it for a new one";
+        Self::challenging("token_revoked", detail, Challenge::Invalid)
+    }
+
+    fn challenging(
+        code: &'static str,
+        detail: impl Into<Cow<'static, str>>,
+        challenge: Challenge,
+    ) -> Self {
+        Self {
+            challenge: Some(challenge),
+            ..Self::new(StatusCode::UNAUTHORIZED, code, detail)
+        }
+    }
+
     fn internal() -> Self {
         let detail =
             "the server could not do this because of an error of its own, which it has logged";
@@ -110,12 +160,28 @@ impl Problem {
         let body = serde_json::to_vec(&body).expect("a problem has no maps with odd keys");
         let kind = [(header::CONTENT_TYPE, MEDIA_TYPE)];
         let mut response = (self.status, kind, body).into_response();
+        let headers = response.headers_mut();
         if let Some(seconds) = self.retry_after_s {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(challenge) = self.challenge {
+            headers.insert(header::WWW_AUTHENTICATE, challenge.header());
         }
         response
+    }
+}
+
+impl Challenge {
+    fn header(self) -> HeaderValue {
+        let text = match self {
+            // Where nothing was shown there is no error to name.
+            Self::Missing => "Bearer realm=\"quire\"".to_owned(),
+            Self::Invalid => "Bearer realm=\"quire\", error=\"invalid_token\"".to_owned(),
+            Self::Lacks(capability) => format!(
+                "Bearer realm=\"quire\", error=\"insufficient_scope\", scope=\"{capability}\""
+            ),
+        };
+        HeaderValue::try_from(text).expect("words and quotes are a header value")
     }
 }
 
@@ -140,13 +206,38 @@ impl From<StoreError> for Problem {
                 warn!(%error, "request failed for want of the store");
                 let detail = "the store does not work just now; try again in a moment";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail)
-                    .retry_after(STORE_RETRY_AFTER_S)
+                    .retry_after(RETRY_AFTER_S)
             }
             error => {
                 error!(%error, "request failed");
                 Self::internal()
             }
         }
+    }
+}
+
+impl From<Refusal> for Problem {
+    #[allow(
+        irrefutable_let_patterns,
+        reason = "there may be further reasons not to let somebody in"
+    )]
+    fn from(refusal: Refusal) -> Self {
+        if let Refusal::Forbidden(capability) = refusal {
+            return Self::forbidden(capability, "this document");
+        }
+        let code = match refusal.close_reason() {
+            CloseReason::Expired => "token_expired",
+            CloseReason::Revoked => "token_revoked",
+            CloseReason::Unauthorized | CloseReason::Forbidden => "token_not_good",
+            reason => {
+                warn!(%refusal, ?reason, "request failed for want of somebody who decides");
+                let detail = "whoever decides who is let in does not answer; try again in a moment";
+                return Self::new(StatusCode::SERVICE_UNAVAILABLE, "auth_unavailable", detail)
+                    .retry_after(RETRY_AFTER_S);
+            }
+        };
+        let detail = format!("{refusal}; show a new token in the header Authorization: Bearer");
+        Self::challenging(code, detail, Challenge::Invalid)
     }
 }
 
@@ -225,4 +316,4 @@ fn no_such_path() -> Problem {
 }
 
 pub(super) const MEDIA_TYPE: &str = "application/problem+json";
-const STORE_RETRY_AFTER_S: u32 = 1;
+const RETRY_AFTER_S: u32 = 1;

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use engine::{Order, StoredChange};
+use engine::{Capability, Order, StoredChange};
 use serde::Deserialize;
 use storage::TimelinePage;
 
+use super::caller::Caller;
 use super::cursor::Side;
 use super::existing;
 use super::model::{Change, ChangePage};
-use super::request::{DocumentName, Parameters, bad_cursor, limit};
+use super::request::{DocumentName, DocumentPath, Parameters, bad_cursor, limit};
 use crate::http::App;
 use crate::http::problem::Problem;
 
@@ -40,25 +41,22 @@ enum Direction {
     get,
     path = "/api/v1/workspaces/{workspace}/documents/{document}/changes",
     operation_id = "listChanges",
-    params(
-        ("workspace" = String, Path, description = "The workspace's name"),
-        ("document" = String, Path, description = "The document's name, with every slash written %2F"),
-        ListQuery,
-    ),
+    security(("bearer" = ["history"])),
+    params(DocumentPath, ListQuery),
     responses(
         (status = 200, description = "A page of changes", body = ChangePage),
         (status = 400, description = "A parameter cannot be read"),
         (status = 404, description = "There never was such a document"),
         (status = 410, description = "The document was deleted"),
-        (status = 422, description = "The name is not allowed"),
-        (status = 503, description = "The store does not work just now"),
     )
 )]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
+    caller: Caller,
     DocumentName(key): DocumentName,
     Parameters(query): Parameters<ListQuery>,
 ) -> Result<Json<ChangePage>, Problem> {
+    caller.may(&key, Capability::History)?;
     let limit = limit(query.limit.as_deref())?;
     let direction = Direction::read(query.direction.as_deref())?;
     let cursor = query

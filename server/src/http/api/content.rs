@@ -5,10 +5,11 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use engine::StoredChange;
+use engine::{Capability, StoredChange};
 use serde::Deserialize;
 
-use super::request::{DocumentName, Parameters};
+use super::caller::Caller;
+use super::request::{DocumentName, DocumentPath, Parameters};
 use super::{escaped, existing};
 use crate::http::App;
 use crate::http::problem::Problem;
@@ -30,7 +31,7 @@ pub(super) struct ContentQuery {
     index: Option<String>,
 }
 
-/// Gives a document's content, now or at any place of its timeline.
+/// Gives a document's content, now or at any place of its timeline. A place takes the capability `history` besides `read`.
 ///
 /// The headers tell the last change that the content holds. They are left out before the first change, except
 /// `Quire-Index`, which is 0 then. With `If-None-Match` and the `ETag` of an earlier answer, content that is still the same is not
@@ -39,11 +40,8 @@ pub(super) struct ContentQuery {
     get,
     path = "/api/v1/workspaces/{workspace}/documents/{document}/content",
     operation_id = "getContent",
-    params(
-        ("workspace" = String, Path, description = "The workspace's name"),
-        ("document" = String, Path, description = "The document's name, with every slash written %2F"),
-        ContentQuery,
-    ),
+    security(("bearer" = ["read"])),
+    params(DocumentPath, ContentQuery),
     responses(
         (status = 200, description = "The content", content(
             (String = "text/plain"), (serde_json::Value = "application/json"), (Vec<u8> = "application/octet-stream"),
@@ -52,26 +50,29 @@ pub(super) struct ContentQuery {
             ("Quire-Order" = u64, description = "Its order"),
             ("Quire-Index" = u64, description = "How many changes the content holds"),
             ("Quire-Time" = String, description = "When it was made"),
-            ("Quire-Author" = String, description = "Who made it, percent-encoded; left out for an anonymous author"),
+            ("Quire-Author" = String, description = "Who made it, percent-encoded; left out for an anonymous author, and without the capability history"),
             ("ETag" = String, description = "Changes when the content does"),
         )),
         (status = 304, description = "The content is still that of If-None-Match"),
         (status = 400, description = "A parameter cannot be read"),
         (status = 404, description = "There never was such a document, or it has no such change"),
         (status = 410, description = "The document was deleted"),
-        (status = 422, description = "The name is not allowed"),
         (status = 500, description = "The content cannot be rebuilt"),
-        (status = 503, description = "The store does not work just now"),
     )
 )]
 pub(super) async fn get(
     State(app): State<Arc<App>>,
+    caller: Caller,
     DocumentName(key): DocumentName,
     Parameters(query): Parameters<ContentQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    caller.may(&key, Capability::Read)?;
     let format = format(query.format.as_deref())?;
     let at = place(query.at.as_deref(), query.index.as_deref())?;
+    if at != At::End {
+        caller.may(&key, Capability::History)?;
+    }
     let description = existing(&app, &key).await?;
     let last = at.find(&*app.store, &key).await?;
     let tag = entity_tag(last.as_ref());
@@ -83,7 +84,12 @@ pub(super) async fn get(
     let crumbs = &app.hub.world().crumbs;
     let last_change = last.as_ref();
     let rendered = render(&*app.store, crumbs, kind, last_change, format, query.field).await?;
-    Ok(answer(rendered, format, last.as_ref(), tag))
+    let mut answer = answer(rendered, format, last.as_ref(), tag);
+    // Who wrote what is history, even of the last change.
+    if !caller.sees(&key, Capability::History) {
+        answer.headers_mut().remove(AUTHOR);
+    }
+    Ok(answer)
 }
 
 fn format(word: Option<&str>) -> Result<Format, Problem> {

@@ -6,12 +6,16 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use engine::{Content, DocumentKey, Kind};
+use engine::{Capability, Content, DocumentKey, Kind};
 use serde::Deserialize;
-use storage::DocumentQuery;
+use tracing::info;
 
+use super::caller::Caller;
 use super::model::{Document, DocumentPage, NewDocument};
-use super::request::{Body, DocumentName, Parameters, WorkspaceName, bad_cursor, limit};
+use super::readable::Readable;
+use super::request::{
+    Body, DocumentName, DocumentPath, Parameters, WorkspaceName, WorkspacePath, bad_cursor, limit,
+};
 use super::{cursor, escaped, existing};
 use crate::http::App;
 use crate::http::problem::Problem;
@@ -29,37 +33,34 @@ pub(super) struct ListQuery {
     prefix: Option<String>,
 }
 
-/// Lists the documents of a workspace by name.
+/// Lists those documents of a workspace that the token lets one read, by name.
 #[utoipa::path(
     get,
     path = "/api/v1/workspaces/{workspace}/documents",
     operation_id = "listDocuments",
-    params(("workspace" = String, Path, description = "The workspace's name"), ListQuery),
+    security(("bearer" = ["read"])),
+    params(WorkspacePath, ListQuery),
     responses(
         (status = 200, description = "A page of documents", body = DocumentPage),
         (status = 400, description = "A parameter cannot be read"),
-        (status = 422, description = "The name is not allowed"),
-        (status = 503, description = "The store does not work just now"),
     )
 )]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
+    caller: Caller,
     WorkspaceName(workspace): WorkspaceName,
     Parameters(query): Parameters<ListQuery>,
 ) -> Result<Json<DocumentPage>, Problem> {
+    caller.may_in(&workspace, Capability::Read)?;
     let limit = limit(query.limit.as_deref())?;
     let after = query
         .cursor
-        .map(|cursor| cursor::read_name(&cursor).ok_or_else(bad_cursor));
+        .map(|cursor| cursor::read_name(&cursor).ok_or_else(bad_cursor))
+        .transpose()?;
     let prefix = query.prefix.unwrap_or_default();
+    let readable = Readable::new(&*app.store, &caller, &workspace, &prefix);
     // One more than asked for tells whether there is a next page.
-    let query = DocumentQuery {
-        workspace,
-        prefix,
-        after: after.transpose()?,
-        limit: limit + 1,
-    };
-    let mut found = app.store.documents(query).await?;
+    let mut found = readable.after(after, limit + 1).await?;
     let more = found.len() > limit;
     found.truncate(limit);
     let items: Vec<_> = found.into_iter().map(Document::from).collect();
@@ -68,12 +69,14 @@ pub(super) async fn list(
     Ok(Json(DocumentPage { items, next_cursor }))
 }
 
-/// Creates a document without content.
+/// Creates a document without content, and its workspace with its first document. Takes `read` besides `write`, as over a
+/// socket: the answer says whether there is such a document.
 #[utoipa::path(
     post,
     path = "/api/v1/workspaces/{workspace}/documents",
     operation_id = "createDocument",
-    params(("workspace" = String, Path, description = "The workspace's name; it comes into being with its first document")),
+    security(("bearer" = ["read", "write"])),
+    params(WorkspacePath),
     request_body = NewDocument,
     responses(
         (status = 201, description = "The document", body = Document, headers(("Location" = String, description = "The document's path"))),
@@ -83,15 +86,17 @@ pub(super) async fn list(
         (status = 413, description = "The body is longer than 64 KiB"),
         (status = 415, description = "The body does not say that it is JSON"),
         (status = 422, description = "The name is not allowed, the kind is not served, or a field is missing or unknown"),
-        (status = 503, description = "The store does not work just now"),
     )
 )]
 pub(super) async fn create(
     State(app): State<Arc<App>>,
+    caller: Caller,
     WorkspaceName(workspace): WorkspaceName,
     Body(new): Body<NewDocument>,
 ) -> Result<impl IntoResponse, Problem> {
     let key = DocumentKey::new(&workspace, &new.name)?;
+    caller.may(&key, Capability::Write)?;
+    caller.may(&key, Capability::Read)?;
     let kind = served(&new.kind)?;
     let location = path_of(&key);
     let description = app.store.create(key, kind).await?;
@@ -108,22 +113,20 @@ pub(super) async fn create(
     get,
     path = "/api/v1/workspaces/{workspace}/documents/{document}",
     operation_id = "getDocument",
-    params(
-        ("workspace" = String, Path, description = "The workspace's name"),
-        ("document" = String, Path, description = "The document's name, with every slash written %2F"),
-    ),
+    security(("bearer" = ["read"])),
+    params(DocumentPath),
     responses(
         (status = 200, description = "The document", body = Document),
         (status = 404, description = "There never was such a document"),
         (status = 410, description = "The document was deleted"),
-        (status = 422, description = "The name is not allowed"),
-        (status = 503, description = "The store does not work just now"),
     )
 )]
 pub(super) async fn get(
     State(app): State<Arc<App>>,
+    caller: Caller,
     DocumentName(key): DocumentName,
 ) -> Result<Json<Document>, Problem> {
+    caller.may(&key, Capability::Read)?;
     Ok(Json(existing(&app, &key).await?.into()))
 }
 
@@ -132,28 +135,27 @@ pub(super) async fn get(
     delete,
     path = "/api/v1/workspaces/{workspace}/documents/{document}",
     operation_id = "deleteDocument",
-    params(
-        ("workspace" = String, Path, description = "The workspace's name"),
-        ("document" = String, Path, description = "The document's name, with every slash written %2F"),
-    ),
+    security(("bearer" = ["admin"])),
+    params(DocumentPath),
     responses(
         (status = 204, description = "The document is deleted"),
         (status = 404, description = "There never was such a document"),
         (status = 410, description = "The document was deleted before"),
-        (status = 422, description = "The name is not allowed"),
-        (status = 503, description = "The store does not work just now"),
     )
 )]
 pub(super) async fn delete(
     State(app): State<Arc<App>>,
+    caller: Caller,
     DocumentName(key): DocumentName,
 ) -> Result<StatusCode, Problem> {
+    caller.may(&key, Capability::Admin)?;
     existing(&app, &key).await?;
-    match app.hub.delete(key).await? {
-        true => Ok(StatusCode::NO_CONTENT),
+    if !app.hub.delete(key.clone()).await? {
         // Somebody else was quicker.
-        false => Err(Problem::document_deleted()),
+        return Err(Problem::document_deleted());
     }
+    info!(document = %key, by = %caller, "document deleted");
+    Ok(StatusCode::NO_CONTENT)
 }
 
 fn served(word: &str) -> Result<Kind, Problem> {

@@ -5,13 +5,17 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use engine::{DocumentKey, Order, PayloadHash};
+use engine::{Capability, DocumentKey, Order, PayloadHash};
 use serde::Deserialize;
-use storage::QuarantineQuery;
+use storage::{QuarantineEntry, QuarantineQuery, Store, StoreError};
+use tracing::info;
 
+use super::caller::Caller;
 use super::cursor::Side;
 use super::model::{QuarantinePage, Quarantined};
-use super::request::{DocumentName, HashedName, Parameters, bad_cursor, limit};
+use super::request::{
+    DocumentName, DocumentPath, HashPath, HashedName, Parameters, bad_cursor, limit,
+};
 use crate::http::App;
 use crate::http::problem::Problem;
 
@@ -26,23 +30,25 @@ pub(super) struct ListQuery {
     cursor: Option<String>,
 }
 
-/// Lists what is kept out of all documents, the newest first.
+/// Lists what is kept out of all documents that one may administer, the newest first.
 #[utoipa::path(
     get,
     path = "/api/v1/quarantine",
     operation_id = "listQuarantine",
+    security(("bearer" = ["admin"])),
     params(ListQuery),
     responses(
         (status = 200, description = "A page of quarantined payloads", body = QuarantinePage),
         (status = 400, description = "A parameter cannot be read"),
-        (status = 503, description = "The store does not work just now"),
     )
 )]
 pub(super) async fn list_all(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Parameters(query): Parameters<ListQuery>,
 ) -> Result<Json<QuarantinePage>, Problem> {
-    page(&app, None, query).await.map(Json)
+    caller.may_somewhere(Capability::Admin)?;
+    page(&app, &caller, None, query).await.map(Json)
 }
 
 /// Lists what is kept out of a document, the newest first; of a deleted one too.
@@ -50,25 +56,22 @@ pub(super) async fn list_all(
     get,
     path = "/api/v1/workspaces/{workspace}/documents/{document}/quarantine",
     operation_id = "listDocumentQuarantine",
-    params(
-        ("workspace" = String, Path, description = "The workspace's name"),
-        ("document" = String, Path, description = "The document's name, with every slash written %2F"),
-        ListQuery,
-    ),
+    security(("bearer" = ["admin"])),
+    params(DocumentPath, ListQuery),
     responses(
         (status = 200, description = "A page of quarantined payloads", body = QuarantinePage),
         (status = 400, description = "A parameter cannot be read"),
         (status = 404, description = "There never was such a document, and nothing was kept out of it"),
-        (status = 422, description = "The name is not allowed"),
-        (status = 503, description = "The store does not work just now"),
     )
 )]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
+    caller: Caller,
     DocumentName(key): DocumentName,
     Parameters(query): Parameters<ListQuery>,
 ) -> Result<Json<QuarantinePage>, Problem> {
-    let page = page(&app, Some(key.clone()), query).await?;
+    caller.may(&key, Capability::Admin)?;
+    let page = page(&app, &caller, Some(key.clone()), query).await?;
     if page.items.is_empty() && app.store.describe(key).await?.is_none() {
         return Err(Problem::no_such_document());
     }
@@ -80,32 +83,31 @@ pub(super) async fn list(
     delete,
     path = "/api/v1/workspaces/{workspace}/documents/{document}/quarantine/{hash}",
     operation_id = "forgetQuarantined",
-    params(
-        ("workspace" = String, Path, description = "The workspace's name"),
-        ("document" = String, Path, description = "The document's name, with every slash written %2F"),
-        ("hash" = String, Path, description = "The SHA-256 of the payload, 64 hexadecimal digits"),
-    ),
+    security(("bearer" = ["admin"])),
+    params(HashPath),
     responses(
         (status = 204, description = "It is forgotten"),
         (status = 404, description = "Nothing with this hash is kept out of this document"),
-        (status = 422, description = "The name is not allowed"),
-        (status = 503, description = "The store does not work just now"),
     )
 )]
 pub(super) async fn forget(
     State(app): State<Arc<App>>,
+    caller: Caller,
     HashedName(key, hash): HashedName,
 ) -> Result<StatusCode, Problem> {
+    caller.may(&key, Capability::Admin)?;
     let hash: PayloadHash = hash.parse().map_err(|_| not_quarantined())?;
     if !app.store.forget_quarantined(key.clone(), hash).await? {
         return Err(not_quarantined());
     }
+    info!(document = %key, %hash, by = %caller, "quarantined payload forgotten");
     app.hub.reopen(&key).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn page(
     app: &App,
+    caller: &Caller,
     document: Option<DocumentKey>,
     query: ListQuery,
 ) -> Result<QuarantinePage, Problem> {
@@ -120,7 +122,7 @@ async fn page(
         before: before.transpose()?,
         limit: limit + 1,
     };
-    let mut found = app.store.quarantined(query).await?;
+    let mut found = administered(&*app.store, caller, query).await?;
     let more = found.len() > limit;
     found.truncate(limit);
     let last = found.last().filter(|_| more);
@@ -129,6 +131,27 @@ async fn page(
         items: found.into_iter().map(Quarantined::from).collect(),
         next_cursor,
     })
+}
+
+/// Entries of documents that somebody may administer, as many as are asked for, however few of all they are.
+async fn administered(
+    store: &dyn Store,
+    caller: &Caller,
+    mut query: QuarantineQuery,
+) -> Result<Vec<QuarantineEntry>, StoreError> {
+    let limit = query.limit;
+    let mut found = Vec::new();
+    loop {
+        let looked = store.quarantined(query.clone()).await?;
+        let is_last = looked.len() < limit;
+        query.before = looked.last().map(|entry| entry.number);
+        let sees = |it: &QuarantineEntry| caller.sees(&it.quarantined.document, Capability::Admin);
+        found.extend(looked.into_iter().filter(sees));
+        if is_last || found.len() >= limit {
+            found.truncate(limit);
+            return Ok(found);
+        }
+    }
 }
 
 fn not_quarantined() -> Problem {

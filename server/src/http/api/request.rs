@@ -9,11 +9,42 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use engine::DocumentKey;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use crate::http::App;
 use crate::http::problem::Problem;
+
+/// Names a workspace.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct WorkspacePath {
+    /// The workspace's name.
+    workspace: String,
+}
+
+/// Names a document.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct DocumentPath {
+    /// The workspace's name.
+    workspace: String,
+    /// The document's name, with every slash written %2F.
+    document: String,
+}
+
+/// Names something that is kept out of a document.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct HashPath {
+    /// The workspace's name.
+    workspace: String,
+    /// The document's name, with every slash written %2F.
+    document: String,
+    /// The SHA-256 of the payload, 64 hexadecimal digits.
+    hash: String,
+}
 
 /// The workspace that a path names.
 pub(super) struct WorkspaceName(pub(super) String);
@@ -34,10 +65,10 @@ impl<S: Send + Sync> FromRequestParts<S> for WorkspaceName {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let name: String = names(parts, state).await?;
+        let WorkspacePath { workspace } = names(parts, state).await?;
         // A workspace is named by the same rules as a document.
-        DocumentKey::new(&name, &name)?;
-        Ok(Self(name))
+        DocumentKey::new(&workspace, &workspace)?;
+        Ok(Self(workspace))
     }
 }
 
@@ -45,8 +76,8 @@ impl<S: Send + Sync> FromRequestParts<S> for DocumentName {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let (workspace, name): (String, String) = names(parts, state).await?;
-        Ok(Self(DocumentKey::new(&workspace, &name)?))
+        let path: DocumentPath = names(parts, state).await?;
+        Ok(Self(DocumentKey::new(&path.workspace, &path.document)?))
     }
 }
 
@@ -54,8 +85,9 @@ impl<S: Send + Sync> FromRequestParts<S> for HashedName {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let (workspace, name, hash): (String, String, String) = names(parts, state).await?;
-        Ok(Self(DocumentKey::new(&workspace, &name)?, hash))
+        let path: HashPath = names(parts, state).await?;
+        let document = DocumentKey::new(&path.workspace, &path.document)?;
+        Ok(Self(document, path.hash))
     }
 }
 
