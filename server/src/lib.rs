@@ -5,6 +5,7 @@
 //! [`session`]: the task of one hot document, found or opened by the [`hub`]. The session feeds the document, performs
 //! its effects, and puts frames into each connection's [`outbox`]. [`http`] serves everything that is not a socket.
 
+pub mod address;
 pub mod auth;
 pub mod breadcrumb;
 pub mod cli;
@@ -13,6 +14,7 @@ pub mod config;
 pub mod connection;
 pub mod http;
 pub mod hub;
+pub mod limits;
 pub mod listener;
 pub mod mail;
 pub mod memory;

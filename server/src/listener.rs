@@ -6,16 +6,23 @@
 
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
+
+use crate::address::{AddressRules, Peer};
+use crate::telemetry::metrics;
 
 /// The bounds of a request's head.
 #[derive(Clone, Copy, Debug)]
@@ -68,22 +75,27 @@ pub fn raise_open_files() {
     }
 }
 
+/// What becomes of a connection that was accepted.
+#[derive(Clone, Debug)]
+pub struct Entrance {
+    /// Answers its requests.
+    pub router: Router,
+    /// Bounds of their heads.
+    pub limits: HeadLimits,
+    /// Who may connect.
+    pub addresses: Arc<AddressRules>,
+}
+
 /// Serves connections until it is cancelled; then no more are accepted, and those that are open end with their request.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    limits: HeadLimits,
-    stopping: CancellationToken,
-) {
+pub async fn serve(listener: TcpListener, entrance: Entrance, stopping: CancellationToken) {
+    let entrance = Arc::new(entrance);
     loop {
         let socket = tokio::select! {
             accepted = listener.accept() => accepted,
             () = stopping.cancelled() => return,
         };
         match socket {
-            Ok((socket, _)) => {
-                tokio::spawn(serve_one(socket, router.clone(), limits, stopping.clone()));
-            }
+            Ok((socket, peer)) => entrance.let_in(socket, Peer(peer.ip()), &stopping),
             Err(error) => after_failure(&error).await,
         }
     }
@@ -101,22 +113,46 @@ async fn after_failure(error: &io::Error) {
     }
 }
 
+impl Entrance {
+    /// Serves a connection in a task of its own, or closes it at once.
+    fn let_in(self: &Arc<Self>, socket: TcpStream, peer: Peer, stopping: &CancellationToken) {
+        match self.addresses.check_peer(peer) {
+            Ok(()) => {
+                tokio::spawn(serve_one(socket, peer, self.clone(), stopping.clone()));
+            }
+            Err(kept_out) => {
+                metrics::limit_hit(kept_out.as_str());
+                debug!(
+                    "connection closed: the setting {:?} keeps its peer out",
+                    kept_out.as_str()
+                );
+            }
+        }
+    }
+}
+
 async fn serve_one(
     socket: TcpStream,
-    router: Router,
-    limits: HeadLimits,
+    peer: Peer,
+    entrance: Arc<Entrance>,
     stopping: CancellationToken,
 ) {
     // Without this, small frames wait for each other in the kernel (Nagle's algorithm).
     if let Err(error) = socket.set_nodelay(true) {
         info!("TCP_NODELAY was refused: {error}");
     }
+    let limits = entrance.limits;
+    let router = TowerToHyperService::new(entrance.router.clone());
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        router.call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.time_max)
         .max_buf_size(limits.bytes_max)
         .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(socket), TowerToHyperService::new(router))
+        .serve_connection(TokioIo::new(socket), service)
         .with_upgrades();
     let mut connection = pin!(connection);
     let ended = tokio::select! {

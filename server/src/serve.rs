@@ -28,7 +28,8 @@ use crate::connection::ConnectionLimits;
 use crate::http::health::Health;
 use crate::http::{self, App, SocketLimits};
 use crate::hub::{Hub, HubLimits};
-use crate::listener::{self, HeadLimits};
+use crate::limits::{Places, PlacesLimits};
+use crate::listener::{self, Entrance, HeadLimits};
 use crate::memory::Memory;
 use crate::outbox::OutboxLimits;
 use crate::receiving::Receiving;
@@ -58,8 +59,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let app = assemble(&config, store.clone(), Some(metrics), crumbs, Some(spares)).await?;
     banner(&config, listener.local_addr()?);
     let stopping = CancellationToken::new();
-    let router = http::router(app.clone());
-    let serving = listener::serve(listener, router, head_limits(&config), stopping.clone());
+    let serving = listener::serve(listener, entrance(&config, &app), stopping.clone());
     let serving = tokio::spawn(serving);
     stop_signal().await;
     stopping.cancel();
@@ -101,6 +101,7 @@ async fn assemble(
         append_failed_ms: AtomicU64::new(0),
         crumbs,
         auth: Arc::new(Auth::open()),
+        places: Places::new(places_limits(config)),
         memory: Memory::new(config.limits.memory_bytes),
         receiving: Receiving::new(config.limits.receiving_bytes),
         watchdog: Arc::new(Watchdog::new(watchdog_limits(config), spares)),
@@ -116,6 +117,7 @@ async fn assemble(
     Ok(Arc::new(App {
         store,
         hub,
+        addresses: Arc::new(config.addresses.clone()),
         health: Health::default(),
         sockets: socket_limits(config),
         connections: Arc::new(Semaphore::new(config.limits.connections)),
@@ -123,6 +125,14 @@ async fn assemble(
         body_time_max: config.limits.request_time,
         metrics,
     }))
+}
+
+fn places_limits(config: &Config) -> PlacesLimits {
+    PlacesLimits {
+        per_address_max: config.limits.connections_per_address,
+        per_user_max: config.limits.connections_per_user,
+        per_document_max: config.limits.connections_per_document,
+    }
 }
 
 fn watchdog_limits(config: &Config) -> WatchdogLimits {
@@ -184,6 +194,14 @@ async fn upkeep(metrics: PrometheusHandle) {
     loop {
         tokio::time::sleep(UPKEEP_INTERVAL).await;
         metrics.run_upkeep();
+    }
+}
+
+fn entrance(config: &Config, app: &Arc<App>) -> Entrance {
+    Entrance {
+        router: http::router(app.clone()),
+        limits: head_limits(config),
+        addresses: app.addresses.clone(),
     }
 }
 

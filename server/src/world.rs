@@ -10,6 +10,7 @@ use storage::{Store, StoreError};
 use crate::auth::Auth;
 use crate::breadcrumb::Crumbs;
 use crate::clock::Clock;
+use crate::limits::Places;
 use crate::memory::Memory;
 use crate::receiving::Receiving;
 use crate::watchdog::Watchdog;
@@ -33,6 +34,8 @@ pub struct World {
     pub crumbs: Crumbs,
     /// Lets people in.
     pub auth: Arc<Auth>,
+    /// How many connections there are, of whom, and may be.
+    pub places: Places,
     /// What all documents weigh, and may.
     pub memory: Memory,
     /// What all connections have received, and may.

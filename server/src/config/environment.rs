@@ -65,7 +65,7 @@ impl Environment {
             values.set("log.filter", filter.to_owned(), origin("RUST_LOG"));
         }
         self.refuse_unknown()?;
-        for setting in &SETTINGS {
+        for setting in SETTINGS {
             let variable = setting.variable();
             if let Some(text) = self.variables.get(&variable) {
                 values.set(setting.key, text.clone(), Origin::Environment(variable));

@@ -9,6 +9,7 @@ use bytesize::ByteSize;
 use engine::WriterPolicy;
 use tracing_subscriber::EnvFilter;
 
+use crate::address::{ForwardedHeader, Networks};
 use crate::memory;
 use crate::telemetry::logs::LogFormat;
 
@@ -66,6 +67,26 @@ impl Form for PathBuf {
 
     fn parse(text: &str) -> Option<Self> {
         (!text.is_empty()).then(|| text.into())
+    }
+}
+
+impl Form for Networks {
+    const EXPECTED: &'static str = "none, all, or networks and addresses with commas between them such as 10.0.0.0/8, 192.0.2.7";
+
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+impl Form for ForwardedHeader {
+    const EXPECTED: &'static str = "x-forwarded-for or forwarded";
+
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "x-forwarded-for" => Some(Self::XForwardedFor),
+            "forwarded" => Some(Self::Forwarded),
+            _ => None,
+        }
     }
 }
 

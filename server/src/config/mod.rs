@@ -32,6 +32,7 @@ use std::time::Duration;
 
 use engine::WriterPolicy;
 
+use crate::address::AddressRules;
 use crate::telemetry::logs::LogFormat;
 use form::{Count, Depth, Filter, FrameSize, HeadSize, Memory, Size, TypeDepth};
 use values::Values;
@@ -47,6 +48,8 @@ pub struct Config {
     pub store: StoreChoice,
     /// Whether anybody who reaches a non-loopback address may read and write everything.
     pub insecure_allow_anonymous: bool,
+    /// Whose word is taken for where a client is, and who may come in.
+    pub addresses: AddressRules,
     /// What is logged, and how.
     pub log: LogConfig,
     /// The bounds of queues and numbers.
@@ -111,6 +114,12 @@ pub struct LimitsConfig {
     pub outbox_frames: usize,
     /// Connections open at once.
     pub connections: usize,
+    /// Connections open at once from one address.
+    pub connections_per_address: usize,
+    /// Connections open at once of one user.
+    pub connections_per_user: usize,
+    /// Connections open at once to one document.
+    pub connections_per_document: usize,
     /// Documents in memory at once.
     pub documents_open: usize,
     /// What all documents in memory may weigh, in bytes.
@@ -207,6 +216,7 @@ impl Config {
             data_dir: values.get("data_dir")?,
             store: values.get("store")?,
             insecure_allow_anonymous: values.get("insecure_allow_anonymous")?,
+            addresses: read_addresses(values)?,
             log: LogConfig::read(values)?,
             limits: LimitsConfig::read(values)?,
             document: DocumentConfig::read(values)?,
@@ -220,6 +230,15 @@ impl Config {
             },
         })
     }
+}
+
+fn read_addresses(values: &Values) -> Result<AddressRules, ConfigError> {
+    Ok(AddressRules {
+        trusted_proxies: values.get("trusted_proxies")?,
+        header: values.get("forwarded_header")?,
+        allow: values.get("allow")?,
+        deny: values.get("deny")?,
+    })
 }
 
 impl LogConfig {
@@ -260,6 +279,9 @@ impl LimitsConfig {
             outbox_bytes: size("limits.outbox_bytes")?,
             outbox_frames: count("limits.outbox_frames")?,
             connections: count("limits.connections")?,
+            connections_per_address: count("limits.connections_per_address")?,
+            connections_per_user: count("limits.connections_per_user")?,
+            connections_per_document: count("limits.connections_per_document")?,
             documents_open: count("limits.documents_open")?,
             memory_bytes: values
                 .get("limits.memory_bytes")

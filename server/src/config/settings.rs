@@ -12,11 +12,15 @@ pub struct Setting {
 }
 
 /// All settings, in the order in which they are shown.
-pub const SETTINGS: [Setting; 39] = [
+pub const SETTINGS: &[Setting] = &[
     Setting::new("listen", "127.0.0.1:1234"),
     Setting::new("data_dir", "./quire-data"),
     Setting::new("store", "sqlite"),
     Setting::new("insecure_allow_anonymous", "false"),
+    Setting::new("trusted_proxies", "none"),
+    Setting::new("forwarded_header", "x-forwarded-for"),
+    Setting::new("allow", "all"),
+    Setting::new("deny", "none"),
     Setting::new("log.format", "auto"),
     Setting::new("log.filter", "info"),
     Setting::new("limits.message_bytes", "64MiB"),
@@ -38,6 +42,9 @@ pub const SETTINGS: [Setting; 39] = [
     Setting::new("limits.outbox_bytes", "512KiB"),
     Setting::new("limits.outbox_frames", "16384"),
     Setting::new("limits.connections", "100000"),
+    Setting::new("limits.connections_per_address", "1000"),
+    Setting::new("limits.connections_per_user", "100"),
+    Setting::new("limits.connections_per_document", "10000"),
     Setting::new("limits.documents_open", "100000"),
     Setting::new("limits.memory_bytes", "auto"),
     Setting::new("limits.receiving_bytes", "512MiB"),

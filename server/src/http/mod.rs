@@ -3,6 +3,7 @@
 //! Only a request to upgrade is ever a document, so [`upgrade`] looks at every request before it is routed: `/edit` is a
 //! page to a browser and the document `edit` to a WebSocket client.
 
+mod address;
 pub mod api;
 mod handshake;
 pub mod health;
@@ -22,6 +23,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::address::AddressRules;
 use crate::connection::ConnectionLimits;
 use crate::hub::Hub;
 use health::Health;
@@ -35,6 +37,8 @@ pub struct App {
     pub hub: Hub,
     /// Whether this server can serve.
     pub health: Health,
+    /// Who may come in, and whose word is taken for where somebody is.
+    pub addresses: Arc<AddressRules>,
     /// Bounds of sockets.
     pub sockets: SocketLimits,
     /// One permit for each connection that may be open; further ones are refused.
@@ -64,7 +68,11 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(api::router(app.clone()))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
-        .layer(middleware::from_fn_with_state(app, upgrade::intercept))
+        .layer(middleware::from_fn_with_state(
+            app.clone(),
+            upgrade::intercept,
+        ))
+        .layer(middleware::from_fn_with_state(app, address::admit))
         .layer(middleware::from_fn(close_after_chunks))
         .layer(CatchPanicLayer::custom(problem::panicked))
 }

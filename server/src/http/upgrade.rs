@@ -9,16 +9,18 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use engine::CloseReason;
+use engine::{CloseReason, Limit};
 use protocol::Dialect;
 use protocol::route::{Route, RouteError};
 use tracing::info;
 
-use super::App;
 use super::handshake::{self, Handshake};
 use super::problem::Problem;
+use super::{App, address};
+use crate::address::Client;
 use crate::auth::{Refusal, Visitor};
 use crate::connection;
+use crate::telemetry::metrics;
 
 /// Takes requests to upgrade out of the routing; all others go on.
 pub(super) async fn intercept(
@@ -29,10 +31,11 @@ pub(super) async fn intercept(
     if !handshake::is_asked_for(request.headers()) {
         return next.run(request).await;
     }
+    let client = address::client_of(&request);
     let route = Route::parse(request.uri().path());
     let meter = app.hub.world().receiving.meter();
     match Handshake::read(request, app.sockets.message_bytes_max, meter) {
-        Ok(handshake) => accept(&app, handshake, route).await,
+        Ok(handshake) => accept(&app, handshake, client, route).await,
         Err(refused) => refused.into_response(),
     }
 }
@@ -40,19 +43,28 @@ pub(super) async fn intercept(
 async fn accept(
     app: &Arc<App>,
     handshake: Handshake,
+    client: Client,
     route: Result<Route, RouteError>,
 ) -> Response {
     let route = match route {
         Ok(route) => route,
         Err(error) => return refuse(app, handshake, &error),
     };
+    let world = app.hub.world();
+    let Ok(place) = world.places.of_address(client.counted_as()) else {
+        return too_many_of_address();
+    };
     let visitor = Visitor {
         credential: None,
         document: Some(&route.document),
     };
-    let pass = match app.hub.world().auth.admit(visitor).await {
+    let pass = match world.auth.admit(visitor).await {
         Ok(pass) => pass,
         Err(refusal) => return turn_away(app, handshake, route.dialect, &refusal),
+    };
+    let user = match world.places.of_user(pass.author()) {
+        Ok(user) => user,
+        Err(limit) => return close(app, handshake, route.dialect, CloseReason::TooMany(limit)),
     };
     let Ok(permit) = app.connections.clone().try_acquire_owned() else {
         return too_many();
@@ -69,7 +81,7 @@ async fn accept(
         );
         hub.track(async move {
             serving.await;
-            drop(permit);
+            drop((permit, place, user));
         })
     })
 }
@@ -90,6 +102,7 @@ fn close(app: &App, handshake: Handshake, dialect: Dialect, reason: CloseReason)
 }
 
 fn too_many() -> Response {
+    metrics::limit_hit("connections");
     let detail = "as many connections are open as this server accepts; try again later";
     Problem::new(
         StatusCode::SERVICE_UNAVAILABLE,
@@ -98,3 +111,20 @@ fn too_many() -> Response {
     )
     .into_response()
 }
+
+fn too_many_of_address() -> Response {
+    let limit = Limit::ConnectionsPerAddress.as_str();
+    let detail = format!(
+        "as many connections are open from this address as may be (limits.{limit}); try again later"
+    );
+    Problem::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "too_many_connections_of_address",
+        detail,
+    )
+    .retry_after(RETRY_AFTER_S)
+    .into_response()
+}
+
+/// Connections are closed at any time, so it is worth asking again soon.
+const RETRY_AFTER_S: u32 = 5;

@@ -72,6 +72,11 @@ impl Members {
         }
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.members.len()
+    }
+
     /// Who is behind a connection; none if anonymous.
     pub(super) fn author(&self, connection: ConnectionId) -> Option<Author> {
         self.get(connection)?.pass.author()

@@ -231,7 +231,10 @@ impl Session {
     fn open_mail(&mut self, mail: Mail, stopwatch: &mut Stopwatch, effects: &mut Effects) {
         let now = self.world.clock.now();
         let input = match mail {
-            Mail::Join(newcomer) => self.admit(newcomer, now),
+            Mail::Join(newcomer) => match self.admit(newcomer, now) {
+                Some(joined) => joined,
+                None => return,
+            },
             Mail::Leave(connection) => {
                 self.members.lock().remove(connection);
                 Input::Left { connection }
@@ -264,7 +267,13 @@ impl Session {
         self.document.handle(input, now, effects);
     }
 
-    fn admit(&mut self, newcomer: Newcomer, now: Now) -> Input {
+    /// Takes somebody in. None if there are as many here as may be.
+    fn admit(&mut self, newcomer: Newcomer, now: Now) -> Option<Input> {
+        let here = self.members.lock().count();
+        if let Err(limit) = self.world.places.in_document(here) {
+            newcomer.outbox.close(CloseReason::TooMany(limit));
+            return None;
+        }
         let joining = Joining {
             connection: newcomer.connection,
             kind: newcomer.dialect.kind(),
@@ -272,7 +281,7 @@ impl Session {
             counts: newcomer.dialect.counts(),
         };
         self.members.lock().add(newcomer);
-        Input::Joined(joining)
+        Some(Input::Joined(joining))
     }
 
     fn renew(&mut self, connection: ConnectionId, pass: Arc<Pass>, now: Now) -> Input {

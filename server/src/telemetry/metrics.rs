@@ -34,6 +34,7 @@ const OVER_BUDGET: &str = "quire_messages_over_budget_total";
 const FOREIGN_EDITS: &str = "quire_foreign_edits_total";
 const WEIGHT: &str = "quire_memory_weight_bytes";
 const RECEIVING: &str = "quire_receiving_bytes";
+const LIMIT_HITS: &str = "quire_limit_hits_total";
 const DAMAGED_ROWS: &str = "quire_damaged_rows_total";
 
 /// Bounds of the histogram of store delays, in seconds.
@@ -138,6 +139,10 @@ fn describe() {
         "Edits under the number of a writer who is connected as somebody else, by whether they were refused"
     );
     describe_counter!(
+        LIMIT_HITS,
+        "Times a limit was met, by its setting without the section"
+    );
+    describe_counter!(
         DAMAGED_ROWS,
         "Stored rows that were damaged and left out; any is an alarm"
     );
@@ -210,6 +215,11 @@ pub(crate) fn frames_sent(frames: usize, bytes: usize) {
 /// The server closed a connection.
 pub(crate) fn closed(reason: CloseReason) {
     counter!(CLOSED, "reason" => reason_label(reason)).increment(1);
+}
+
+/// A limit was met; its name is that of its setting, without `limits.`.
+pub(crate) fn limit_hit(limit: &'static str) {
+    counter!(LIMIT_HITS, "limit" => limit).increment(1);
 }
 
 /// A snapshot was stored and read back.

@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "no test needs all of it")]
 
+pub(crate) mod wire;
+
 use bytes::Bytes;
 use engine::{
     Change, ChangeKind, ConnectionId, DocumentKey, Dot, Hlc, Kind, PayloadHash, Quarantined,

@@ -1,0 +1,98 @@
+//! Limits on who connects and how much comes, on the real binary: who is over one hears which, and nobody else notices.
+
+mod common;
+
+use common::wire::{Server, Socket};
+
+const PER_ADDRESS: &str = "quire_limit_hits_total{limit=\"connections_per_address\"}";
+
+fn from(address: &str) -> String {
+    format!("X-Forwarded-For: {address}\r\n")
+}
+
+#[test]
+fn an_address_has_so_many_connections_and_others_have_theirs() {
+    let server = Server::start(&[
+        ("LIMITS__CONNECTIONS_PER_ADDRESS", "2"),
+        ("TRUSTED_PROXIES", "127.0.0.1"),
+    ]);
+    let ask = |address: &str| Socket::ask(&server, "/notes", &from(address));
+    let mut first = ask("203.0.113.5").ok().unwrap();
+    let second = ask("::ffff:203.0.113.5").ok().unwrap();
+    let refused = ask("6.6.6.6, 203.0.113.5").err().unwrap();
+    assert_eq!(refused.status, 429);
+    assert!(
+        refused.head.contains("retry-after: 5\r\n"),
+        "{}",
+        refused.head
+    );
+    assert!(refused.head.contains("application/problem+json"));
+    assert!(refused.body.contains("limits.connections_per_address"));
+    assert!(ask("203.0.113.6").is_ok(), "another address");
+    assert!(server.metric(PER_ADDRESS) >= 1.0);
+    assert!(first.joins());
+    // Once the server has heard that one is gone, there is room.
+    drop(second);
+    while ask("203.0.113.5").is_err() {
+        std::thread::yield_now();
+    }
+    let unforwarded: Vec<_> = (0..5).map(|_| Socket::open(&server, "/notes")).collect();
+    assert_eq!(unforwarded.len(), 5, "this machine is not counted");
+}
+
+#[test]
+fn nobody_but_a_trusted_proxy_says_where_a_client_is() {
+    let server = Server::start(&[
+        ("LIMITS__CONNECTIONS_PER_ADDRESS", "1"),
+        ("DENY", "203.0.113.5"),
+        ("TRUSTED_PROXIES", "10.0.0.1"),
+    ]);
+    let spoofs = ["203.0.113.5", "198.51.100.1", "198.51.100.1"];
+    let sockets = spoofs.map(|spoof| Socket::ask(&server, "/notes", &from(spoof)));
+    assert!(
+        sockets.iter().all(Result::is_ok),
+        "the peer is this machine"
+    );
+}
+
+#[test]
+fn a_document_has_so_many_connections() {
+    let server = Server::start(&[("LIMITS__CONNECTIONS_PER_DOCUMENT", "2")]);
+    let mut here = [
+        Socket::open(&server, "/full"),
+        Socket::open(&server, "/full"),
+    ];
+    assert!(here.iter_mut().all(Socket::joins));
+    let mut third = Socket::open(&server, "/full");
+    let (code, text) = third.closed();
+    assert_eq!(code, 1013);
+    assert!(text.contains("limits.connections_per_document"), "{text}");
+    assert!(Socket::open(&server, "/other").joins());
+    assert!(
+        here.iter_mut().all(Socket::joins),
+        "those who are here stay"
+    );
+    let hits = "quire_limit_hits_total{limit=\"connections_per_document\"}";
+    assert!(server.metric(hits) >= 1.0);
+    drop(here);
+    while !Socket::open(&server, "/full").joins() {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn whom_a_list_keeps_out_hears_nothing_or_that_it_is_refused() {
+    let denied = Server::start(&[("DENY", "203.0.113.0/24"), ("TRUSTED_PROXIES", "127.0.0.1")]);
+    let answer = denied.get("/", &from("203.0.113.9"));
+    assert_eq!(answer.status, 403);
+    assert!(answer.body.contains("address_refused"), "{}", answer.body);
+    let refused = Socket::ask(&denied, "/notes", &from("203.0.113.9")).err();
+    assert_eq!(refused.map(|answer| answer.status), Some(403));
+    assert_eq!(
+        denied.get("/", &from("203.0.113.9, 198.51.100.1")).status,
+        200
+    );
+
+    let strangers = Server::start(&[("ALLOW", "203.0.113.0/24")]);
+    assert_eq!(strangers.get("/", "").status, 0, "closed before a word");
+}
