@@ -126,32 +126,53 @@ impl fmt::Debug for Capabilities {
 
 /// Names by their shape: `*` stands for any text, slashes and nothing at all included; every other character for itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern(Box<str>);
+pub struct Pattern {
+    text: Box<str>,
+    /// Whether a star, too, stands for itself.
+    is_exact: bool,
+}
 
 impl Pattern {
     /// A pattern.
     pub fn new(pattern: &str) -> Self {
-        Self(pattern.into())
+        Self {
+            text: pattern.into(),
+            is_exact: false,
+        }
+    }
+
+    /// A pattern that covers one name only.
+    pub fn exactly(name: &str) -> Self {
+        Self {
+            text: name.into(),
+            is_exact: true,
+        }
     }
 
     /// The pattern as it was given.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// The text that every name of this shape begins with.
     pub fn beginning(&self) -> &str {
-        self.0.split('*').next().unwrap_or_default()
+        match self.is_exact {
+            true => &self.text,
+            false => self.text.split('*').next().unwrap_or_default(),
+        }
     }
 
     /// Whether every name has this shape.
     pub fn covers_all(&self) -> bool {
-        !self.0.is_empty() && self.0.bytes().all(|byte| byte == b'*')
+        !self.is_exact && !self.text.is_empty() && self.text.bytes().all(|byte| byte == b'*')
     }
 
     /// Whether a name has this shape. Takes at most the product of both lengths.
     pub fn covers(&self, name: &str) -> bool {
-        let mut parts = self.0.split('*');
+        if self.is_exact {
+            return &*self.text == name;
+        }
+        let mut parts = self.text.split('*');
         let first = parts.next().unwrap_or_default();
         let Some(mut rest) = name.strip_prefix(first) else {
             return false;
@@ -257,6 +278,24 @@ impl Grant {
         rules.filter(move |rule| rule.may.contains(capability) && rule.workspace.covers(workspace))
     }
 
+    /// As much of it as is about one workspace, or about one document of it.
+    #[must_use]
+    pub fn narrowed(&self, workspace: &str, document: Option<&str>) -> Self {
+        let covers = |rule: &&Rule| {
+            let covers_document = document.is_none_or(|name| rule.document.covers(name));
+            rule.workspace.covers(workspace) && covers_document
+        };
+        let narrowed = |rule: &Rule| Rule {
+            workspace: Pattern::exactly(workspace),
+            document: document.map_or_else(|| rule.document.clone(), Pattern::exactly),
+            ..rule.clone()
+        };
+        Self {
+            rules: self.rules.iter().filter(covers).map(narrowed).collect(),
+            ..self.clone()
+        }
+    }
+
     /// Whether it has expired, at a time in milliseconds since the Unix epoch.
     pub fn is_expired(&self, wall_ms: u64) -> bool {
         self.expires_ms.is_some_and(|expires| expires <= wall_ms)
@@ -325,6 +364,14 @@ mod tests {
     }
 
     #[test]
+    fn an_exact_pattern_covers_one_name() {
+        let star = Pattern::exactly("a*");
+        assert!(star.covers("a*") && !star.covers("ab"));
+        assert_eq!((star.beginning(), star.as_str()), ("a*", "a*"));
+        assert!(!Pattern::exactly("*").covers_all());
+    }
+
+    #[test]
     fn a_pattern_says_how_its_names_begin() {
         let beginning = |pattern: &str| Pattern::new(pattern).beginning().to_owned();
         assert_eq!(beginning("drafts/*-old"), "drafts/");
@@ -352,6 +399,32 @@ mod tests {
         assert_eq!(of("other", Capability::Admin), 0);
         assert_eq!(of("other", Capability::Read), 1);
         assert_eq!(Grant::anonymous().everywhere(), Capabilities::all());
+    }
+
+    #[test]
+    fn a_narrowed_grant_allows_nothing_elsewhere() {
+        let grant = Grant {
+            principal: Some(Author::new("ada")),
+            rules: vec![
+                rule("*", "drafts/*", "read write", Some(3)),
+                rule("team", "*", "presence", None),
+                rule("other", "*", "admin", None),
+            ],
+            expires_ms: Some(9),
+        };
+        let may = |grant: &Grant, workspace: &str, name: &str| {
+            grant
+                .access(&DocumentKey::new(workspace, name).unwrap())
+                .may
+        };
+        let team = grant.narrowed("team", None);
+        assert_eq!(may(&team, "team", "drafts/*"), set("read write presence"));
+        assert_eq!(may(&team, "team", "final"), set("presence"));
+        assert!(may(&team, "other", "drafts/one").is_empty());
+        let one = grant.narrowed("team", Some("drafts/*"));
+        assert_eq!(may(&one, "team", "drafts/*"), set("read write presence"));
+        assert!(may(&one, "team", "drafts/one").is_empty());
+        assert_eq!((one.principal, one.expires_ms), (grant.principal, Some(9)));
     }
 
     #[test]

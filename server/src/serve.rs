@@ -92,6 +92,10 @@ async fn assemble(
         .await
         .context("the store gave no replica id")?;
     info!(%replica, "this process is a new replica");
+    let auth = Auth::open()
+        .kept_in(store.clone())
+        .await
+        .context("the store did not give its revocations")?;
     let world = World {
         store: store.clone(),
         replica,
@@ -100,7 +104,7 @@ async fn assemble(
         unsaved_bytes: AtomicUsize::new(0),
         append_failed_ms: AtomicU64::new(0),
         crumbs,
-        auth: Arc::new(Auth::open()),
+        auth: Arc::new(auth),
         places: Places::new(places_limits(config)),
         memory: Memory::new(config.limits.memory_bytes),
         receiving: Receiving::new(config.limits.receiving_bytes),

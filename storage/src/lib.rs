@@ -26,6 +26,9 @@ pub use news::{Changed, News, NewsHabit, Told};
 mod quarantine;
 pub use quarantine::{QuarantineEntry, QuarantineQuery};
 
+mod revocation;
+pub use revocation::{Revocation, RevocationEntry, Revoked};
+
 mod sqlite;
 pub use sqlite::{OpenError, SqliteStore};
 

@@ -4,6 +4,7 @@
 
 mod news;
 mod quarantine;
+mod revocations;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -17,6 +18,7 @@ use engine::{
 
 use crate::news::{News, NewsHabit, Told};
 use crate::quarantine::{QuarantineEntry, QuarantineQuery};
+use crate::revocation::{Revocation, RevocationEntry};
 use crate::store::{
     Answer, Description, DocumentQuery, Past, Place, Store, StoreError, TimelinePage,
     WorkspaceSummary, assert_of_document,
@@ -24,6 +26,7 @@ use crate::store::{
 use crate::thinning::superfluous;
 use news::Newsroom;
 use quarantine::Quarantine;
+use revocations::Revocations;
 
 /// Keeps changes and snapshots until it is dropped.
 #[derive(Debug, Default)]
@@ -39,6 +42,7 @@ struct State {
     documents: BTreeMap<DocumentKey, Document>,
     quarantine: Quarantine,
     news: Newsroom,
+    revocations: Revocations,
 }
 
 #[derive(Debug)]
@@ -250,6 +254,18 @@ impl Store for MemoryStore {
             state.news.put_off(&document, until_ms);
             Ok(())
         })
+    }
+
+    fn revoke(&self, revocation: Revocation) -> Answer<'_, RevocationEntry> {
+        self.with(move |state| Ok(state.revocations.keep(revocation)))
+    }
+
+    fn revocations(&self) -> Answer<'_, Vec<RevocationEntry>> {
+        self.with(|state| Ok(state.revocations.list()))
+    }
+
+    fn lift_revocation(&self, number: u64) -> Answer<'_, bool> {
+        self.with(move |state| Ok(state.revocations.lift(number)))
     }
 
     fn check(&self) -> Answer<'_, ()> {

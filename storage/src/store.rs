@@ -17,6 +17,7 @@ use thiserror::Error;
 
 use crate::news::{News, NewsHabit, Told};
 use crate::quarantine::{QuarantineEntry, QuarantineQuery};
+use crate::revocation::{Revocation, RevocationEntry};
 
 /// A future that a store returns.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -149,6 +150,18 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Telling failed: the document's news is due at a time in milliseconds since the Unix epoch, and no sooner, whatever
     /// else comes.
     fn put_off(&self, document: DocumentKey, until_ms: u64) -> Answer<'_, ()>;
+
+    /// Keeps a revocation, and forgets those that had ended by its time. One of the same user, token or document takes in
+    /// what was said before: the later time holds, and the later end, or none if either has none.
+    ///
+    /// *If broken*: somebody who was shut out gets in again.
+    fn revoke(&self, revocation: Revocation) -> Answer<'_, RevocationEntry>;
+
+    /// All revocations, in the order in which they were made.
+    fn revocations(&self) -> Answer<'_, Vec<RevocationEntry>>;
+
+    /// Lifts a revocation. False if there is none of that number.
+    fn lift_revocation(&self, number: u64) -> Answer<'_, bool>;
 
     /// Whether changes can be stored just now: a write that is committed.
     fn check(&self) -> Answer<'_, ()>;

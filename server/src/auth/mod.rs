@@ -4,20 +4,39 @@
 //! the server's own account of a token that was good at that moment; that it ends is enforced by each document
 //! (`engine::Rights`), that it is taken away by [`Auth::is_revoked`].
 
+pub mod carrier;
+
 mod pass;
 pub use pass::{Credential, Pass};
 
 mod refusal;
 pub use refusal::Refusal;
 
-use std::sync::Arc;
+mod revocations;
+pub use revocations::RevokeError;
 
-use engine::DocumentKey;
+mod ticket;
+pub use ticket::{TICKET_LIFE, TicketError};
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use axum::http::{HeaderMap, Uri};
+use engine::{Author, DocumentKey};
+use storage::{MemoryStore, Revocation, RevocationEntry, Revoked, Store, StoreError};
+
+use carrier::{Carried, Origins};
+use revocations::Revocations;
+use ticket::Tickets;
 
 /// Lets people in.
 #[derive(Debug)]
 pub struct Auth {
+    store: Arc<dyn Store>,
     anonymous: Arc<Pass>,
+    origins: Origins,
+    revocations: Revocations,
+    tickets: Tickets,
 }
 
 /// Somebody who wants to be let in.
@@ -29,12 +48,37 @@ pub struct Visitor<'a> {
     pub document: Option<&'a DocumentKey>,
 }
 
+/// A ticket as it is issued. It is printed nowhere but to whoever asked for it.
+#[derive(Clone)]
+pub struct Ticket {
+    /// What the client puts into the address.
+    pub ticket: String,
+    /// When it ends, in milliseconds since the Unix epoch.
+    pub expires_ms: u64,
+}
+
 impl Auth {
     /// Lets everybody do everything, and asks nobody who they are: for development.
     pub fn open() -> Self {
         Self {
+            store: Arc::new(MemoryStore::new()),
             anonymous: Arc::new(Pass::anonymous()),
+            origins: Origins::default(),
+            revocations: Revocations::default(),
+            tickets: Tickets::default(),
         }
+    }
+
+    /// Keeps what is revoked in a store, and goes by what was revoked before.
+    ///
+    /// # Errors
+    /// The store does not give its revocations.
+    pub async fn kept_in(self, store: Arc<dyn Store>) -> Result<Self, StoreError> {
+        Ok(Self {
+            revocations: Revocations::load(&*store).await?,
+            store,
+            ..self
+        })
     }
 
     /// Whether nobody is asked who they are.
@@ -42,16 +86,175 @@ impl Auth {
         true
     }
 
+    /// What a request shows, wherever it carries it.
+    pub fn read(&self, headers: &HeaderMap, uri: &Uri) -> Carried {
+        Carried::read(headers, uri, &self.origins)
+    }
+
     /// A pass for somebody.
     ///
     /// # Errors
     /// What they show is not good here, or whoever has to decide does not answer.
-    pub async fn admit(&self, _visitor: Visitor<'_>) -> Result<Arc<Pass>, Refusal> {
-        Ok(self.anonymous.clone())
+    pub async fn admit(&self, visitor: Visitor<'_>) -> Result<Arc<Pass>, Refusal> {
+        let pass = match visitor.credential {
+            Some(ticket) if ticket.is_ticket() => self
+                .tickets
+                .redeem(ticket.reveal(), Instant::now())
+                .ok_or(Refusal::BadTicket)?,
+            _ => self.anonymous.clone(),
+        };
+        match self.revocations.cover(&pass, visitor.document) {
+            true => Err(Refusal::Revoked),
+            false => Ok(pass),
+        }
     }
 
     /// Whether a pass was taken away, altogether or for a document.
-    pub fn is_revoked(&self, _pass: &Pass, _document: &DocumentKey) -> bool {
-        false
+    pub fn is_revoked(&self, pass: &Pass, document: &DocumentKey) -> bool {
+        self.revocations.cover(pass, Some(document))
+    }
+
+    /// Takes something away before it expires: all that was issued until now. It is kept when this returns, and holds for
+    /// everybody who comes; that it holds for those who are here is seen to by [`Hub::revoked`](crate::hub::Hub::revoked).
+    ///
+    /// # Errors
+    /// It could not be kept.
+    pub async fn revoke(
+        &self,
+        revoked: Revoked,
+        until_ms: Option<u64>,
+        author: Option<Author>,
+        reason: String,
+    ) -> Result<RevocationEntry, RevokeError> {
+        let revocation = Revocation {
+            revoked,
+            at_ms: wall_ms(),
+            until_ms,
+            author,
+            reason,
+        };
+        self.revocations.add(&*self.store, revocation).await
+    }
+
+    /// All that was taken away, the oldest first.
+    pub fn revocations(&self) -> Vec<RevocationEntry> {
+        self.revocations.list()
+    }
+
+    /// Lifts a revocation. False if there is none of that number.
+    ///
+    /// # Errors
+    /// The store did not do it.
+    pub async fn lift_revocation(&self, number: u64) -> Result<bool, StoreError> {
+        self.revocations.lift(&*self.store, number).await
+    }
+
+    /// Issues a ticket, which is good once and soon ends, for a pass or a [narrowed](Pass::narrowed) one.
+    ///
+    /// # Errors
+    /// Too many have not been used.
+    pub fn issue_ticket(&self, pass: Arc<Pass>) -> Result<Ticket, TicketError> {
+        let ticket = self.tickets.issue(pass, Instant::now())?;
+        let life_ms = u64::try_from(TICKET_LIFE.as_millis()).unwrap_or(u64::MAX);
+        Ok(Ticket {
+            ticket,
+            expires_ms: wall_ms() + life_ms,
+        })
+    }
+}
+
+/// The time in milliseconds since the Unix epoch: what tokens go by.
+fn wall_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::Grant;
+
+    fn pass(user: &str, token_id: Option<&str>, issued_ms: Option<u64>) -> Pass {
+        let grant = Grant {
+            principal: Some(Author::new(user)),
+            ..Grant::anonymous()
+        };
+        Pass {
+            token_id: token_id.map(Into::into),
+            issued_ms,
+            ..Pass::of(grant)
+        }
+    }
+
+    async fn revoke(auth: &Auth, revoked: Revoked, until_ms: Option<u64>) -> RevocationEntry {
+        let reason = "left".to_owned();
+        auth.revoke(revoked, until_ms, None, reason).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_was_issued_before_is_revoked_and_what_comes_later_is_not() {
+        let auth = Auth::open();
+        let [notes, other] = ["notes", "other"].map(|name| DocumentKey::new("w", name).unwrap());
+        let bob = revoke(&auth, Revoked::User(Author::new("bob")), None).await;
+        let at_ms = bob.revocation.at_ms;
+        assert!(auth.is_revoked(&pass("bob", None, None), &notes));
+        assert!(auth.is_revoked(&pass("bob", None, Some(at_ms)), &notes));
+        assert!(!auth.is_revoked(&pass("bob", None, Some(at_ms + 1)), &notes));
+        assert!(!auth.is_revoked(&pass("ada", Some("bob"), None), &notes));
+        revoke(&auth, Revoked::Token("t".into()), None).await;
+        assert!(auth.is_revoked(&pass("ada", Some("t"), None), &notes));
+        assert!(!auth.is_revoked(&pass("ada", None, None), &notes));
+        revoke(&auth, Revoked::Document(notes.clone()), None).await;
+        assert!(auth.is_revoked(&pass("ada", None, None), &notes));
+        assert!(!auth.is_revoked(&pass("ada", None, None), &other));
+        assert!(auth.is_revoked(&Pass::anonymous(), &notes));
+    }
+
+    #[tokio::test]
+    async fn revocations_outlive_the_process_and_can_be_lifted() {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let notes = DocumentKey::new("w", "notes").unwrap();
+        let auth = Auth::open().kept_in(store.clone()).await.unwrap();
+        let entry = revoke(&auth, Revoked::User(Author::new("bob")), None).await;
+        let again = Auth::open().kept_in(store.clone()).await.unwrap();
+        assert_eq!(again.revocations(), std::slice::from_ref(&entry));
+        assert!(again.is_revoked(&pass("bob", None, None), &notes));
+        assert_eq!(again.lift_revocation(entry.number).await, Ok(true));
+        assert_eq!(again.lift_revocation(entry.number).await, Ok(false));
+        assert!(!again.is_revoked(&pass("bob", None, None), &notes));
+        assert!(again.revocations().is_empty());
+        assert_eq!(store.revocations().await, Ok(Vec::new()));
+    }
+
+    #[tokio::test]
+    async fn what_has_ended_makes_room() {
+        let auth = Auth::open();
+        revoke(&auth, Revoked::Token("gone".into()), Some(1)).await;
+        let entry = revoke(&auth, Revoked::Token("t".into()), None).await;
+        assert_eq!(auth.revocations(), std::slice::from_ref(&entry));
+        let again = revoke(&auth, Revoked::Token("t".into()), None).await;
+        assert_eq!(again.number, entry.number);
+        assert_eq!(auth.revocations(), [again]);
+    }
+
+    #[tokio::test]
+    async fn a_ticket_lets_in_once_and_not_those_who_were_revoked() {
+        let auth = Auth::open();
+        let admit = async |ticket: &Ticket| {
+            let credential = Credential::ticket(&ticket.ticket);
+            let visitor = Visitor {
+                credential: Some(&credential),
+                document: None,
+            };
+            auth.admit(visitor).await
+        };
+        let issue = |user: &str| auth.issue_ticket(pass(user, None, None).into()).unwrap();
+        let [once, revoked] = [issue("ada"), issue("bob")];
+        assert_eq!(*admit(&once).await.unwrap(), pass("ada", None, None));
+        assert_eq!(admit(&once).await, Err(Refusal::BadTicket));
+        revoke(&auth, Revoked::User(Author::new("bob")), None).await;
+        assert_eq!(admit(&revoked).await, Err(Refusal::Revoked));
     }
 }

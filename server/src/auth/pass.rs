@@ -1,6 +1,7 @@
 //! What a client shows, and what it is let in with.
 
 use std::fmt;
+use std::sync::Arc;
 
 use engine::{Author, Capability, DocumentKey, Grant, Now, Rights};
 
@@ -8,17 +9,36 @@ use super::Refusal;
 
 /// What a client shows to be let in, as it came. It is never printed.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Credential(Box<str>);
+pub struct Credential {
+    text: Box<str>,
+    is_ticket: bool,
+}
 
 impl Credential {
-    /// What a client showed.
+    /// A token that a client showed.
     pub fn new(text: &str) -> Self {
-        Self(text.into())
+        Self {
+            text: text.into(),
+            is_ticket: false,
+        }
+    }
+
+    /// A ticket that a client showed.
+    pub fn ticket(text: &str) -> Self {
+        Self {
+            text: text.into(),
+            is_ticket: true,
+        }
+    }
+
+    /// Whether it is a ticket, which is good once.
+    pub fn is_ticket(&self) -> bool {
+        self.is_ticket
     }
 
     /// The text itself, for whoever checks it.
     pub fn reveal(&self) -> &str {
-        &self.0
+        &self.text
     }
 }
 
@@ -37,15 +57,32 @@ pub struct Pass {
     pub token_id: Option<Box<str>>,
     /// When the token was issued, in milliseconds since the Unix epoch; none if it does not say.
     pub issued_ms: Option<u64>,
+    /// The key of this server's own that the token is signed with: when that is revoked, so is this. None if there is none.
+    pub key_id: Option<Arc<str>>,
 }
 
 impl Pass {
-    /// Anything, for ever, by nobody in particular.
-    pub fn anonymous() -> Self {
+    /// A grant without a token.
+    pub fn of(grant: Grant) -> Self {
         Self {
-            grant: Grant::anonymous(),
+            grant,
             token_id: None,
             issued_ms: None,
+            key_id: None,
+        }
+    }
+
+    /// Anything, for ever, by nobody in particular.
+    pub fn anonymous() -> Self {
+        Self::of(Grant::anonymous())
+    }
+
+    /// The same for one workspace, or one document of it, only.
+    #[must_use]
+    pub fn narrowed(&self, workspace: &str, document: Option<&str>) -> Self {
+        Self {
+            grant: self.grant.narrowed(workspace, document),
+            ..self.clone()
         }
     }
 
@@ -84,7 +121,9 @@ mod tests {
 
     #[test]
     fn what_was_shown_is_not_printed() {
-        assert!(!format!("{:?}", Credential::new("secret")).contains("secret"));
+        for shown in [Credential::new("secret"), Credential::ticket("secret")] {
+            assert!(!format!("{shown:?}").contains("secret"));
+        }
     }
 
     #[test]

@@ -6,6 +6,15 @@ use thiserror::Error;
 /// Why somebody is not let in.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Refusal {
+    /// They show nothing.
+    #[error("a token is needed")]
+    Missing,
+    /// The ticket was used, has expired, or never was one.
+    #[error("the ticket was used already, has expired or is none; ask for another")]
+    BadTicket,
+    /// It was taken away.
+    #[error("the token was revoked")]
+    Revoked,
     /// It does not allow this.
     #[error("the token does not allow this: it lacks {0}")]
     Forbidden(Capability),
@@ -15,6 +24,8 @@ impl Refusal {
     /// The reason for which a connection is closed.
     pub fn close_reason(&self) -> CloseReason {
         match self {
+            Self::Missing | Self::BadTicket => CloseReason::Unauthorized,
+            Self::Revoked => CloseReason::Revoked,
             Self::Forbidden(_) => CloseReason::Forbidden,
         }
     }

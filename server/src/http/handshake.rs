@@ -5,7 +5,7 @@ use std::future::Future;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hyper::upgrade::OnUpgrade;
 use sha1::{Digest, Sha1};
@@ -18,6 +18,7 @@ use crate::socket::Socket;
 /// A request to upgrade that is as it should be.
 pub(super) struct Handshake {
     accept: String,
+    subprotocol: Option<HeaderValue>,
     upgrade: OnUpgrade,
     message_bytes_max: usize,
     meter: Meter,
@@ -66,10 +67,19 @@ impl Handshake {
         let accept = accept_of(key.as_bytes());
         Ok(Self {
             accept,
+            subprotocol: None,
             upgrade: hyper::upgrade::on(&mut request),
             message_bytes_max,
             meter,
         })
+    }
+
+    /// Agrees to a subprotocol, too.
+    pub(super) fn choose(self, subprotocol: Option<HeaderValue>) -> Self {
+        Self {
+            subprotocol,
+            ..self
+        }
     }
 
     /// Agrees, and serves the socket as soon as there is one.
@@ -79,6 +89,7 @@ impl Handshake {
     {
         let Self {
             accept,
+            subprotocol,
             upgrade,
             message_bytes_max,
             meter,
@@ -99,7 +110,13 @@ impl Handshake {
             (header::CONNECTION, "Upgrade"),
             (header::SEC_WEBSOCKET_ACCEPT, accept.as_str()),
         ];
-        (StatusCode::SWITCHING_PROTOCOLS, headers, Body::empty()).into_response()
+        let mut response =
+            (StatusCode::SWITCHING_PROTOCOLS, headers, Body::empty()).into_response();
+        if let Some(subprotocol) = subprotocol {
+            let headers = response.headers_mut();
+            headers.insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
+        }
+        response
     }
 }
 

@@ -217,13 +217,13 @@ impl From<StoreError> for Problem {
 }
 
 impl From<Refusal> for Problem {
-    #[allow(
-        irrefutable_let_patterns,
-        reason = "there may be further reasons not to let somebody in"
-    )]
     fn from(refusal: Refusal) -> Self {
-        if let Refusal::Forbidden(capability) = refusal {
-            return Self::forbidden(capability, "this document");
+        match refusal {
+            Refusal::Forbidden(capability) => {
+                return Self::forbidden(capability, "this document");
+            }
+            Refusal::Missing => return Self::token_needed(),
+            _ => {}
         }
         let code = match refusal.close_reason() {
             CloseReason::Expired => "token_expired",

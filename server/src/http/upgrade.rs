@@ -18,7 +18,7 @@ use super::handshake::{self, Handshake};
 use super::problem::Problem;
 use super::{App, address};
 use crate::address::Client;
-use crate::auth::{Refusal, Visitor};
+use crate::auth::{Credential, Refusal, Visitor};
 use crate::connection;
 use crate::telemetry::metrics;
 
@@ -33,9 +33,14 @@ pub(super) async fn intercept(
     }
     let client = address::client_of(&request);
     let route = Route::parse(request.uri().path());
-    let meter = app.hub.world().receiving.meter();
+    let world = app.hub.world();
+    let carried = world.auth.read(request.headers(), request.uri());
+    let meter = world.receiving.meter();
     match Handshake::read(request, app.sockets.message_bytes_max, meter) {
-        Ok(handshake) => accept(&app, handshake, client, route).await,
+        Ok(handshake) => {
+            let handshake = handshake.choose(carried.subprotocol);
+            accept(&app, handshake, client, route, carried.credential.as_ref()).await
+        }
         Err(refused) => refused.into_response(),
     }
 }
@@ -45,6 +50,7 @@ async fn accept(
     handshake: Handshake,
     client: Client,
     route: Result<Route, RouteError>,
+    credential: Option<&Credential>,
 ) -> Response {
     let route = match route {
         Ok(route) => route,
@@ -55,7 +61,7 @@ async fn accept(
         return too_many_of_address();
     };
     let visitor = Visitor {
-        credential: None,
+        credential,
         document: Some(&route.document),
     };
     let pass = match world.auth.admit(visitor).await {

@@ -258,7 +258,12 @@ impl Session {
                 return drop(held);
             }
             Mail::Drained { connection, seen } => Input::Drained { connection, seen },
-            Mail::Renew { connection, pass } => self.renew(connection, pass, now),
+            Mail::Renew { connection, pass } => {
+                match self.world.auth.is_revoked(&pass, &self.key) {
+                    true => Input::Revoked { connection },
+                    false => self.renew(connection, pass, now),
+                }
+            }
             Mail::Revoked => return self.close_revoked(now, effects),
             Mail::Signal(text) => Input::Signal(text),
             Mail::Deleted => Input::Deleted,
@@ -267,11 +272,16 @@ impl Session {
         self.document.handle(input, now, effects);
     }
 
-    /// Takes somebody in. None if there are as many here as may be.
+    /// Takes somebody in. None if there are as many here as may be, or if their pass was revoked meanwhile: of that only
+    /// those were told who were here by then.
     fn admit(&mut self, newcomer: Newcomer, now: Now) -> Option<Input> {
         let here = self.members.lock().count();
         if let Err(limit) = self.world.places.in_document(here) {
             newcomer.outbox.close(CloseReason::TooMany(limit));
+            return None;
+        }
+        if self.world.auth.is_revoked(&newcomer.pass, &self.key) {
+            newcomer.outbox.close(CloseReason::Revoked);
             return None;
         }
         let joining = Joining {

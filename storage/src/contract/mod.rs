@@ -18,6 +18,9 @@ pub use news::*;
 mod quarantine;
 pub use quarantine::*;
 
+mod revocations;
+pub use revocations::*;
+
 use bytes::Bytes;
 use engine::{
     Change, ChangeKind, ConnectionId, DocumentKey, Dot, Hlc, Kind, ReplicaId, Snapshot,
@@ -72,6 +75,11 @@ macro_rules! store_contract {
             news_of_a_document_is_one_entry
             what_was_told_is_news_no_more
             news_that_was_put_off_waits
+            revocations_are_listed_as_they_were_made
+            revoking_again_takes_nothing_back
+            a_revocation_ends_with_the_last_that_it_is_about
+            what_has_ended_is_forgotten_with_the_next_revocation
+            a_lifted_revocation_is_gone
             a_check_succeeds_and_a_closed_store_refuses
         }
     };

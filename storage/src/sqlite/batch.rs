@@ -169,6 +169,14 @@ impl<'a> Batch<'a> {
                 let answer = self.put_off(&document, until_ms).await;
                 self.hold(reply, answer)
             }
+            Request::Revoke(revocation, reply) => {
+                let answer = self.revoke(&revocation).await;
+                self.hold(reply, answer)
+            }
+            Request::LiftRevocation(number, reply) => {
+                let answer = self.lift_revocation(number).await;
+                self.hold(reply, answer)
+            }
         }
     }
 

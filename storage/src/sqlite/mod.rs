@@ -1,8 +1,8 @@
 //! The store in a SQLite database: one file, nothing to operate.
 //!
 //! `open` is the way in and proves the settings on which durability rests. `writer` is the one task that writes, at its `pace`, `batch` a
-//! transaction of it, with `known`, `append`, `keep` and `quarantine` for documents, changes, snapshots and what is kept
-//! out, and `news` for what is to be told. A change stands in `arrivals` first and under its document after `filing`. `read` and `past` run beside the writer, never wait for it, and find a change in either place. `rows` turns rows into values and refuses damaged ones; `sql` has the statements. The
+//! transaction of it, with `known`, `append`, `keep`, `quarantine` and `revocations` for documents, changes, snapshots, what is kept
+//! out and what was taken away, and `news` for what is to be told. A change stands in `arrivals` first and under its document after `filing`. `read` and `past` run beside the writer, never wait for it, and find a change in either place. `rows` turns rows into values and refuses damaged ones; `sql` has the statements. The
 //! tables are explained in `migrations/sqlite`.
 
 mod append;
@@ -22,6 +22,7 @@ mod past;
 mod quarantine;
 mod read;
 mod request;
+mod revocations;
 mod rows;
 mod sql;
 #[cfg(test)]
@@ -43,6 +44,7 @@ use self::request::{Reply, Request};
 use self::writer::Writer;
 use crate::news::{News, NewsHabit, Told};
 use crate::quarantine::{QuarantineEntry, QuarantineQuery};
+use crate::revocation::{Revocation, RevocationEntry};
 use crate::store::{
     Answer, Description, DocumentQuery, Past, Place, Store, StoreError, TimelinePage,
     WorkspaceSummary, assert_of_document,
@@ -242,6 +244,18 @@ impl Store for SqliteStore {
 
     fn put_off(&self, document: DocumentKey, until_ms: u64) -> Answer<'_, ()> {
         Box::pin(self.write(move |reply| Request::PutOff(document, until_ms, reply)))
+    }
+
+    fn revoke(&self, revocation: Revocation) -> Answer<'_, RevocationEntry> {
+        Box::pin(self.write(move |reply| Request::Revoke(revocation, reply)))
+    }
+
+    fn revocations(&self) -> Answer<'_, Vec<RevocationEntry>> {
+        Box::pin(self.readers.revocations())
+    }
+
+    fn lift_revocation(&self, number: u64) -> Answer<'_, bool> {
+        Box::pin(self.write(move |reply| Request::LiftRevocation(number, reply)))
     }
 
     fn check(&self) -> Answer<'_, ()> {

@@ -18,10 +18,12 @@ use super::latest::Latest;
 use super::news;
 use super::past::past;
 use super::quarantine;
+use super::revocations;
 use super::rows;
 use super::sql;
 use crate::news::News;
 use crate::quarantine::{QuarantineEntry, QuarantineQuery};
+use crate::revocation::RevocationEntry;
 use crate::store::{
     Description, DocumentQuery, Past, Place, StoreError, TimelinePage, WorkspaceSummary,
 };
@@ -243,6 +245,11 @@ impl Readers {
         hash: PayloadHash,
     ) -> Result<Option<QuarantineEntry>, StoreError> {
         quarantine::get(&self.pool, document, hash).await
+    }
+
+    /// All revocations.
+    pub(super) async fn revocations(&self) -> Result<Vec<RevocationEntry>, StoreError> {
+        revocations::list(&self.pool).await
     }
 
     /// The changes that are whole, at most `limit` of them.

@@ -4,6 +4,7 @@ use engine::{Change, DocumentKey, Kind, PayloadHash, Quarantined, ReplicaId, Sna
 use tokio::sync::oneshot;
 
 use crate::news::Told;
+use crate::revocation::{Revocation, RevocationEntry};
 use crate::store::{Description, StoreError};
 
 /// Where an answer goes. A caller that no longer waits is no reason to stop.
@@ -41,6 +42,10 @@ pub(super) enum Request {
     Told(DocumentKey, Told, Reply<()>),
     /// Tell news later.
     PutOff(DocumentKey, u64, Reply<()>),
+    /// Take something away before it expires.
+    Revoke(Revocation, Reply<RevocationEntry>),
+    /// Lift a revocation.
+    LiftRevocation(u64, Reply<bool>),
 }
 
 impl Request {
@@ -56,7 +61,10 @@ impl Request {
             | Self::ThinSnapshots(_, reply)
             | Self::Quarantine(_, reply) => fail(reply, error),
             Self::Create(.., reply) => fail(reply, error),
-            Self::Delete(_, reply) | Self::ForgetQuarantined(.., reply) => fail(reply, error),
+            Self::Delete(_, reply)
+            | Self::ForgetQuarantined(.., reply)
+            | Self::LiftRevocation(_, reply) => fail(reply, error),
+            Self::Revoke(_, reply) => fail(reply, error),
             Self::NewReplica(reply) => fail(reply, error),
             Self::PutSnapshot(_, reply) => fail(reply, error),
         }

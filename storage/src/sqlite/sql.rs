@@ -311,6 +311,31 @@ pub(super) const PUT_OFF: &str = concat!(
     document!("?1", "?2")
 );
 
+macro_rules! revocation_columns {
+    () => {
+        "number, what, workspace, name, at_ms, until_ms, author, reason"
+    };
+}
+
+/// Neither the time nor the end of what was revoked before is taken back; the `max` of something and nothing is nothing.
+pub(super) const REVOKE: &str = concat!(
+    "INSERT INTO revocations (what, workspace, name, at_ms, until_ms, author, reason)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (what, workspace, name) DO UPDATE
+    SET at_ms = max(at_ms, excluded.at_ms), until_ms = max(until_ms, excluded.until_ms),
+        author = excluded.author, reason = excluded.reason RETURNING ",
+    revocation_columns!()
+);
+
+pub(super) const REVOCATIONS: &str = concat!(
+    "SELECT ",
+    revocation_columns!(),
+    " FROM revocations ORDER BY number"
+);
+
+pub(super) const FORGET_REVOCATIONS: &str = "DELETE FROM revocations WHERE until_ms <= ?1";
+
+pub(super) const LIFT_REVOCATION: &str = "DELETE FROM revocations WHERE number = ?1";
+
 pub(super) const INSERT_REPLICA: &str =
     "INSERT INTO replicas (started_ms, process) VALUES (?1, ?2)";
 

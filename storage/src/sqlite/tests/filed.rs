@@ -265,8 +265,8 @@ async fn a_database_without_arrivals_is_brought_to_the_newest_schema() {
     fixture.append(&notes, 1, 9).await;
     let before = everything(&fixture, &notes).await;
     fixture.close().await.unwrap();
-    let old =
-        "DROP TABLE outbox; DROP TABLE arrivals; DELETE FROM _sqlx_migrations WHERE version > 2";
+    let old = "DROP TABLE outbox; DROP TABLE revocations; DROP TABLE arrivals;
+        DELETE FROM _sqlx_migrations WHERE version > 2";
     meddle(fixture.path(), old).await;
     let refused = SqliteStore::open_read_only(fixture.path()).await;
     assert!(matches!(refused.unwrap_err(), OpenError::Older { .. }));

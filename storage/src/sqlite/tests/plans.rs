@@ -48,6 +48,9 @@ async fn no_statement_passes_over_a_table_but_the_arrivals() {
         sql::TOLD,
         sql::DROP_TOLD,
         sql::PUT_OFF,
+        sql::REVOKE,
+        sql::FORGET_REVOCATIONS,
+        sql::LIFT_REVOCATION,
     ] {
         let steps = plan(&fixture, statement).await;
         assert!(
