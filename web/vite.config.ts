@@ -12,7 +12,7 @@ const fromHere = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
 export default defineConfig(({ command }) => ({
   base: command === 'build' ? '/assets/' : '/',
-  plugins: [editorPath(), licenses()],
+  plugins: [pagePaths(), licenses()],
   build: {
     outDir: fromHere('../server/assets'),
     emptyOutDir: true,
@@ -21,12 +21,19 @@ export default defineConfig(({ command }) => ({
     assetsInlineLimit: 0,
     reportCompressedSize: false,
     rolldownOptions: {
-      input: { index: fromHere('index.html'), edit: fromHere('edit.html') },
+      input: { index: fromHere('index.html'), edit: fromHere('edit.html'), write: fromHere('write.html') },
       output: {
         entryFileNames: '[name].js',
         chunkFileNames: '[name].js',
         assetFileNames: '[name][extname]',
-        codeSplitting: { groups: [{ name: 'shared', minShareCount: 2 }] },
+        // What the landing page shares stays small: what only the editors have in common is a file of its own.
+        codeSplitting: {
+          groups: [
+            { name: 'yjs', test: /node_modules[\\/](yjs|lib0|y-protocols)[\\/]/, minShareCount: 2, priority: 2 },
+            { name: 'shared', minShareCount: 3, priority: 1 },
+            { name: 'desk', minShareCount: 2 },
+          ],
+        },
       },
     },
   },
@@ -35,17 +42,18 @@ export default defineConfig(({ command }) => ({
       '/api': server,
       '/version': server,
       '/yjs': { target: server, ws: true },
+      '/hocuspocus': { target: server, ws: true },
     },
   },
 }))
 
-/** The server answers `/edit` with `edit.html`; so does the development server. */
-function editorPath(): Plugin {
+/** The server answers `/edit` with `edit.html` and `/write` with `write.html`; so does the development server. */
+function pagePaths(): Plugin {
   return {
-    name: 'editor-path',
+    name: 'page-paths',
     configureServer(dev) {
       dev.middlewares.use((request, _response, next) => {
-        request.url = request.url?.replace(/^\/edit(?=\?|$)/, '/edit.html')
+        request.url = request.url?.replace(/^\/(edit|write)(?=\?|$)/, '/$1.html')
         next()
       })
     },

@@ -38,7 +38,7 @@ test('a document named on the landing page opens, and is listed there afterwards
   const row = page.getByRole('row').filter({ hasText: NAME })
   await row.waitFor()
   assert.match(await row.textContent(), /yjs.*[1-9].*just now/)
-  await row.getByRole('link').click()
+  await row.getByRole('link', { name: 'plain text' }).click()
   await until(async () => (await page.locator('#editor .cm-line').first().textContent()) === 'Hallo.', 'the text is back')
   await context.close()
   assert.deepEqual(complaints, [])
@@ -64,7 +64,7 @@ test('a name that cannot be an address is refused with a reason', async () => {
   const { page, context } = await openPage(chromium.browser)
   await page.goto(server.url)
   await page.getByLabel('Name of the document').fill('..')
-  await page.getByRole('button', { name: 'Open' }).click()
+  await page.getByRole('button', { name: 'Open as plain text' }).click()
   assert.match(await page.getByRole('alert').textContent(), /dots/)
   assert.equal(new URL(page.url()).pathname, '/')
   await context.close()
@@ -73,16 +73,23 @@ test('a name that cannot be an address is refused with a reason', async () => {
 test('the code to connect with names this very server', async () => {
   const { page, context } = await openPage(chromium.browser)
   await page.goto(server.url)
-  const button = page.locator('#copy')
-  await button.evaluate(noteWhatItSays)
-  await button.click()
-  await until(() => page.evaluate(() => window.said.includes('Copied')), 'the button says that it is done')
-  const copied = await page.evaluate(() => navigator.clipboard.readText())
-  assert.ok(copied.includes(`new WebsocketProvider('${server.url.replace('http', 'ws')}', 'my-document', doc)`), copied)
+  const url = server.url.replace('http', 'ws')
+  const provider = {
+    'y-websocket': `new WebsocketProvider('${url}', 'my-document', doc)`,
+    hocuspocus: `new HocuspocusProvider({\n  url: '${url}',\n  name: 'my-document',\n`,
+  }
+  for (const [client, line] of Object.entries(provider)) {
+    const button = page.locator('.snippet', { has: page.locator(`[data-snippet=${client}]`) }).getByRole('button')
+    await button.evaluate(noteWhatItSays)
+    await button.click()
+    await until(() => page.evaluate(() => window.said.includes('Copied')), 'the button says that it is done')
+    const copied = await page.evaluate(() => navigator.clipboard.readText())
+    assert.ok(copied.includes(line), copied)
+  }
   await context.close()
 })
 
-for (const path of ['/', '/edit?document=narrow']) {
+for (const path of ['/', '/edit?document=narrow', '/write?document=narrow']) {
   test(`${path} fits a screen 360 pixels wide`, async () => {
     const { page, context } = await openPage(chromium.browser, { viewport: { width: 360, height: 640 } })
     await page.goto(server.url + path)

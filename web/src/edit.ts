@@ -5,18 +5,16 @@
 import { WebsocketProvider } from 'y-websocket'
 import * as Y from 'yjs'
 import { WORKSPACE } from './api.ts'
-import { inkOn, PALETTE, selectionColour } from './colours.ts'
 import { Connection, type Word } from './connection.ts'
-import { byId, element, say } from './dom.ts'
+import { shareIdentity, showPeople } from './desk.ts'
+import { byId, say } from './dom.ts'
 import { mountEditor } from './editor.ts'
 import { HistoryPanel } from './history.ts'
-import { loadIdentity, onIdentityElsewhere, saveIdentity, type Identity } from './identity.ts'
 import { nameProblem } from './names.ts'
-import { initials, peopleHere, type Person } from './people.ts'
+import { linkViews } from './views.ts'
 
 /** The root that y-codemirror.next's own examples use, so their pages and this one show the same text. */
 const FIELD = 'codemirror'
-const FACES_SHOWN = 5
 const BACK_ONLINE_FOR_MS = 2500
 
 const name = new URLSearchParams(location.search).get('document') ?? ''
@@ -26,6 +24,7 @@ else start()
 function start(): void {
   document.title = `${name} · Quire`
   byId('title').textContent = name
+  linkViews(name)
   const doc = new Y.Doc()
   const origin = location.origin.replace(/^http/, 'ws')
   const provider = new WebsocketProvider(`${origin}/yjs/${WORKSPACE}`, encodeURIComponent(name), doc)
@@ -68,71 +67,4 @@ function showConnection(word: Word, before: Word): void {
     say(banner, 'Back online.')
     setTimeout(() => banner.textContent === 'Back online.' && say(banner, null), BACK_ONLINE_FOR_MS)
   }
-}
-
-/** Presence changes with every move of a caret; the faces are drawn again only when they are others. */
-function showPeople(awareness: WebsocketProvider['awareness']): void {
-  let shown = ''
-  const show = () => {
-    const people = peopleHere(awareness.getStates(), awareness.clientID)
-    const changed = JSON.stringify(people)
-    if (changed !== shown) byId('people').replaceChildren(...faces(people))
-    shown = changed
-  }
-  awareness.on('change', show)
-  show()
-}
-
-function faces(people: Person[]): HTMLLIElement[] {
-  const beyond = people.length - FACES_SHOWN
-  const more = beyond > 0 ? [element('li', { class: 'beyond' }, `+${beyond}`)] : []
-  return [...people.slice(0, FACES_SHOWN).map(faceItem), ...more]
-}
-
-function faceItem(person: Person): HTMLLIElement {
-  const tabs = person.tabs > 1 ? `, in ${person.tabs} tabs` : ''
-  const label = `${person.name}${person.me ? ' (you)' : ''}${tabs}`
-  const item = element('li', { class: 'face', title: label }, element('span', { 'aria-hidden': 'true' }, initials(person.name)))
-  item.append(element('span', { class: 'unseen' }, label))
-  if (person.tabs > 1) item.append(element('sup', { 'aria-hidden': 'true' }, String(person.tabs)))
-  item.style.setProperty('--peer', person.colour)
-  item.style.setProperty('--peer-ink', inkOn(person.colour))
-  return item
-}
-
-function shareIdentity(awareness: WebsocketProvider['awareness']): void {
-  let me = loadIdentity()
-  const share = (identity: Identity) => {
-    me = identity
-    const { id, name, colour } = identity
-    awareness.setLocalStateField('user', { id, name, color: colour, colorLight: selectionColour(colour) })
-    byId('identity-open').textContent = name
-    byId('identity-open').setAttribute('aria-label', `You are ${name}. Change name or colour`)
-  }
-  share(me)
-  onIdentityElsewhere(share)
-  byId('identity-open').addEventListener('click', () => askIdentity(me, (identity) => (saveIdentity(identity), share(identity))))
-}
-
-function askIdentity(me: Identity, answer: (identity: Identity) => void): void {
-  const dialog = byId<HTMLDialogElement>('identity')
-  const field = byId<HTMLInputElement>('identity-name')
-  field.value = me.name
-  byId('swatches').replaceChildren(...PALETTE.map((colour, at) => swatch(colour, at, colour === me.colour)))
-  dialog.returnValue = 'cancel'
-  dialog.onclose = () => {
-    const colour = byId('swatches').querySelector<HTMLInputElement>('input:checked')?.value
-    const chosen = PALETTE.find((known) => known === colour) ?? me.colour
-    if (dialog.returnValue === 'save' && field.value.trim() !== '') answer({ ...me, name: field.value.trim(), colour: chosen })
-  }
-  dialog.showModal()
-  field.select()
-}
-
-function swatch(colour: string, at: number, checked: boolean): HTMLLabelElement {
-  const input = element('input', { type: 'radio', name: 'colour', value: colour, 'aria-label': `Colour ${at + 1}` })
-  input.checked = checked
-  const label = element('label', { class: 'swatch' }, input)
-  label.style.setProperty('--peer', colour)
-  return label
 }

@@ -5,10 +5,11 @@
 import { inPlainWords, listDocuments, serverVersion, type DocumentInfo } from './api.ts'
 import { byId, element, say } from './dom.ts'
 import { documentName, nameProblem } from './names.ts'
+import { offerSnippets } from './snippets.ts'
 import { ago, count, timeElement } from './times.ts'
+import { addressOf, PLAIN, RICH, type View } from './views.ts'
 
 const PAGE_SIZE = 25
-const COPIED_FOR_MS = 1500
 
 const nameField = byId<HTMLInputElement>('name')
 const table = byId<HTMLTableElement>('documents')
@@ -19,7 +20,7 @@ let nextCursor: string | null = null
 
 showVersion()
 offerName()
-offerSnippet()
+offerSnippets()
 void showDocuments()
 
 function showVersion(): void {
@@ -74,40 +75,19 @@ function addRows(documents: DocumentInfo[]): void {
 }
 
 function row(info: DocumentInfo): HTMLTableRowElement {
-  const link = element('a', { href: `/edit?${new URLSearchParams({ document: info.name })}` }, element('bdi', {}, info.name))
   const changed = info.changed_at === null ? 'never' : timeElement(info.changed_at, (time) => ago(time, new Date()))
   return element(
     'tr',
     {},
-    element('th', { scope: 'row' }, link),
+    element('th', { scope: 'row' }, element('bdi', {}, info.name)),
+    element('td', { class: 'ways' }, wayInto(info, PLAIN), wayInto(info, RICH)),
     element('td', {}, info.kind),
     element('td', { class: 'number' }, count(info.changes), element('span', { class: 'unit' }, info.changes === 1 ? ' change' : ' changes')),
     element('td', {}, changed),
   )
 }
 
-function offerSnippet(): void {
-  const url = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}`
-  const code = [
-    `import * as Y from 'yjs'`,
-    `import { WebsocketProvider } from 'y-websocket'`,
-    ``,
-    `const doc = new Y.Doc()`,
-    `const provider = new WebsocketProvider('${url}', 'my-document', doc)`,
-  ].join('\n')
-  byId('snippet').textContent = code
-  byId('copy').addEventListener('click', () => void copy(code))
-}
-
-async function copy(code: string): Promise<void> {
-  const button = byId('copy')
-  try {
-    await navigator.clipboard.writeText(code)
-    button.textContent = 'Copied'
-  } catch {
-    // Without a secure origin there is no clipboard; the lines are then selected, ready for the keyboard.
-    getSelection()?.selectAllChildren(byId('snippet'))
-    button.textContent = 'Selected'
-  }
-  setTimeout(() => (button.textContent = 'Copy'), COPIED_FOR_MS)
+/** A document does not say in which view it was written, so each of them is offered. */
+function wayInto(info: DocumentInfo, view: View): HTMLAnchorElement {
+  return element('a', { href: addressOf(view, info.name), 'aria-label': `${info.name}, ${view.title.toLowerCase()}` }, view.title)
 }

@@ -1,4 +1,4 @@
-//! The pages, embedded in the binary: the landing page, the demo editor, and their scripts and styles.
+//! The pages, embedded in the binary: the landing page, the demo editors, and their scripts and styles.
 
 use std::sync::Arc;
 
@@ -23,6 +23,10 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route(
             "/edit",
             get(async |headers: HeaderMap| file("edit.html", &headers)),
+        )
+        .route(
+            "/write",
+            get(async |headers: HeaderMap| file("write.html", &headers)),
         )
         .route(
             "/favicon.ico",
@@ -57,14 +61,18 @@ fn file(name: &str, headers: &HeaderMap) -> Response {
     {
         return StatusCode::NOT_MODIFIED.into_response();
     }
+    let policy = content_security_policy(name);
     let headers = [
         (header::CONTENT_TYPE, content_type(name)),
-        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
         (header::CACHE_CONTROL, "no-cache"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
     ];
-    (headers, [(header::ETAG, etag)], file.data).into_response()
+    let own = [
+        (header::ETAG, etag),
+        (header::CONTENT_SECURITY_POLICY, policy),
+    ];
+    (headers, own, file.data).into_response()
 }
 
 fn etag(file: &EmbeddedFile) -> String {
@@ -87,7 +95,16 @@ fn content_type(name: &str) -> &'static str {
     }
 }
 
+/// Only the rich text page has a library that turns text into markup: what is pasted, in a document that is never shown.
+fn content_security_policy(name: &str) -> String {
+    let makers_of_markup = match name {
+        "write.html" => "ProseMirrorClipboard",
+        _ => "'none'",
+    };
+    format!("{CONTENT_SECURITY_POLICY}; trusted-types {makers_of_markup}")
+}
+
 /// Why each part is as it is stands in `web/README.md`.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
      img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; \
-     frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+     frame-ancestors 'none'; require-trusted-types-for 'script'";

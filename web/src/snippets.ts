@@ -1,0 +1,49 @@
+/** The lines that a developer needs to connect an editor of their own to this very server, and a button that copies them. */
+
+const COPIED_FOR_MS = 1500
+
+/** Fills each element that has a `data-snippet`; the button beside it copies what it holds. */
+export function offerSnippets(): void {
+  const url = location.origin.replace(/^http/, 'ws')
+  for (const shown of document.querySelectorAll<HTMLElement>('[data-snippet]')) {
+    const code = shown.dataset['snippet'] === 'hocuspocus' ? hocuspocus(url) : yWebsocket(url)
+    shown.textContent = code
+    const button = shown.parentElement!.querySelector('button')!
+    button.addEventListener('click', () => void copy(code, button, shown))
+  }
+}
+
+function yWebsocket(url: string): string {
+  return [
+    `import * as Y from 'yjs'`,
+    `import { WebsocketProvider } from 'y-websocket'`,
+    ``,
+    `const doc = new Y.Doc()`,
+    `const provider = new WebsocketProvider('${url}', 'my-document', doc)`,
+  ].join('\n')
+}
+
+function hocuspocus(url: string): string {
+  return [
+    `import * as Y from 'yjs'`,
+    `import { HocuspocusProvider } from '@hocuspocus/provider'`,
+    ``,
+    `const provider = new HocuspocusProvider({`,
+    `  url: '${url}',`,
+    `  name: 'my-document',`,
+    `  document: new Y.Doc(),`,
+    `})`,
+  ].join('\n')
+}
+
+async function copy(code: string, button: HTMLButtonElement, shown: HTMLElement): Promise<void> {
+  try {
+    await navigator.clipboard.writeText(code)
+    button.textContent = 'Copied'
+  } catch {
+    // Without a secure origin there is no clipboard; the lines are then selected, ready for the keyboard.
+    getSelection()?.selectAllChildren(shown)
+    button.textContent = 'Selected'
+  }
+  setTimeout(() => (button.textContent = 'Copy'), COPIED_FOR_MS)
+}

@@ -1,0 +1,123 @@
+/**
+ * A document as rich text, from the socket to the word that is shown: the unmodified Hocuspocus provider, Tiptap, and what
+ * a writer has to know of them. Whether words are saved is asked of the provider's counter, of the receipts of its socket and
+ * of the connection; all of them have to agree.
+ */
+import { HocuspocusProvider, HocuspocusProviderWebsocket, WebSocketStatus } from '@hocuspocus/provider'
+import type { Editor } from '@tiptap/core'
+import * as Y from 'yjs'
+import { WORKSPACE } from './api.ts'
+import { presenceOf, shareIdentity, showPeople } from './desk.ts'
+import { byId, say } from './dom.ts'
+import { loadIdentity } from './identity.ts'
+import { Receipts } from './receipts.ts'
+import { mountRichText } from './rich.ts'
+import { Saving, type SavingWord } from './saving.ts'
+import { bindToolbar } from './toolbar.ts'
+
+const BACK_ONLINE = 'Back online.'
+const READ_ONLY = 'You may read this document, not change it. Others see that you are here.'
+const NOT_SAVED = 'The server does not take what you wrote last. Copy it if you need it.'
+const OFFLINE = 'You are offline, and all that you wrote is saved. Keep writing, and keep this tab open: your words join the others when the connection is back.'
+const OFFLINE_UNSAVED = 'You are offline, and what you wrote last is not saved yet. Keep this tab open: your words join the others when the connection is back.'
+
+export class Writing {
+  readonly #receipts = new Receipts(() => this.#look())
+  readonly #saving = new Saving((word, before) => this.#show(word, before))
+  readonly #socket = new HocuspocusProviderWebsocket({
+    url: `${location.origin.replace(/^http/, 'ws')}/hocuspocus/${WORKSPACE}`,
+    autoConnect: false,
+    WebSocketPolyfill: this.#receipts.socketClass(),
+  })
+  readonly #provider: HocuspocusProvider
+  readonly #editor: Editor
+  readonly #tellWhoIAm: () => void
+  #mayWrite = true
+  #ended = false
+
+  constructor(name: string) {
+    this.#provider = new HocuspocusProvider({ websocketProvider: this.#socket, name, document: new Y.Doc() })
+    const awareness = this.#provider.awareness!
+    this.#editor = mountRichText(byId('editor'), this.#provider, presenceOf(loadIdentity()))
+    bindToolbar(this.#editor)
+    showPeople(awareness)
+    this.#tellWhoIAm = shareIdentity(awareness)
+    this.#listen()
+    this.#provider.attach()
+    void this.#socket.connect()
+  }
+
+  get unsaved(): boolean {
+    return this.#provider.hasUnsyncedChanges || this.#receipts.outstanding
+  }
+
+  /** Says goodbye when the page goes, rather than leaving a caret behind. */
+  leave(): void {
+    this.#socket.disconnect()
+  }
+
+  /** The browser has revived the page; the provider had taken its presence away. */
+  comeBack(): void {
+    this.#provider.awareness!.setLocalState({})
+    this.#tellWhoIAm()
+    void this.#socket.connect()
+  }
+
+  #listen(): void {
+    for (const event of ['status', 'synced', 'unsyncedChanges', 'disconnect']) this.#provider.on(event, () => this.#look())
+    this.#provider.on('authenticated', ({ scope }: { scope: string }) => {
+      this.#mayWrite = scope !== 'readonly'
+      this.#look()
+    })
+    this.#provider.on('authenticationFailed', ({ reason }: { reason: string }) => this.#end(`You may not open this document: ${reason}.`))
+    this.#provider.on('close', ({ event }: { event: { reason: string } }) => {
+      if (this.#isOpen) this.#end(`The server has closed this document: ${event.reason}. Copy what you wrote if you need it.`)
+    })
+  }
+
+  get #isOpen(): boolean {
+    return this.#socket.status === WebSocketStatus.Connected
+  }
+
+  #look(): void {
+    const inSync = this.#isOpen && this.#provider.isAuthenticated && this.#provider.synced
+    if (inSync) this.#allowWriting(this.#mayWrite)
+    this.#saving.stands({ inSync: inSync && !this.#ended, unsaved: this.unsaved, refused: this.#receipts.refused, mayWrite: this.#mayWrite })
+    // The first key that is pressed offline changes what is to be said about being offline.
+    if (this.#saving.word === 'offline') this.#explain('offline')
+  }
+
+  /** From the first time that the text is there; whoever goes offline then goes on writing. */
+  #allowWriting(may: boolean): void {
+    if (this.#editor.isEditable === may) return
+    this.#editor.setEditable(may)
+    if (may) this.#editor.commands.focus()
+  }
+
+  #end(sentence: string): void {
+    this.#ended = true
+    this.#allowWriting(false)
+    this.#saving.ended()
+    say(byId('banner'), sentence)
+  }
+
+  #show(word: SavingWord, before: SavingWord): void {
+    const shown = byId('connection')
+    shown.textContent = word
+    shown.dataset['state'] = word
+    this.#explain(before)
+  }
+
+  /** A sentence for whoever needs more than the word. */
+  #explain(before: SavingWord): void {
+    if (this.#ended) return
+    const sentence = sentenceFor(this.#saving.word, this.unsaved)
+    say(byId('banner'), sentence ?? (before === 'offline' ? BACK_ONLINE : null))
+  }
+}
+
+function sentenceFor(word: SavingWord, unsaved: boolean): string | null {
+  if (word === 'offline') return unsaved ? OFFLINE_UNSAVED : OFFLINE
+  if (word === 'not saved') return NOT_SAVED
+  return word === 'read only' ? READ_ONLY : null
+}
