@@ -6,6 +6,9 @@
 
 pub mod carrier;
 
+mod decider;
+pub use decider::{Decider, Deciding};
+
 mod pass;
 pub use pass::{Credential, Pass};
 
@@ -34,6 +37,7 @@ use ticket::Tickets;
 pub struct Auth {
     store: Arc<dyn Store>,
     anonymous: Arc<Pass>,
+    decider: Option<Box<dyn Decider>>,
     origins: Origins,
     revocations: Revocations,
     tickets: Tickets,
@@ -63,6 +67,7 @@ impl Auth {
         Self {
             store: Arc::new(MemoryStore::new()),
             anonymous: Arc::new(Pass::anonymous()),
+            decider: None,
             origins: Origins::default(),
             revocations: Revocations::default(),
             tickets: Tickets::default(),
@@ -81,9 +86,18 @@ impl Auth {
         })
     }
 
+    /// Has somebody else decide where this server has nothing to go by.
+    #[must_use]
+    pub fn decided_by(self, decider: Box<dyn Decider>) -> Self {
+        Self {
+            decider: Some(decider),
+            ..self
+        }
+    }
+
     /// Whether nobody is asked who they are.
     pub fn is_open(&self) -> bool {
-        true
+        self.decider.is_none()
     }
 
     /// What a request shows, wherever it carries it.
@@ -96,11 +110,12 @@ impl Auth {
     /// # Errors
     /// What they show is not good here, or whoever has to decide does not answer.
     pub async fn admit(&self, visitor: Visitor<'_>) -> Result<Arc<Pass>, Refusal> {
-        let pass = match visitor.credential {
-            Some(ticket) if ticket.is_ticket() => self
+        let pass = match (visitor.credential, &self.decider) {
+            (Some(ticket), _) if ticket.is_ticket() => self
                 .tickets
                 .redeem(ticket.reveal(), Instant::now())
                 .ok_or(Refusal::BadTicket)?,
+            (_, Some(decider)) => decider.decide(visitor).await?,
             _ => self.anonymous.clone(),
         };
         match self.revocations.cover(&pass, visitor.document) {
@@ -237,6 +252,43 @@ mod tests {
         let again = revoke(&auth, Revoked::Token("t".into()), None).await;
         assert_eq!(again.number, entry.number);
         assert_eq!(auth.revocations(), [again]);
+    }
+
+    /// Knows those whose token is their name.
+    #[derive(Debug)]
+    struct Doorman;
+
+    impl Decider for Doorman {
+        fn decide<'a>(&'a self, visitor: Visitor<'a>) -> Deciding<'a> {
+            let name = visitor.credential.map(Credential::reveal);
+            Box::pin(async move {
+                match name {
+                    Some("nobody") => Err(Refusal::Denied("not on the list".into())),
+                    Some(name) => Ok(pass(name, None, None).into()),
+                    None => Err(Refusal::Unavailable),
+                }
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_let_in_is_decided_by_somebody_else() {
+        let auth = Auth::open().decided_by(Box::new(Doorman));
+        assert!(!auth.is_open());
+        let admit = async |token: Option<&str>| {
+            let credential = token.map(Credential::new);
+            let visitor = Visitor {
+                credential: credential.as_ref(),
+                document: None,
+            };
+            auth.admit(visitor).await
+        };
+        assert_eq!(*admit(Some("ada")).await.unwrap(), pass("ada", None, None));
+        let denied = Refusal::Denied("not on the list".into());
+        assert_eq!(admit(Some("nobody")).await, Err(denied));
+        assert_eq!(admit(None).await, Err(Refusal::Unavailable));
+        revoke(&auth, Revoked::User(Author::new("ada")), None).await;
+        assert_eq!(admit(Some("ada")).await, Err(Refusal::Revoked));
     }
 
     #[tokio::test]

@@ -15,6 +15,12 @@ pub enum Refusal {
     /// It was taken away.
     #[error("the token was revoked")]
     Revoked,
+    /// Whoever decides says no, in their words.
+    #[error("whoever decides who is let in says no: {0}")]
+    Denied(Box<str>),
+    /// Whoever decides does not answer, or what is needed to decide cannot be had just now.
+    #[error("whoever decides who is let in does not answer; try again later")]
+    Unavailable,
     /// It does not allow this.
     #[error("the token does not allow this: it lacks {0}")]
     Forbidden(Capability),
@@ -24,7 +30,8 @@ impl Refusal {
     /// The reason for which a connection is closed.
     pub fn close_reason(&self) -> CloseReason {
         match self {
-            Self::Missing | Self::BadTicket => CloseReason::Unauthorized,
+            Self::Missing | Self::BadTicket | Self::Denied(_) => CloseReason::Unauthorized,
+            Self::Unavailable => CloseReason::NotReady,
             Self::Revoked => CloseReason::Revoked,
             Self::Forbidden(_) => CloseReason::Forbidden,
         }
