@@ -12,6 +12,8 @@ pub mod cli;
 mod clock;
 pub mod config;
 pub mod connection;
+mod founding;
+pub mod hook;
 pub mod http;
 pub mod hub;
 pub mod limits;

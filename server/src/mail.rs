@@ -259,6 +259,13 @@ pub enum Mail {
     Revoked,
     /// This is for all connections that can be told it.
     Signal(Bytes),
+    /// This is for one connection, if it can be told it.
+    Reply {
+        /// Which.
+        connection: ConnectionId,
+        /// What.
+        text: Bytes,
+    },
     /// The document was deleted.
     Deleted,
     /// The server is stopping.

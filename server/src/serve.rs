@@ -25,6 +25,7 @@ use crate::breadcrumb::{self, Crumbs};
 use crate::clock::Clock;
 use crate::config::{Config, StoreChoice};
 use crate::connection::ConnectionLimits;
+use crate::hook::Hook;
 use crate::http::health::Health;
 use crate::http::{self, App, SocketLimits};
 use crate::hub::{Hub, HubLimits};
@@ -96,6 +97,10 @@ async fn assemble(
         .kept_in(store.clone())
         .await
         .context("the store did not give its revocations")?;
+    let hook = Hook::new(config, update_bounds(config))?;
+    if let Some(hook) = &hook {
+        hook.start(&store);
+    }
     let world = World {
         store: store.clone(),
         replica,
@@ -106,6 +111,7 @@ async fn assemble(
         crumbs,
         auth: Arc::new(auth),
         places: Places::new(places_limits(config)),
+        hook,
         memory: Memory::new(config.limits.memory_bytes),
         receiving: Receiving::new(config.limits.receiving_bytes),
         watchdog: Arc::new(Watchdog::new(watchdog_limits(config), spares)),

@@ -10,6 +10,7 @@ use storage::{Store, StoreError};
 use crate::auth::Auth;
 use crate::breadcrumb::Crumbs;
 use crate::clock::Clock;
+use crate::hook::Hook;
 use crate::limits::Places;
 use crate::memory::Memory;
 use crate::receiving::Receiving;
@@ -36,6 +37,8 @@ pub struct World {
     pub auth: Arc<Auth>,
     /// How many connections there are, of whom, and may be.
     pub places: Places,
+    /// The application that is asked and told things, if there is one.
+    pub hook: Option<Arc<Hook>>,
     /// What all documents weigh, and may.
     pub memory: Memory,
     /// What all connections have received, and may.

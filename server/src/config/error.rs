@@ -60,6 +60,27 @@ pub enum ConfigError {
         /// The address.
         listen: SocketAddr,
     },
+    /// An application is to be asked or told things, and nobody said where it is.
+    #[error("{key} is set and hook.url is none; set hook.url to the address of the application")]
+    HookWithoutUrl {
+        /// The setting.
+        key: &'static str,
+    },
+    /// The application could not tell requests of this server from anybody's.
+    #[error(
+        "hook.url is set and hook.secret_file is none; write a random secret of 32 bytes or more to a file, \
+         for example with `openssl rand -hex 32`, and set hook.secret_file to its path"
+    )]
+    HookWithoutSecret,
+    /// Others could read what the application is sent.
+    #[error(
+        "hook.url is {url}, which would send tokens and content over the network in the clear; \
+         use https, or say that this is meant with hook.allow_insecure"
+    )]
+    HookInTheClear {
+        /// The address.
+        url: String,
+    },
     /// Every quiet connection would be closed before it was asked for a sign of life.
     #[error(
         "connection.silence_timeout ({}) has to be longer than connection.ping_interval ({})",

@@ -15,6 +15,9 @@ mod file;
 mod form;
 pub use form::StoreChoice;
 
+mod hook;
+pub use hook::{HookConfig, HookEvents};
+
 mod layers;
 pub use layers::{Flags, Loaded};
 
@@ -60,6 +63,8 @@ pub struct Config {
     pub presence: PresenceConfig,
     /// How connections are kept alive.
     pub connection: ConnectionConfig,
+    /// The application that is asked and told things.
+    pub hook: HookConfig,
     /// How the server stops.
     pub shutdown: ShutdownConfig,
 }
@@ -197,6 +202,7 @@ impl Config {
                 listen: self.listen,
             });
         }
+        self.hook.check()?;
         let ConnectionConfig {
             ping_interval,
             silence_timeout,
@@ -225,6 +231,7 @@ impl Config {
                 wait_max: values.get("presence.wait_max")?,
             },
             connection: ConnectionConfig::read(values)?,
+            hook: HookConfig::read(values)?,
             shutdown: ShutdownConfig {
                 grace: values.get("shutdown.grace")?,
             },

@@ -58,6 +58,17 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new("presence.wait_max", "250ms"),
     Setting::new("connection.ping_interval", "30s"),
     Setting::new("connection.silence_timeout", "90s"),
+    Setting::new("hook.url", "none"),
+    Setting::new("hook.secret_file", "none"),
+    Setting::new("hook.timeout", "5s"),
+    Setting::new("hook.requests", "64"),
+    Setting::new("hook.allow_insecure", "false"),
+    Setting::new("hook.authenticate", "false"),
+    Setting::new("hook.authenticate_cache", "none"),
+    Setting::new("hook.load", "false"),
+    Setting::new("hook.signals", "false"),
+    Setting::new("hook.events", "none"),
+    Setting::new("hook.debounce", "2s"),
     Setting::new("shutdown.grace", "10s"),
 ];
 

@@ -82,6 +82,11 @@ impl Members {
         self.get(connection)?.pass.author()
     }
 
+    /// What a connection was let in with; none if it has left.
+    pub(super) fn pass(&self, connection: ConnectionId) -> Option<Arc<Pass>> {
+        Some(self.get(connection)?.pass.clone())
+    }
+
     /// A connection showed a newer token.
     pub(super) fn renew(&mut self, connection: ConnectionId, pass: Arc<Pass>) {
         if let Ok(at) = self.find(connection) {

@@ -8,6 +8,7 @@ pub(crate) mod members;
 pub use members::Members;
 
 mod alarm;
+mod signals;
 mod storing;
 mod work;
 
@@ -26,6 +27,7 @@ use tracing::{error, warn};
 
 use crate::auth::Pass;
 use crate::clock::Stopwatch;
+use crate::hook::Signals;
 use crate::hub::Hub;
 use crate::mail::{Inbox, Mail, Mailbox, Newcomer, Post, Wants};
 use crate::quarantine::{self, cause::Cause};
@@ -74,6 +76,8 @@ struct Session {
     inbox: Inbox,
     alarm: Alarm,
     appending: Appending,
+    /// The way of signals to the application, once there was one.
+    signals: Option<Signals>,
     /// What this document has added to [`World::unsaved_bytes`].
     unsaved_bytes: usize,
     /// What this document has added to [`World::memory`].
@@ -123,6 +127,7 @@ impl Session {
             inbox,
             alarm: Alarm::default(),
             appending: Appending::default(),
+            signals: None,
             unsaved_bytes: 0,
             weight: 0,
         }
@@ -266,6 +271,7 @@ impl Session {
             }
             Mail::Revoked => return self.close_revoked(now, effects),
             Mail::Signal(text) => Input::Signal(text),
+            Mail::Reply { connection, text } => return self.reply(connection, text),
             Mail::Deleted => Input::Deleted,
             Mail::Drain => Input::Drain,
         };
@@ -324,6 +330,9 @@ impl Session {
         stopwatch: &mut Stopwatch,
         effects: &mut Effects,
     ) -> bool {
+        if self.is_for_application(&asked, now) {
+            return true;
+        }
         let connection = asked.connection;
         let is_push = matches!(asked.intent, Intent::Push { .. });
         if is_push && self.node_is_behind() {
@@ -440,7 +449,8 @@ impl Session {
     }
 
     fn load(&self) {
-        self.ask(storing::load(self.world.clone(), self.key.clone()));
+        let (world, key) = (self.world.clone(), self.key.clone());
+        self.ask(storing::load(world, key, self.kind));
     }
 
     fn load_log(&self) {

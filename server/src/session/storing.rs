@@ -13,6 +13,7 @@ use storage::{Failpoint, Past, StoreError, load_log};
 use tracing::{error, info, warn};
 
 use crate::breadcrumb::Step;
+use crate::hook::{self, Hook};
 use crate::telemetry::metrics;
 use crate::world::World;
 
@@ -72,9 +73,26 @@ pub(super) async fn append(
     }
 }
 
-/// Reads a document's past.
-pub(super) async fn load(world: Arc<World>, key: DocumentKey) -> Input {
-    opened(&key, world.store.load(key.clone()).await)
+/// Reads a document's past. One that does not exist may begin with content of the application.
+pub(super) async fn load(world: Arc<World>, key: DocumentKey, kind: Kind) -> Input {
+    let past = world.store.load(key.clone()).await;
+    let is_new = matches!(past, Ok(Past { kind: None, .. })) && kind == Kind::Yjs;
+    let loader = world.hook.as_ref().filter(|hook| is_new && hook.loads());
+    match (loader, past) {
+        (Some(hook), Ok(past)) => seed(&world, hook, &key, past).await,
+        (_, past) => opened(&key, past),
+    }
+}
+
+async fn seed(world: &Arc<World>, hook: &Hook, key: &DocumentKey, past: Past) -> Input {
+    match hook::seed(hook, world, key, &past).await {
+        Ok(true) => opened(key, world.store.load(key.clone()).await),
+        Ok(false) => opened(key, Ok(past)),
+        Err(failure) => {
+            warn!(document = %key, "document is not opened, the application did not give its first content: {failure:#}");
+            Input::OpenFailed
+        }
+    }
 }
 
 /// Reads a document's past without its snapshots.

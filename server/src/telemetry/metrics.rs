@@ -35,6 +35,10 @@ const FOREIGN_EDITS: &str = "quire_foreign_edits_total";
 const WEIGHT: &str = "quire_memory_weight_bytes";
 const RECEIVING: &str = "quire_receiving_bytes";
 const LIMIT_HITS: &str = "quire_limit_hits_total";
+const HOOK_REQUESTS: &str = "quire_hook_requests_total";
+const HOOK_SECONDS: &str = "quire_hook_request_seconds";
+const HOOK_LAG: &str = "quire_hook_news_late_seconds";
+const SIGNALS_DROPPED: &str = "quire_hook_signals_dropped_total";
 const DAMAGED_ROWS: &str = "quire_damaged_rows_total";
 
 /// Bounds of the histogram of store delays, in seconds.
@@ -47,6 +51,9 @@ const STEP_BUCKETS: [f64; 12] = [
     0.00001, 0.0001, 0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 10.0,
 ];
 
+/// Bounds of the histogram of the application's answers, in seconds.
+const HOOK_BUCKETS: [f64; 10] = [0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+
 /// Starts to collect, and gives the page that Prometheus reads.
 ///
 /// # Errors
@@ -54,9 +61,11 @@ const STEP_BUCKETS: [f64; 12] = [
 pub fn init() -> anyhow::Result<PrometheusHandle> {
     let append = Matcher::Full(APPEND_SECONDS.to_owned());
     let step = Matcher::Full(STEP_SECONDS.to_owned());
+    let hook = Matcher::Full(HOOK_SECONDS.to_owned());
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(append, &APPEND_BUCKETS)?
         .set_buckets_for_metric(step, &STEP_BUCKETS)?
+        .set_buckets_for_metric(hook, &HOOK_BUCKETS)?
         .install_recorder()?;
     describe();
     // There is one recorder in a process, so this is the first.
@@ -92,6 +101,22 @@ impl Often {
 }
 
 fn describe() {
+    describe_counter!(
+        HOOK_REQUESTS,
+        "Questions and news to the application, by event and what came of it"
+    );
+    describe_histogram!(
+        HOOK_SECONDS,
+        "Seconds until the application's answer, or until it was given up"
+    );
+    describe_gauge!(
+        HOOK_LAG,
+        "Seconds for which the oldest news has been due that the application was not told"
+    );
+    describe_counter!(
+        SIGNALS_DROPPED,
+        "Clients' signals that the application was too slow for, or failed at"
+    );
     describe_gauge!(CONNECTIONS, "Open WebSocket connections");
     describe_gauge!(DOCUMENTS_OPEN, "Documents in memory");
     describe_counter!(FRAMES_IN, "Frames received from clients");
@@ -291,6 +316,22 @@ pub(crate) fn message_over_budget() {
 pub(crate) fn foreign_edit(refused: bool) {
     let refused = if refused { "true" } else { "false" };
     counter!(FOREIGN_EDITS, "refused" => refused).increment(1);
+}
+
+/// The application was asked or told something, or that was given up.
+pub(crate) fn hook_asked(event: &'static str, outcome: &'static str, took: Duration) {
+    counter!(HOOK_REQUESTS, "event" => event, "outcome" => outcome).increment(1);
+    histogram!(HOOK_SECONDS, "event" => event).record(took.as_secs_f64());
+}
+
+/// The oldest news has been due for so long.
+pub(crate) fn hook_late(late: Duration) {
+    gauge!(HOOK_LAG).set(late.as_secs_f64());
+}
+
+/// The application did not take a client's signal.
+pub(crate) fn signal_dropped() {
+    counter!(SIGNALS_DROPPED).increment(1);
 }
 
 /// Stored rows were damaged.

@@ -1,0 +1,108 @@
+//! The application's hook: one address that is asked who may come in, what a new document begins with and what becomes of a
+//! signal, and that is told what happens to documents.
+//!
+//! Every request is a POST of JSON, signed ([`signature`]), bounded and repeated where that does no harm ([`client`]); after
+//! some failures in a row the application is left alone for a moment ([`breaker`]). While it does not answer nobody is let
+//! in, no new document is opened, and all who come are told to come back; those who are here stay. What it is told it is
+//! told at least once ([`telling`]), from the store's own account of what it has not heard. `docs/hooks.md` has every event.
+
+mod breaker;
+mod client;
+mod pause;
+mod seeding;
+mod signals;
+mod signature;
+mod telling;
+mod words;
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use engine::DocumentKey;
+use protocol::preflight::Bounds;
+use storage::Store;
+
+use crate::config::{Config, HookConfig};
+use client::{Asking, Requester};
+
+pub(crate) use client::Fault;
+pub(crate) use seeding::seed;
+pub(crate) use signals::{Said, Signals};
+
+/// An application that is asked and told things.
+#[derive(Debug)]
+pub struct Hook {
+    requester: Requester,
+    config: HookConfig,
+    /// What the content that it gives may be.
+    bounds: Bounds,
+    /// The longest content that it may give, in bytes.
+    content_max: usize,
+}
+
+impl Hook {
+    /// The application of a configuration; none if there is none.
+    ///
+    /// # Errors
+    /// Its secret can not be read, or there is nobody to trust for TLS.
+    pub fn new(config: &Config, bounds: Bounds) -> anyhow::Result<Option<Arc<Self>>> {
+        let Some(url) = &config.hook.url else {
+            return Ok(None);
+        };
+        let requester = Requester::new(&config.hook, url).context("the hook can not be used")?;
+        Ok(Some(Arc::new(Self {
+            requester,
+            config: config.hook.clone(),
+            bounds,
+            content_max: config.limits.message_bytes,
+        })))
+    }
+
+    /// Starts to tell the application what happens to documents, if it wants to know.
+    pub fn start(self: &Arc<Self>, store: &Arc<dyn Store>) {
+        if self.config.events.any() {
+            telling::start(self.clone(), store.clone());
+        }
+    }
+
+    /// Whether it gives new documents their first content.
+    pub(crate) fn loads(&self) -> bool {
+        self.config.load
+    }
+
+    /// Whether clients' signals are for it.
+    pub(crate) fn takes_signals(&self) -> bool {
+        self.config.signals
+    }
+
+    /// What the first content of a document is, if the application has any.
+    async fn first_content(&self, document: &DocumentKey) -> Result<Option<words::First>, Fault> {
+        let asking = Asking {
+            event: "load",
+            answer_max: words::encoded_max(self.content_max),
+            attempts_max: ATTEMPTS_MAX,
+        };
+        let question = words::load(document);
+        self.requester
+            .ask(asking, question, words::First::read)
+            .await
+    }
+
+    /// What becomes of a client's signal. It is asked once: the application may have done something for it.
+    async fn signal(&self, document: &DocumentKey, said: &Said) -> Result<words::Reply, Fault> {
+        let asking = Asking {
+            event: "signal",
+            answer_max: ANSWER_BYTES_MAX,
+            attempts_max: 1,
+        };
+        let question = words::signal(document, said);
+        self.requester
+            .ask(asking, question, words::Reply::read)
+            .await
+    }
+}
+
+/// How often a question is asked that may be asked again.
+const ATTEMPTS_MAX: u32 = 3;
+/// The longest answer that holds no content.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
