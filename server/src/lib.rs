@@ -28,5 +28,6 @@ pub mod serve;
 pub mod session;
 pub mod socket;
 pub mod telemetry;
+pub mod tls;
 pub mod watchdog;
 pub mod world;

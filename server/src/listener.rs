@@ -18,18 +18,22 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::address::{AddressRules, Peer};
+use crate::socket::Stream;
 use crate::telemetry::metrics;
+use crate::tls::Tls;
 
 /// The bounds of a request's head.
 #[derive(Clone, Copy, Debug)]
 pub struct HeadLimits {
     /// Its length, in bytes; at least 8 KiB.
     pub bytes_max: usize,
-    /// How long it may take to arrive; also how long a connection may be kept without a request.
+    /// How long it may take to arrive; also how long a connection may be kept without a request, and how long its TLS
+    /// handshake may take.
     pub time_max: Duration,
 }
 
@@ -84,6 +88,8 @@ pub struct Entrance {
     pub limits: HeadLimits,
     /// Who may connect.
     pub addresses: Arc<AddressRules>,
+    /// What they are encrypted with; none if they are not.
+    pub tls: Option<Arc<Tls>>,
 }
 
 /// Serves connections until it is cancelled; then no more are accepted, and those that are open end with their request.
@@ -131,6 +137,27 @@ impl Entrance {
     }
 }
 
+impl Entrance {
+    /// Agrees upon encryption, if there is to be any. None if that failed, or took too long.
+    async fn encrypt(&self, socket: TcpStream) -> Option<Stream> {
+        let Some(tls) = &self.tls else {
+            return Some(Stream::Plain(socket));
+        };
+        match timeout(self.limits.time_max, tls.acceptor().accept(socket)).await {
+            Ok(Ok(stream)) => Some(Stream::encrypted(stream)),
+            Ok(Err(error)) => {
+                debug!("connection closed in its TLS handshake: {error}");
+                None
+            }
+            Err(_) => {
+                metrics::limit_hit("request_time");
+                debug!("connection closed: its TLS handshake took too long");
+                None
+            }
+        }
+    }
+}
+
 async fn serve_one(
     socket: TcpStream,
     peer: Peer,
@@ -141,6 +168,9 @@ async fn serve_one(
     if let Err(error) = socket.set_nodelay(true) {
         info!("TCP_NODELAY was refused: {error}");
     }
+    let Some(stream) = entrance.encrypt(socket).await else {
+        return;
+    };
     let limits = entrance.limits;
     let router = TowerToHyperService::new(entrance.router.clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
@@ -152,7 +182,7 @@ async fn serve_one(
         .header_read_timeout(limits.time_max)
         .max_buf_size(limits.bytes_max)
         .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(socket), service)
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = pin!(connection);
     let ended = tokio::select! {

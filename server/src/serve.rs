@@ -36,6 +36,7 @@ use crate::outbox::OutboxLimits;
 use crate::receiving::Receiving;
 use crate::session;
 use crate::telemetry::metrics;
+use crate::tls::Tls;
 use crate::watchdog::{ABANDONED_MAX, Spares, Watchdog, WatchdogLimits, rounds};
 use crate::world::World;
 
@@ -46,6 +47,7 @@ use crate::world::World;
 /// The configuration can not be served, the address is taken, or the store can not be opened.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     config.check()?;
+    let tls = config.tls.clone().map(Tls::load).transpose()?.map(Arc::new);
     listener::raise_open_files();
     let listener = bind(config.listen)?;
     let _lock = lock_data(&config)?;
@@ -58,9 +60,12 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     tokio::spawn(upkeep(metrics.clone()));
     let spares = Spares::rest(ABANDONED_MAX, Handle::current());
     let app = assemble(&config, store.clone(), Some(metrics), crumbs, Some(spares)).await?;
-    banner(&config, listener.local_addr()?);
     let stopping = CancellationToken::new();
-    let serving = listener::serve(listener, entrance(&config, &app), stopping.clone());
+    if let Some(tls) = &tls {
+        tokio::spawn(tls.clone().watch(stopping.clone()));
+    }
+    banner(&config, listener.local_addr()?);
+    let serving = listener::serve(listener, entrance(&config, &app, tls), stopping.clone());
     let serving = tokio::spawn(serving);
     stop_signal().await;
     stopping.cancel();
@@ -207,11 +212,12 @@ async fn upkeep(metrics: PrometheusHandle) {
     }
 }
 
-fn entrance(config: &Config, app: &Arc<App>) -> Entrance {
+fn entrance(config: &Config, app: &Arc<App>, tls: Option<Arc<Tls>>) -> Entrance {
     Entrance {
         router: http::router(app.clone()),
         limits: head_limits(config),
         addresses: app.addresses.clone(),
+        tls,
     }
 }
 
@@ -298,12 +304,16 @@ fn banner(config: &Config, address: SocketAddr) {
         StoreChoice::Memory => "memory (nothing survives a restart)".to_owned(),
         StoreChoice::Sqlite => format!("SQLite in {}", config.data_dir.display()),
     };
+    let (http, ws) = match config.tls {
+        Some(_) => ("https", "wss"),
+        None => ("http", "ws"),
+    };
     let banner = format!(
-        "Quire {} is listening on http://{address}
-  pages        http://{address}/
-  y-websocket  ws://{address}/{{document}}
-               ws://{address}/yjs/{{workspace}}/{{document}}
-  API          http://{address}/api/v1 (described in /openapi.json)
+        "Quire {} is listening on {http}://{address}
+  pages        {http}://{address}/
+  y-websocket  {ws}://{address}/{{document}}
+               {ws}://{address}/yjs/{{workspace}}/{{document}}
+  API          {http}://{address}/api/v1 (described in /openapi.json)
   storage      {store}
   access       anonymous: everyone who can reach this address reads and writes
 ",

@@ -12,6 +12,7 @@ use super::output;
 use crate::config::Config;
 use crate::serve::serve;
 use crate::telemetry::{logs, panics};
+use crate::tls::TlsError;
 use crate::watchdog::ABANDONED_MAX;
 
 pub(super) fn run(args: &ServeArgs) -> Result<(), Failure> {
@@ -39,9 +40,12 @@ pub(super) fn runtime() -> Result<Runtime, Failure> {
     built.map_err(|error| Failure::failed(format!("cannot start threads: {error}")))
 }
 
-/// What opened wrongly has an exit code of its own; all else has failed.
+/// What opened wrongly has an exit code of its own, as has a certificate that cannot be used; all else has failed.
 fn failure(error: anyhow::Error) -> Failure {
     let sentence = format!("{error:#}");
+    if error.is::<TlsError>() {
+        return Failure::usage(sentence);
+    }
     match error.downcast::<OpenError>() {
         Ok(error) => error.into(),
         Err(_) => Failure::failed(sentence),

@@ -81,6 +81,14 @@ pub enum ConfigError {
         /// The address.
         url: String,
     },
+    /// Of a certificate and its key there is only one.
+    #[error(
+        "a certificate needs its key, and a key its certificate: set {missing} too, or neither of them"
+    )]
+    HalfOfTls {
+        /// The setting that is not set.
+        missing: &'static str,
+    },
     /// Every quiet connection would be closed before it was asked for a sign of life.
     #[error(
         "connection.silence_timeout ({}) has to be longer than connection.ping_interval ({})",

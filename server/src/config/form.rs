@@ -31,6 +31,9 @@ pub enum StoreChoice {
     Memory,
 }
 
+/// The path of a file, if there is to be one.
+pub(super) struct NamedFile(pub(super) Option<PathBuf>);
+
 /// A number of bytes.
 pub(super) struct Size(pub(super) usize);
 
@@ -86,6 +89,18 @@ impl Form for ForwardedHeader {
             "x-forwarded-for" => Some(Self::XForwardedFor),
             "forwarded" => Some(Self::Forwarded),
             _ => None,
+        }
+    }
+}
+
+impl Form for NamedFile {
+    const EXPECTED: &'static str = "none, or the path of a file";
+
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "" => None,
+            "none" => Some(Self(None)),
+            path => Some(Self(Some(path.into()))),
         }
     }
 }

@@ -37,7 +37,8 @@ use engine::WriterPolicy;
 
 use crate::address::AddressRules;
 use crate::telemetry::logs::LogFormat;
-use form::{Count, Depth, Filter, FrameSize, HeadSize, Memory, Size, TypeDepth};
+use crate::tls::TlsFiles;
+use form::{Count, Depth, Filter, FrameSize, HeadSize, Memory, NamedFile, Size, TypeDepth};
 use values::Values;
 
 /// Everything that can be set about a server.
@@ -53,6 +54,8 @@ pub struct Config {
     pub insecure_allow_anonymous: bool,
     /// Whose word is taken for where a client is, and who may come in.
     pub addresses: AddressRules,
+    /// `[tls]`: what connections are encrypted with; none if they are not.
+    pub tls: Option<TlsFiles>,
     /// What is logged, and how.
     pub log: LogConfig,
     /// The bounds of queues and numbers.
@@ -223,6 +226,7 @@ impl Config {
             store: values.get("store")?,
             insecure_allow_anonymous: values.get("insecure_allow_anonymous")?,
             addresses: read_addresses(values)?,
+            tls: read_tls(values)?,
             log: LogConfig::read(values)?,
             limits: LimitsConfig::read(values)?,
             document: DocumentConfig::read(values)?,
@@ -246,6 +250,19 @@ fn read_addresses(values: &Values) -> Result<AddressRules, ConfigError> {
         allow: values.get("allow")?,
         deny: values.get("deny")?,
     })
+}
+
+fn read_tls(values: &Values) -> Result<Option<TlsFiles>, ConfigError> {
+    let NamedFile(certificate) = values.get("tls.certificate")?;
+    let NamedFile(key) = values.get("tls.key")?;
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Ok(Some(TlsFiles { certificate, key })),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(ConfigError::HalfOfTls { missing: "tls.key" }),
+        (None, Some(_)) => Err(ConfigError::HalfOfTls {
+            missing: "tls.certificate",
+        }),
+    }
 }
 
 impl LogConfig {

@@ -21,6 +21,8 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new("forwarded_header", "x-forwarded-for"),
     Setting::new("allow", "all"),
     Setting::new("deny", "none"),
+    Setting::new("tls.certificate", "none"),
+    Setting::new("tls.key", "none"),
     Setting::new("log.format", "auto"),
     Setting::new("log.filter", "info"),
     Setting::new("limits.message_bytes", "64MiB"),

@@ -6,6 +6,9 @@
 
 mod scratch;
 
+mod stream;
+pub(crate) use stream::Stream;
+
 mod writing;
 
 use std::collections::VecDeque;
@@ -19,13 +22,9 @@ use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use protocol::websocket::{Decoder, Fault, Frame, Received, answer};
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
 
 use crate::receiving::{Held, Meter};
 use writing::Writing;
-
-/// What lies beneath a socket. Another kind of stream, encrypted for instance, would make this an enum.
-type Stream = TcpStream;
 
 /// A socket, from its handshake on.
 #[derive(Debug)]

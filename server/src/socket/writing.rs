@@ -62,7 +62,7 @@ impl Writing {
         }
     }
 
-    /// Writes all of it.
+    /// Writes all of it, until nothing of it waits in the stream either.
     pub(super) fn poll<S: AsyncWrite + Unpin>(
         &mut self,
         stream: &mut S,
@@ -71,7 +71,7 @@ impl Writing {
         loop {
             self.place_sign_of_life();
             if self.queue.is_empty() {
-                return Poll::Ready(Ok(()));
+                return Pin::new(stream).poll_flush(context);
             }
             let written = ready!(self.poll_some(Pin::new(stream), context))?;
             if written == 0 {
@@ -184,6 +184,8 @@ mod tests {
         step: usize,
         times: usize,
         writes: usize,
+        /// How often a flush takes longer, as that of an encrypted stream may.
+        flushes: usize,
     }
 
     impl Stream {
@@ -193,6 +195,7 @@ mod tests {
                 step,
                 times: usize::MAX,
                 writes: 0,
+                flushes: 0,
             }
         }
     }
@@ -213,8 +216,14 @@ mod tests {
             Poll::Ready(Ok(taken))
         }
 
-        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
+        fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            match self.flushes.checked_sub(1) {
+                Some(left) => {
+                    self.flushes = left;
+                    Poll::Pending
+                }
+                None => Poll::Ready(Ok(())),
+            }
         }
 
         fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -256,6 +265,18 @@ mod tests {
             while !poll(&mut writing, &mut stream, 1) {}
             assert!(stream.wire == wire(&frames), "at most {step} at a time");
         }
+    }
+
+    #[test]
+    fn what_a_stream_has_taken_is_written_once_it_has_let_it_go() {
+        let mut writing = Writing::default();
+        writing.queue().push_back(frame(60));
+        let mut stream = Stream::new(usize::MAX);
+        stream.flushes = 2;
+        assert!(!poll(&mut writing, &mut stream, usize::MAX));
+        assert!(!poll(&mut writing, &mut stream, usize::MAX));
+        assert!(poll(&mut writing, &mut stream, usize::MAX));
+        assert_eq!(stream.writes, 1);
     }
 
     #[test]

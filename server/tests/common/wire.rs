@@ -1,9 +1,11 @@
 //! The real binary, and bytes on its sockets: requests and WebSocket frames as nobody's library would write them.
 
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -12,8 +14,10 @@ pub(crate) struct Server {
     process: Child,
     /// A server whose output nobody takes does not get far.
     _said: BufReader<ChildStdout>,
+    /// The first line of what it prints.
+    pub(crate) said: String,
     pub(crate) address: String,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Server {
@@ -29,7 +33,7 @@ impl Server {
             .envs(settings)
             .current_dir(folder.path())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(File::create(folder.path().join(LOG)).unwrap())
             .spawn()
             .unwrap();
         let mut said = String::new();
@@ -38,10 +42,29 @@ impl Server {
         let address = said.trim().rsplit_once("://").unwrap().1.to_owned();
         Self {
             process,
+            said,
             address,
             _said: lines,
-            _folder: folder,
+            folder,
         }
+    }
+
+    /// What it has logged.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join(LOG)).unwrap()
+    }
+
+    /// Waits until the log has something.
+    pub(crate) fn logs(&self, what: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.log().contains(what) {
+            assert!(Instant::now() < deadline, "no {what:?} in {}", self.log());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
@@ -204,4 +227,5 @@ impl Socket {
 
 /// Step 1 of the synchronization, with nothing at hand.
 pub(crate) const PULL_EVERYTHING: [u8; 4] = [0, 0, 1, 0];
+const LOG: &str = "log";
 const PATIENCE: Duration = Duration::from_secs(30);
