@@ -44,6 +44,8 @@ pub enum Bug {
     DeafToHeads,
     /// Never repeats an append that failed.
     NoRetry,
+    /// Takes the edits of those who may not write.
+    BlindEye,
     /// Panics now and then, outside of any library.
     Panics,
 }

@@ -97,7 +97,7 @@ fn plans_go_everywhere() {
 
 const SEEDS_THAT_GO_EVERYWHERE: u64 = 100;
 /// Steps and effects, as they are told.
-const PLACES: [&str; 20] = [
+const PLACES: [&str; 22] = [
     "Append(",
     "StoreSnapshot(",
     "Publish(",
@@ -118,6 +118,8 @@ const PLACES: [&str; 20] = [
     "dies in the midst",
     "Delete {",
     "Reload {",
+    "refused: Forbidden",
+    "may write: true",
 ];
 
 /// Every check is shown to bite: a document that is broken on purpose is found out, and the plan that does it is short.
@@ -153,7 +155,7 @@ fn deliberate_bugs_are_found() {
 }
 
 /// What each bug may be found as: by the check that is meant for it, or by one that sees what follows from it.
-const BUGS: [(Sabotage, &[Check]); 17] = [
+const BUGS: [(Sabotage, &[Check]); 18] = [
     (Sabotage::AckBeforeCommit, &[Check::SaidIsStored]),
     (Sabotage::HoleInLane, &[Check::Lanes]),
     (Sabotage::DotReuse, &[Check::Lanes]),
@@ -173,6 +175,7 @@ const BUGS: [(Sabotage, &[Check]); 17] = [
     (Sabotage::NoBound, &[Check::Bounds]),
     (Sabotage::FalseAlarm, &[Check::Alarms]),
     (Sabotage::NoRetry, &[Check::Quiet]),
+    (Sabotage::BlindEye, &[Check::Rights]),
     (Sabotage::Panics, &[Check::Panic]),
 ];
 /// Seeds within which a deliberate bug has to be found.

@@ -284,7 +284,10 @@ impl Document {
             return Ok(Some(CloseReason::BadUpdate));
         }
         let read_only = self.read_only.then_some(CloseReason::ReadOnly);
-        let bar = self.bars_edits(connection).or(read_only);
+        let barred = self.bars_edits(connection);
+        let bar = barred
+            .filter(|_| !self.sabotage.is(Bug::BlindEye))
+            .or(read_only);
         if bar.is_some() && !self.content.brings(payload)?.is_nothing() {
             return Ok(bar);
         }

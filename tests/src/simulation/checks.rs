@@ -20,6 +20,8 @@ pub enum Check {
     Sessions,
     /// Nothing grows beyond its bound.
     Bounds,
+    /// Nothing of an edit is taken whose author may not write.
+    Rights,
     /// Nothing is skipped, quarantined or closed for good unless someone sent poison.
     Alarms,
     /// Nothing panics.

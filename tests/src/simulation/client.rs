@@ -26,6 +26,10 @@ pub(super) struct Client {
     pub(super) is_banished: bool,
     /// Whether it only reads.
     pub(super) is_probe: bool,
+    /// Whether it counts its edits, and can so be told that one was refused.
+    pub(super) counts: bool,
+    /// Whether it is allowed to write.
+    pub(super) may_write: bool,
 }
 
 impl Client {
@@ -38,6 +42,8 @@ impl Client {
             held: Vec::new(),
             is_banished: false,
             is_probe: false,
+            counts: number.is_multiple_of(2),
+            may_write: true,
         }
     }
 

@@ -41,6 +41,7 @@ enum Kind {
     Notice,
     Reload,
     Share,
+    Grant,
     Bus,
     Poll,
     Pass,
@@ -100,6 +101,7 @@ impl Maker {
             Kind::SetClock,
             Kind::Poison,
             Kind::Quiesce,
+            Kind::Grant,
         ];
         let mut weights = vec![(6, Kind::Join), (4, Kind::Start)];
         weights.extend(often.map(|kind| (20 + self.below(60), kind)));
@@ -157,6 +159,10 @@ impl Maker {
             Kind::Share => {
                 let from = self.number(CLIENTS);
                 Step::Share { client, from }
+            }
+            Kind::Grant => {
+                let may_write = self.chance.one_in(2);
+                Step::Grant { client, may_write }
             }
             Kind::Cut => {
                 let arrive = self.number(4);

@@ -27,6 +27,8 @@ pub(super) struct Line {
     pub(super) seen: Option<u64>,
     /// Whether the client has gone or was cut off.
     pub(super) is_dead: bool,
+    /// Whether the session takes its edits.
+    pub(super) may_write: bool,
     /// The client's own edits that it was the first to send to this session.
     pub(super) sent: IdSet,
     /// What the client had when it pulled, in this batch.
@@ -69,6 +71,7 @@ impl Line {
             state: State::Flowing,
             seen: None,
             is_dead: false,
+            may_write: true,
             sent: IdSet::new(),
             pulled: None,
             answered: None,

@@ -166,6 +166,7 @@ impl From<Sabotage> for Bug {
             Sabotage::EarlyPublish => Self::EarlyPublish,
             Sabotage::DeafToHeads => Self::DeafToHeads,
             Sabotage::NoRetry => Self::NoRetry,
+            Sabotage::BlindEye => Self::BlindEye,
             Sabotage::Panics => Self::Panics,
         }
     }

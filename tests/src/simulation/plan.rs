@@ -81,6 +81,8 @@ pub enum Step {
     Edit { client: usize, edit: Edit },
     /// A client gets all that another has, past the server, and passes it on: the tabs of one browser do so.
     Share { client: usize, from: usize },
+    /// A client is allowed to write, or no longer. Only those that count their edits can be told.
+    Grant { client: usize, may_write: bool },
     /// Frames of a client reach its node.
     Upload { client: usize, frames: usize },
     /// A client reads frames that its node has written.
@@ -218,6 +220,7 @@ pub enum Sabotage {
     EarlyPublish,
     DeafToHeads,
     NoRetry,
+    BlindEye,
     Panics,
 }
 

@@ -59,6 +59,7 @@ impl World {
         for node in 0..self.nodes.len() {
             self.heal(node)?;
         }
+        (0..self.clients.len()).for_each(|client| self.grant(client, true));
         for _ in 0..RENEWALS {
             self.come_back();
             self.flow_until_quiet()?;
@@ -250,7 +251,8 @@ fn all_of(content: &Content) -> Found<IdSet> {
     Ok(units.fold(whole, |all, some| all.merge(&some)))
 }
 
-fn of_content(content: &Content) -> Found<Canonical> {
+/// What a document holds, in the form that can be compared.
+pub(super) fn of_content(content: &Content) -> Found<Canonical> {
     let read = |root: &str| content.json(Some(root)).unwrap_or_default();
     let update = content.update().map_err(unreadable)?;
     Canonical::new(&update, &edits::view(read)).map_err(unreadable)

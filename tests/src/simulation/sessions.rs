@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use engine::{
-    Audience, CloseReason, ConnectionId, Dot, Effect, Event, Input, Intent, Joining, Kind, Phase,
+    Audience, Capability, CloseReason, ConnectionId, Dot, Effect, Event, Input, Intent, Joining,
+    Kind, Phase, Rights,
 };
 use protocol::Dialect;
 use yrs::IdSet;
@@ -10,7 +11,9 @@ use yrs::IdSet;
 use super::bus::{Message, News};
 use super::checks::{Check, Found};
 use super::node::{Life, Mail, Session};
+use super::quiet::of_content;
 use super::store::{Ask, Request};
+use super::traffic::access;
 use super::wire;
 use super::world::World;
 
@@ -42,7 +45,7 @@ impl World {
         let waiting = if opened { session.mailbox.len() } else { 0 };
         for _ in 0..waiting.min(mails) {
             if let Some(mail) = self.session(node, document).mailbox.pop_front() {
-                self.open_mail(node, document, mail);
+                self.open_mail(node, document, mail)?;
             }
         }
         let worked =
@@ -58,11 +61,11 @@ impl World {
         sessions.get_mut(&document).expect("the session is there")
     }
 
-    fn open_mail(&mut self, node: usize, document: usize, mail: Mail) {
+    fn open_mail(&mut self, node: usize, document: usize, mail: Mail) -> Found<()> {
         let now = self.nodes[node].now(self.now_ms);
         match mail {
             Mail::Join(connection) => {
-                let joined = Input::Joined(Joining::freely(connection, Kind::Yjs, None));
+                let joined = Input::Joined(self.joining(connection));
                 self.session(node, document).tell(joined, now);
             }
             Mail::Leave(connection) => {
@@ -76,17 +79,77 @@ impl World {
             Mail::Intents(connection, intents, seen) => {
                 self.tell(|| format!("  {connection} to node {node}: {intents:?}"));
                 for intent in intents {
-                    self.note_intent(node, document, connection, &intent);
-                    let input = Input::Intent {
-                        connection,
-                        intent,
-                        seen,
-                    };
-                    self.session(node, document).tell(input, now);
+                    self.hand_intent(node, document, connection, intent, seen)?;
                 }
             }
-            Mail::Input(input) => self.session(node, document).tell(input, now),
+            Mail::Input(input) => {
+                self.note_grant(&input);
+                self.session(node, document).tell(input, now);
+            }
         }
+        Ok(())
+    }
+
+    /// A stranger may do everything, as a client that does not count its edits does.
+    fn joining(&mut self, connection: ConnectionId) -> Joining {
+        let freely = Joining::freely(connection, Kind::Yjs, None);
+        let Some(line) = self.lines.get_mut(&connection) else {
+            return freely;
+        };
+        let Some(client) = line.client.map(|client| &self.clients[client]) else {
+            return freely;
+        };
+        line.may_write = client.may_write;
+        let rights = Rights {
+            access: access(client.may_write),
+            ..Rights::all(None)
+        };
+        Joining {
+            counts: client.counts,
+            rights,
+            ..freely
+        }
+    }
+
+    fn note_grant(&mut self, input: &Input) {
+        if let Input::Granted {
+            connection, access, ..
+        } = input
+            && let Some(line) = self.lines.get_mut(connection)
+        {
+            line.may_write = access.may.contains(Capability::Write);
+        }
+    }
+
+    /// Hands on what a client asks. Of an edit whose author may not write, nothing is taken.
+    fn hand_intent(
+        &mut self,
+        node: usize,
+        document: usize,
+        connection: ConnectionId,
+        intent: Intent,
+        seen: Option<u64>,
+    ) -> Found<()> {
+        let now = self.nodes[node].now(self.now_ms);
+        let is_push = matches!(intent, Intent::Push { .. });
+        let line = self.lines.get(&connection);
+        let is_barred = is_push && line.is_some_and(|line| !line.may_write);
+        if !is_barred {
+            self.note_intent(node, document, connection, &intent);
+        }
+        let session = self.session(node, document);
+        let before = is_barred.then(|| session.has()).transpose()?;
+        let input = Input::Intent {
+            connection,
+            intent,
+            seen,
+        };
+        session.tell(input, now);
+        let Some(before) = before else {
+            return Ok(());
+        };
+        let same = before == session.has()?;
+        Check::Rights.that(same, || format!("{connection} may not write, and did"))
     }
 
     /// Notes what a client asks with, and which edits of its own it is the first to send.
@@ -318,9 +381,9 @@ impl World {
         let frame = Dialect::YWebsocket.encode(event);
         for connection in self.audience(node, document, to) {
             self.check_event(node, document, connection, event)?;
+            self.tell(|| format!("  node {node} to {connection}: {}", words(event)));
             if let Some(frame) = &frame {
                 self.events.note(b'f', connection.0, frame);
-                self.tell(|| format!("  node {node} to {connection}: {}", words(event)));
                 self.line(connection).push(frame.clone(), shows);
             }
         }
@@ -478,6 +541,12 @@ fn words(event: &Event) -> String {
 }
 
 impl Session {
+    /// All that its document has, as one value to compare.
+    fn has(&self) -> Found<(Vec<u8>, usize)> {
+        let content = self.document.content();
+        Ok((of_content(content)?.to_bytes(), content.waiting().len()))
+    }
+
     pub(super) fn tell(&mut self, input: Input, now: engine::Now) {
         self.document.handle(input, now, &mut self.effects);
         for update in self.document.content().waiting() {

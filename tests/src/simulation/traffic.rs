@@ -1,7 +1,7 @@
 //! Traffic: how clients come and go, and how frames get from one end of a line to the other.
 
 use bytes::Bytes;
-use engine::{CloseReason, ConnectionId, Intent};
+use engine::{Access, Capabilities, Capability, CloseReason, ConnectionId, Input, Intent};
 use protocol::Dialect;
 use protocol::close::Close;
 use protocol::preflight::Bounds;
@@ -134,6 +134,27 @@ impl World {
         Ok(())
     }
 
+    /// A client is allowed to write, or no longer, and its session is told.
+    pub(super) fn grant(&mut self, client: usize, may_write: bool) {
+        let page = &mut self.clients[client];
+        page.may_write = may_write || !page.counts;
+        let access = access(page.may_write);
+        let Some(connection) = page.line else {
+            return;
+        };
+        let line = &self.lines[&connection];
+        let sessions = &mut self.nodes[line.node].sessions;
+        if let Some(session) = sessions.get_mut(&line.document)
+            && !line.is_closing()
+        {
+            session.mailbox.push_back(Mail::Input(Input::Granted {
+                connection,
+                access,
+                until_ms: None,
+            }));
+        }
+    }
+
     /// A client that is connected sends a frame.
     pub(super) fn say(&mut self, client: usize, frame: Bytes) {
         if let Some(connection) = self.clients[client].line {
@@ -256,6 +277,16 @@ impl World {
             line.is_dead = true;
         }
         Ok(())
+    }
+}
+
+/// What a client may do that may write, or not.
+pub(super) fn access(may_write: bool) -> Access {
+    let all = Capabilities::all().iter();
+    let may = all.filter(|capability| may_write || *capability != Capability::Write);
+    Access {
+        may: may.collect(),
+        editors_max: None,
     }
 }
 

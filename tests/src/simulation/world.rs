@@ -107,6 +107,7 @@ impl World {
             Step::Reload { client, node } => self.reload(self.client(client), self.node(node)),
             Step::Edit { client, ref edit } => self.edit(self.client(client), edit),
             Step::Share { client, from } => self.share(self.client(client), self.client(from))?,
+            Step::Grant { client, may_write } => self.grant(self.client(client), may_write),
             Step::Upload { client, frames } => {
                 self.upload(self.client(client), frames)?;
             }
