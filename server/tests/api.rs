@@ -3,115 +3,13 @@
 mod common;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use axum::Router;
-use axum::body::{Body, Bytes, to_bytes};
-use axum::http::{HeaderMap, Method, Request, StatusCode};
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode};
+use common::api::{Api, DOCUMENTS};
 use common::write;
 use serde_json::{Value, json};
-use server::config::{Config, Environment, Flags};
-use server::{http, serve};
-use storage::{MemoryStore, Store};
-use tower::ServiceExt;
-
-struct Api {
-    store: Arc<MemoryStore>,
-    router: Router,
-}
-
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Bytes,
-}
-
-impl Api {
-    async fn new() -> Self {
-        let store = Arc::new(MemoryStore::new());
-        let config = Config::load_in(&Environment::default(), &Flags::default())
-            .unwrap()
-            .config;
-        let app = serve::build(&config, store.clone(), None).await.unwrap();
-        Self {
-            store,
-            router: http::router(app),
-        }
-    }
-
-    async fn ask(&self, request: Request<Body>) -> Answer {
-        let (head, body) = self
-            .router
-            .clone()
-            .oneshot(request)
-            .await
-            .unwrap()
-            .into_parts();
-        let body = to_bytes(body, usize::MAX).await.unwrap();
-        Answer {
-            status: head.status,
-            headers: head.headers,
-            body,
-        }
-    }
-
-    async fn call(&self, method: Method, path: &str) -> Answer {
-        self.ask(
-            Request::builder()
-                .method(method)
-                .uri(path)
-                .body(Body::empty())
-                .unwrap(),
-        )
-        .await
-    }
-
-    async fn get(&self, path: &str) -> Answer {
-        self.call(Method::GET, path).await
-    }
-
-    async fn post(&self, path: &str, body: impl Into<Body>) -> Answer {
-        let request = Request::post(path).header("content-type", "application/json");
-        self.ask(request.body(body.into()).unwrap()).await
-    }
-
-    async fn create(&self, name: &str) -> Answer {
-        self.post(DOCUMENTS, json!({"name": name, "kind": "yjs"}).to_string())
-            .await
-    }
-}
-
-impl Answer {
-    fn json(&self) -> Value {
-        serde_json::from_slice(&self.body)
-            .unwrap_or_else(|error| panic!("{error}: {:?}", self.body))
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(|value| value.to_str().unwrap())
-    }
-
-    /// Checks that this is a problem as every error has to be, and gives its code.
-    fn problem(&self, status: u16, path: &str) -> String {
-        let body = self.json();
-        assert_eq!(self.status.as_u16(), status, "{body}");
-        assert_eq!(
-            self.header("content-type"),
-            Some("application/problem+json")
-        );
-        assert_eq!(
-            (&body["status"], &body["instance"]),
-            (&json!(status), &json!(path)),
-            "{body}"
-        );
-        assert_eq!(body["type"], "about:blank");
-        assert!(
-            body["title"].is_string() && body["detail"].as_str().unwrap().len() > 20,
-            "{body}"
-        );
-        body["code"].as_str().unwrap().to_owned()
-    }
-}
+use storage::Store;
 
 fn names(items: &Value, field: &str) -> Vec<String> {
     let items = items["items"].as_array().unwrap().iter();
@@ -119,8 +17,6 @@ fn names(items: &Value, field: &str) -> Vec<String> {
         .map(|item| item[field].to_string().trim_matches('"').to_owned())
         .collect()
 }
-
-const DOCUMENTS: &str = "/api/v1/workspaces/default/documents";
 
 #[tokio::test]
 async fn a_document_is_created_found_and_deleted_once_and_for_all() {

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::Json;
-use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use engine::Capability;
 use serde::Serialize;
@@ -124,12 +124,14 @@ pub(super) async fn livez() -> &'static str {
 )]
 pub(super) async fn readyz(
     State(app): State<Arc<App>>,
-    RawQuery(query): RawQuery,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let is_verbose = query.is_some_and(|query| query.starts_with("verbose"));
+    let is_verbose = uri
+        .query()
+        .is_some_and(|query| query.starts_with("verbose"));
     if is_verbose {
-        let caller = Caller::admit(&app, &headers, None).await?;
+        let caller = Caller::admit(&app, &headers, &uri, None).await?;
         caller.may_everywhere(Capability::Admin)?;
     }
     let mut check = app.health.check(&*app.store).await;

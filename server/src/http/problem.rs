@@ -17,7 +17,7 @@ use storage::StoreError;
 use tracing::{error, warn};
 use utoipa::ToSchema;
 
-use crate::auth::Refusal;
+use crate::auth::{Refusal, RevokeError, TicketError};
 use crate::place::{BadPlace, FindError, RenderError};
 
 /// What went wrong with a request.
@@ -123,6 +123,12 @@ impl Problem {
             challenge,
             ..Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
         }
+    }
+
+    /// The token was good until a moment ago.
+    pub(super) fn token_expired() -> Self {
+        let detail = "the token has expired; show a new one in the header Authorization: Bearer";
+        Self::challenging("token_expired", detail, Challenge::Invalid)
     }
 
     /// What the token allowed with this document was taken away.
@@ -241,6 +247,40 @@ impl From<Refusal> for Problem {
     }
 }
 
+impl From<TicketError> for Problem {
+    fn from(error: TicketError) -> Self {
+        match error {
+            TicketError::TooManyOfUser => {
+                let detail = error.to_string();
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_tickets", detail)
+                    .retry_after(TICKET_RETRY_AFTER_S)
+            }
+            TicketError::TooMany => {
+                let detail = error.to_string();
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_tickets", detail)
+                    .retry_after(TICKET_RETRY_AFTER_S)
+            }
+            TicketError::NoRandomness => {
+                error!(%error, "no ticket was issued");
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl From<RevokeError> for Problem {
+    fn from(error: RevokeError) -> Self {
+        match error {
+            RevokeError::TooMany => {
+                let detail = error.to_string();
+                let status = StatusCode::INSUFFICIENT_STORAGE;
+                Self::new(status, "too_many_revocations", detail)
+            }
+            RevokeError::Store(error) => error.into(),
+        }
+    }
+}
+
 impl From<NameError> for Problem {
     fn from(error: NameError) -> Self {
         let detail = format!(
@@ -317,3 +357,5 @@ fn no_such_path() -> Problem {
 
 pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 const RETRY_AFTER_S: u32 = 1;
+/// By then every ticket that waits has been used, or has expired.
+const TICKET_RETRY_AFTER_S: u32 = 60;

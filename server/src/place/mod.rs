@@ -8,7 +8,7 @@ mod content;
 pub use content::{Format, RenderError, Rendered, render};
 
 mod timestamp;
-pub use timestamp::timestamp;
+pub use timestamp::{parse as parse_timestamp, timestamp};
 
 use std::str::FromStr;
 

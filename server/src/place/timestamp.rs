@@ -15,7 +15,7 @@ pub fn timestamp(wall_ms: u64) -> String {
 }
 
 /// The milliseconds since the Unix epoch of an RFC 3339 time in any zone; times before it count as its beginning.
-pub(super) fn parse(text: &str) -> Option<u64> {
+pub fn parse(text: &str) -> Option<u64> {
     let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
     let wall_ms = time.unix_timestamp_nanos() / NANOS_PER_MS;
     Some(u64::try_from(wall_ms).unwrap_or(0))

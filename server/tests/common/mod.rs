@@ -3,12 +3,13 @@
 
 #![allow(dead_code, reason = "no test needs all of it")]
 
+pub(crate) mod api;
 pub(crate) mod wire;
 
 use bytes::Bytes;
 use engine::{
-    Change, ChangeKind, ConnectionId, DocumentKey, Dot, Hlc, Kind, PayloadHash, Quarantined,
-    VectorClock,
+    Author, Change, ChangeKind, ConnectionId, DocumentKey, Dot, Hlc, Kind, PayloadHash,
+    Quarantined, VectorClock,
 };
 use storage::Store;
 
@@ -28,6 +29,21 @@ pub(crate) async fn write(store: &dyn Store, name: &str, texts: &[&str]) -> Docu
             .unwrap();
         typed += text.len() as u8;
     }
+    document
+}
+
+/// Appends one change of somebody.
+pub(crate) async fn write_as(store: &dyn Store, name: &str, author: &str) -> DocumentKey {
+    let document = DocumentKey::new("default", name).unwrap();
+    let replica = store.new_replica().await.unwrap();
+    let change = Change {
+        author: Some(Author::new(author)),
+        ..change(&document, Dot::new(replica, 1), typing("a", 0))
+    };
+    store
+        .append(document.clone(), Kind::Yjs, vec![change])
+        .await
+        .unwrap();
     document
 }
 

@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Uri};
 use engine::{Access, Author, Capability, DocumentKey, Grant};
 
-use crate::auth::{Auth, Credential, Pass, Visitor};
+use crate::auth::{Auth, Pass, Visitor};
 use crate::http::App;
 use crate::http::problem::Problem;
 
@@ -24,22 +24,27 @@ pub(in crate::http) struct Caller {
 }
 
 impl Caller {
-    /// Lets somebody in with what they show in their headers.
+    /// Lets somebody in with what their request shows.
     ///
     /// # Errors
-    /// What they show is not good here, or they show nothing where something has to be shown.
+    /// What it shows is not good here, or it shows nothing where something has to be shown.
     pub(in crate::http) async fn admit(
         app: &App,
         headers: &HeaderMap,
+        uri: &Uri,
         document: Option<&DocumentKey>,
     ) -> Result<Self, Problem> {
-        let auth = app.hub.world().auth.clone();
-        let credential = bearer(headers);
+        let world = app.hub.world();
+        let auth = world.auth.clone();
+        let shown = auth.read(headers, uri);
         let visitor = Visitor {
-            credential: credential.as_ref(),
+            credential: shown.credential.as_ref(),
             document,
         };
         let pass = auth.admit(visitor).await?;
+        if pass.grant.is_expired(world.clock.now().wall_ms) {
+            return Err(Problem::token_expired());
+        }
         Ok(Self { auth, pass })
     }
 
@@ -52,13 +57,26 @@ impl Caller {
         document: &DocumentKey,
         capability: Capability,
     ) -> Result<(), Problem> {
-        if !self.grant().access(document).may.contains(capability) {
-            return Err(self.lacks(capability, format_args!("this document")));
-        }
+        self.is_granted(document, capability)?;
         if self.auth.is_revoked(&self.pass, document) {
             return Err(Problem::token_revoked());
         }
         Ok(())
+    }
+
+    /// Whether their grant allows something with a document, although it may have been revoked there.
+    ///
+    /// # Errors
+    /// It does not.
+    pub(super) fn is_granted(
+        &self,
+        document: &DocumentKey,
+        capability: Capability,
+    ) -> Result<(), Problem> {
+        let granted = self.grant().access(document).may.contains(capability);
+        granted
+            .then_some(())
+            .ok_or_else(|| self.lacks(capability, format_args!("this document")))
     }
 
     /// What they may do with a document.
@@ -108,6 +126,16 @@ impl Caller {
         self.may(document, capability).is_ok()
     }
 
+    /// Who they are; none if anonymous.
+    pub(super) fn author(&self) -> Option<Author> {
+        self.pass.author()
+    }
+
+    /// What they were let in with.
+    pub(super) fn pass(&self) -> &Arc<Pass> {
+        &self.pass
+    }
+
     /// What they may do.
     pub(super) fn grant(&self) -> &Grant {
         &self.pass.grant
@@ -137,7 +165,7 @@ impl FromRequestParts<Arc<App>> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let document = document(parts).await;
-        Self::admit(app, &parts.headers, document.as_ref()).await
+        Self::admit(app, &parts.headers, &parts.uri, document.as_ref()).await
     }
 }
 
@@ -147,14 +175,6 @@ async fn document(parts: &mut Parts) -> Option<DocumentKey> {
     let named = |wanted| names.iter().find(|(name, _)| *name == wanted);
     let ((_, workspace), (_, document)) = (named("workspace")?, named("document")?);
     DocumentKey::new(workspace, document).ok()
-}
-
-fn bearer(headers: &HeaderMap) -> Option<Credential> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme
-        .eq_ignore_ascii_case("bearer")
-        .then(|| Credential::new(token.trim()))
 }
 
 #[cfg(test)]

@@ -14,7 +14,9 @@ pub mod model;
 mod quarantine;
 mod readable;
 mod request;
+mod revocations;
 mod signal;
+mod tickets;
 mod whoami;
 mod workspaces;
 
@@ -55,6 +57,9 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(quarantine::list_all))
         .routes(routes!(quarantine::forget))
         .routes(routes!(signal::send))
+        .routes(routes!(tickets::issue))
+        .routes(routes!(revocations::list, revocations::revoke))
+        .routes(routes!(revocations::lift))
         .routes(routes!(whoami::get))
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))

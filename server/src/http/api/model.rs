@@ -1,8 +1,13 @@
 //! The API's own types, as they stand in JSON. The command line prints the same.
 
+mod access;
+pub use access::{
+    Access, NewRevocation, NewTicket, Revocation, RevocationPage, Rule, Ticket, Whoami,
+};
+
 use std::collections::BTreeMap;
 
-use engine::{Author, Capabilities, Capability, ChangeKind, StoredChange, VectorClock};
+use engine::{Author, ChangeKind, StoredChange, VectorClock};
 use serde::{Deserialize, Serialize};
 use storage::{Description, QuarantineEntry, WorkspaceSummary};
 use utoipa::ToSchema;
@@ -66,46 +71,6 @@ pub struct NewSignal {
 pub struct Signalled {
     /// Whether anybody had the document open. Clients whose protocol has no such messages are not told.
     pub open: bool,
-}
-
-/// Who makes a request, and what they may do.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Whoami {
-    /// Who it is: the author of what they change; null if anonymous.
-    pub user: Option<String>,
-    /// When this ends; null if never.
-    #[schema(format = DateTime)]
-    pub expires_at: Option<String>,
-    /// What they may do: all that the rules allow which cover a document.
-    pub grants: Vec<Rule>,
-    /// What they may do with the document that was named; null if none was.
-    pub access: Option<Access>,
-}
-
-/// What may be done with some documents.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Rule {
-    /// Which workspaces; `*` stands for any text.
-    #[schema(example = "default")]
-    pub workspace: String,
-    /// Which of their documents; `*` stands for any text.
-    #[schema(example = "stories/*")]
-    pub document: String,
-    /// The capabilities.
-    #[schema(example = json!(["read", "write", "presence"]))]
-    pub may: Vec<&'static str>,
-    /// How many may edit one of them at the same time; null for any number.
-    pub editors_max: Option<u32>,
-}
-
-/// What may be done with a document.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Access {
-    /// The capabilities.
-    #[schema(example = json!(["read", "presence"]))]
-    pub may: Vec<&'static str>,
-    /// How many may edit it at the same time; null for any number.
-    pub editors_max: Option<u32>,
 }
 
 /// A change: one step of a document's history.
@@ -199,26 +164,6 @@ pub struct ChangePage {
     pub prev_cursor: Option<String>,
 }
 
-impl From<&engine::Rule> for Rule {
-    fn from(rule: &engine::Rule) -> Self {
-        Self {
-            workspace: rule.workspace.as_str().to_owned(),
-            document: rule.document.as_str().to_owned(),
-            may: words(rule.may),
-            editors_max: rule.editors_max,
-        }
-    }
-}
-
-impl From<engine::Access> for Access {
-    fn from(access: engine::Access) -> Self {
-        Self {
-            may: words(access.may),
-            editors_max: access.editors_max,
-        }
-    }
-}
-
 impl From<WorkspaceSummary> for Workspace {
     fn from(summary: WorkspaceSummary) -> Self {
         Self {
@@ -281,10 +226,6 @@ impl From<&StoredChange> for Change {
             bytes: change.payload.len(),
         }
     }
-}
-
-fn words(capabilities: Capabilities) -> Vec<&'static str> {
-    capabilities.iter().map(Capability::as_str).collect()
 }
 
 fn clock(clock: &VectorClock) -> BTreeMap<String, u64> {

@@ -46,6 +46,15 @@ pub(super) struct HashPath {
     hash: String,
 }
 
+/// Names something by a number.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct NumberPath {
+    /// Its number.
+    #[param(value_type = u64)]
+    id: String,
+}
+
 /// The workspace that a path names.
 pub(super) struct WorkspaceName(pub(super) String);
 
@@ -54,6 +63,9 @@ pub(super) struct DocumentName(pub(super) DocumentKey);
 
 /// The document that a path names, and the hash that stands behind its name.
 pub(super) struct HashedName(pub(super) DocumentKey, pub(super) String);
+
+/// The number that a path names.
+pub(super) struct Number(pub(super) u64);
 
 /// The parameters after the question mark.
 pub(super) struct Parameters<T>(pub(super) T);
@@ -66,8 +78,7 @@ impl<S: Send + Sync> FromRequestParts<S> for WorkspaceName {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let WorkspacePath { workspace } = names(parts, state).await?;
-        // A workspace is named by the same rules as a document.
-        DocumentKey::new(&workspace, &workspace)?;
+        workspace_name(&workspace)?;
         Ok(Self(workspace))
     }
 }
@@ -89,6 +100,27 @@ impl<S: Send + Sync> FromRequestParts<S> for HashedName {
         let document = DocumentKey::new(&path.workspace, &path.document)?;
         Ok(Self(document, path.hash))
     }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Number {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let NumberPath { id } = names(parts, state).await?;
+        id.parse().map(Self).map_err(|_| {
+            let detail = format!("id is {id:?}, expected a number as the list gives it");
+            Problem::unprocessable("invalid_id", detail)
+        })
+    }
+}
+
+/// Whether a workspace may be named so: by the same rules as a document.
+///
+/// # Errors
+/// It may not.
+pub(super) fn workspace_name(name: &str) -> Result<(), Problem> {
+    DocumentKey::new(name, name)?;
+    Ok(())
 }
 
 /// The names in a path.
@@ -195,5 +227,7 @@ fn reason(error: &dyn Error) -> String {
         .map_or_else(|| error.to_string(), ToString::to_string)
 }
 
+/// The workspace of addresses that name none.
+pub(super) const DEFAULT_WORKSPACE: &str = "default";
 const LIMIT_DEFAULT: usize = 50;
 const LIMIT_MAX: usize = 1_000;

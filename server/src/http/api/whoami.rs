@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::caller::Caller;
 use super::model::{Rule, Whoami};
-use super::request::Parameters;
+use super::request::{DEFAULT_WORKSPACE, Parameters};
 use crate::http::problem::Problem;
 use crate::place::timestamp;
 
@@ -37,7 +37,7 @@ pub(super) async fn get(
     caller: Caller,
     Parameters(about): Parameters<AboutQuery>,
 ) -> Result<Json<Whoami>, Problem> {
-    let workspace = about.workspace.as_deref().unwrap_or(WORKSPACE);
+    let workspace = about.workspace.as_deref().unwrap_or(DEFAULT_WORKSPACE);
     let document = about
         .document
         .map(|name| DocumentKey::new(workspace, &name));
@@ -54,6 +54,3 @@ pub(super) async fn get(
         access: document.map(|document| caller.access(&document).into()),
     }))
 }
-
-/// The workspace of addresses that name none.
-const WORKSPACE: &str = "default";
