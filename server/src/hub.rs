@@ -146,6 +146,9 @@ impl Hub {
 
     /// Tells every hot document that passes were revoked.
     pub async fn revoked(&self) {
+        if let Some(hook) = &self.0.world.hook {
+            hook.forget_decisions();
+        }
         let mailboxes: Vec<_> = self.sessions().open.values().cloned().collect();
         for mailbox in mailboxes {
             // A session that is being put away has nobody left to close.

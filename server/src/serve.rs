@@ -25,7 +25,7 @@ use crate::breadcrumb::{self, Crumbs};
 use crate::clock::Clock;
 use crate::config::{Config, StoreChoice};
 use crate::connection::ConnectionLimits;
-use crate::hook::Hook;
+use crate::hook::{Doorkeeper, Hook};
 use crate::http::health::Health;
 use crate::http::{self, App, SocketLimits};
 use crate::hub::{Hub, HubLimits};
@@ -98,14 +98,18 @@ async fn assemble(
         .await
         .context("the store gave no replica id")?;
     info!(%replica, "this process is a new replica");
-    let auth = Auth::open()
-        .kept_in(store.clone())
-        .await
-        .context("the store did not give its revocations")?;
     let hook = Hook::new(config, update_bounds(config))?;
     if let Some(hook) = &hook {
         hook.start(&store);
     }
+    let auth = Auth::open()
+        .kept_in(store.clone())
+        .await
+        .context("the store did not give its revocations")?;
+    let auth = match &hook {
+        Some(hook) if hook.decides() => auth.decided_by(Box::new(Doorkeeper(hook.clone()))),
+        _ => auth,
+    };
     let world = World {
         store: store.clone(),
         replica,

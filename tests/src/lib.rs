@@ -7,7 +7,9 @@
 //! Read in this order: [`server`] (the process: start, kill, stop, restart), [`client`] (an editor on a socket, as
 //! y-websocket is one), [`wait`] (how tests wait: for conditions, never for time), [`ledger`] (what was acknowledged, and
 //! the checker that finds what was lost), [`recipes`] (what no client would send), [`bystanders`] and [`gauge`] (who is to
-//! notice nothing, and what it cost), [`traces`] (recorded typing), [`chance`] (all chance comes from a printed seed).
+//! notice nothing, and what it cost), [`application`] (what a hook leads to), [`traces`] (recorded typing), [`chance`] (all chance comes from a printed seed).
+
+pub mod application;
 
 pub mod bystanders;
 

@@ -200,7 +200,8 @@ impl Config {
     /// # Errors
     /// The server would be open to everybody without anybody having said so, or would close every quiet connection.
     pub fn check(&self) -> Result<(), ConfigError> {
-        if !self.listen.ip().is_loopback() && !self.insecure_allow_anonymous {
+        let is_open = !self.hook.authenticate && !self.insecure_allow_anonymous;
+        if is_open && !self.listen.ip().is_loopback() {
             return Err(ConfigError::OpenToEverybody {
                 listen: self.listen,
             });

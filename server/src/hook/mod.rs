@@ -8,6 +8,7 @@
 
 mod breaker;
 mod client;
+mod deciding;
 mod pause;
 mod seeding;
 mod signals;
@@ -24,8 +25,10 @@ use storage::Store;
 
 use crate::config::{Config, HookConfig};
 use client::{Asking, Requester};
+use deciding::Decisions;
 
 pub(crate) use client::Fault;
+pub use deciding::Doorkeeper;
 pub(crate) use seeding::seed;
 pub(crate) use signals::{Said, Signals};
 
@@ -34,6 +37,7 @@ pub(crate) use signals::{Said, Signals};
 pub struct Hook {
     requester: Requester,
     config: HookConfig,
+    decisions: Decisions,
     /// What the content that it gives may be.
     bounds: Bounds,
     /// The longest content that it may give, in bytes.
@@ -52,6 +56,7 @@ impl Hook {
         let requester = Requester::new(&config.hook, url).context("the hook can not be used")?;
         Ok(Some(Arc::new(Self {
             requester,
+            decisions: Decisions::new(config.hook.authenticate_cache),
             config: config.hook.clone(),
             bounds,
             content_max: config.limits.message_bytes,
@@ -65,6 +70,11 @@ impl Hook {
         }
     }
 
+    /// Whether it decides who is let in.
+    pub fn decides(&self) -> bool {
+        self.config.authenticate
+    }
+
     /// Whether it gives new documents their first content.
     pub(crate) fn loads(&self) -> bool {
         self.config.load
@@ -73,6 +83,23 @@ impl Hook {
     /// Whether clients' signals are for it.
     pub(crate) fn takes_signals(&self) -> bool {
         self.config.signals
+    }
+
+    /// Whether somebody is let in.
+    async fn authenticate(
+        &self,
+        document: &DocumentKey,
+        token: Option<&str>,
+    ) -> Result<words::Decision, Fault> {
+        let asking = Asking {
+            event: "authenticate",
+            answer_max: ANSWER_BYTES_MAX,
+            attempts_max: ATTEMPTS_MAX,
+        };
+        let question = words::authenticate(document, token);
+        self.requester
+            .ask(asking, question, words::Decision::read)
+            .await
     }
 
     /// What the first content of a document is, if the application has any.

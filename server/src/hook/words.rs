@@ -6,7 +6,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use engine::{Author, DocumentKey};
+use engine::{Author, Capability, DocumentKey, UnknownCapability};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -22,6 +22,36 @@ pub(super) struct First {
     pub(super) update: Bytes,
     /// Who wrote it, by the application's word.
     pub(super) author: Option<Author>,
+}
+
+/// Whether somebody is let in.
+#[derive(Debug, PartialEq)]
+pub(super) enum Decision {
+    Allowed(Allowed),
+    /// Not, and why.
+    Denied(String),
+}
+
+/// What somebody may do with the document that they asked for.
+#[derive(Debug, PartialEq)]
+pub(super) struct Allowed {
+    /// Who it is; none if anonymous.
+    pub(super) user: Option<String>,
+    pub(super) may: Vec<Capability>,
+    /// How many may edit at the same time.
+    pub(super) editors_max: Option<u32>,
+    /// Until when, in milliseconds since the Unix epoch.
+    pub(super) expires_ms: Option<u64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AuthenticateAnswer {
+    user: Option<String>,
+    may: Option<Vec<String>>,
+    editors_max: Option<u32>,
+    expires: Option<f64>,
+    denied: Option<String>,
 }
 
 /// What becomes of a signal.
@@ -53,6 +83,16 @@ struct Told<'a> {
 struct LoadAnswer {
     update: Option<String>,
     user: Option<String>,
+}
+
+/// Asks whether somebody who shows a token, or nothing, is let in.
+pub(super) fn authenticate(document: &DocumentKey, token: Option<&str>) -> Bytes {
+    body(&json!({
+        "event": "authenticate",
+        "workspace": document.workspace(),
+        "document": document.name(),
+        "token": token,
+    }))
 }
 
 /// Asks for a document's first content.
@@ -106,6 +146,58 @@ fn told<'a>(event: &'static str, news: &'a News, at_ms: u64) -> Told<'a> {
     }
 }
 
+impl Decision {
+    pub(super) fn read(answer: &[u8]) -> Result<Self, Fault> {
+        let answer: AuthenticateAnswer = read(answer)?;
+        match (answer.denied, answer.may) {
+            (Some(reason), None) if answer.user.is_none() && is_name(&reason) => {
+                Ok(Self::Denied(reason))
+            }
+            (None, Some(may)) => Ok(Self::Allowed(Allowed {
+                user: answer.user.map(user).transpose()?,
+                may: may
+                    .iter()
+                    .map(|word| capability(word))
+                    .collect::<Result<_, _>>()?,
+                editors_max: answer.editors_max,
+                expires_ms: answer.expires.map(millis).transpose()?,
+            })),
+            _ => Err(useless(
+                "it needs either may, or denied with a short reason and no user",
+            )),
+        }
+    }
+}
+
+fn user(name: String) -> Result<String, Fault> {
+    match is_name(&name) {
+        true => Ok(name),
+        false => Err(useless(&format!("user {NAME_WANTED}"))),
+    }
+}
+
+fn capability(word: &str) -> Result<Capability, Fault> {
+    word.parse()
+        .map_err(|error: UnknownCapability| useless(&format!("may: {error}")))
+}
+
+/// Seconds since the Unix epoch, as in a token.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the range was looked at"
+)]
+fn millis(seconds: f64) -> Result<u64, Fault> {
+    match (0.0..=SECONDS_MAX).contains(&seconds) {
+        true => Ok((seconds * 1000.0) as u64),
+        false => Err(useless("expires has to be a time in seconds since 1970")),
+    }
+}
+
+fn useless(why: &str) -> Fault {
+    Fault::Useless(why.to_owned())
+}
+
 impl First {
     pub(super) fn read(answer: &[u8]) -> Result<Option<Self>, Fault> {
         let LoadAnswer { update, user } = read(answer)?;
@@ -114,10 +206,8 @@ impl First {
         };
         let update = BASE64_STANDARD
             .decode(update)
-            .map_err(|error| Fault::Useless(format!("update is not base64: {error}")))?;
-        if user.as_ref().is_some_and(|user| !is_name(user)) {
-            return Err(Fault::Useless(format!("user {NAME_WANTED}")));
-        }
+            .map_err(|error| useless(&format!("update is not base64: {error}")))?;
+        let user = user.map(self::user).transpose()?;
         Ok(Some(Self {
             update: update.into(),
             author: user.as_deref().map(Author::new),
@@ -157,6 +247,8 @@ pub(super) fn body(words: &impl Serialize) -> Bytes {
 /// What a name has to be.
 pub(super) const NAME_WANTED: &str = "has to be 1 to 512 bytes without control characters";
 const NAME_BYTES_MAX: usize = 512;
+/// Beyond it milliseconds would not be exact, and nobody waits for that.
+const SECONDS_MAX: f64 = 1e12;
 /// An answer's other fields, and what stands between them.
 const BESIDES_BYTES: usize = 4 * 1024;
 
@@ -186,6 +278,37 @@ mod tests {
             author: Some(Author::new("ada")),
         };
         assert_eq!(first, Some(wanted));
+    }
+
+    #[test]
+    fn nobody_is_let_in_by_an_answer_that_says_anything_else() {
+        let why = |answer: &str| match Decision::read(answer.as_bytes()) {
+            Err(Fault::Useless(why)) => why,
+            other => panic!("{answer} is {other:?}"),
+        };
+        for answer in [
+            "",
+            "{}",
+            "null",
+            "true",
+            "[]",
+            "<html>ok</html>",
+            r#"{"user":"ada"}"#,
+            r#"{"denied":""}"#,
+            r#"{"denied":null}"#,
+            r#"{"denied":"no","may":["read"]}"#,
+            r#"{"denied":"no","user":"ada"}"#,
+            r#"{"may":"read"}"#,
+            r#"{"may":["read"],"user":7}"#,
+            r#"{"may":["read"],"user":""}"#,
+            r#"{"may":["read"],"editors_max":-1}"#,
+            r#"{"may":["read"],"expires":"tomorrow"}"#,
+            r#"{"may":["read"],"expires":-1}"#,
+            r#"{"may":["read"],"deny":"no"}"#,
+        ] {
+            assert!(!why(answer).is_empty(), "{answer}");
+        }
+        assert!(why(r#"{"may":["edit"]}"#).contains(r#"unknown capability "edit""#));
     }
 
     #[test]

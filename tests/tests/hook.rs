@@ -1,0 +1,325 @@
+//! The hook with a real application over HTTP: it is up, down, slow, lying, or says what nobody can use; and it hears of
+//! everything, whatever crashes.
+
+use anyhow::{Context, Result, ensure};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use quire_tests::application::{Application, Say};
+use quire_tests::client::{Client, Noticed};
+use quire_tests::editor::Editor;
+use quire_tests::server::{Launch, Server};
+use quire_tests::socket::Heard;
+use quire_tests::wait::until;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A document as an application has it.
+fn content(text: &str) -> Value {
+    let editor = Editor::new(77);
+    editor.append(text);
+    let update = BASE64_STANDARD.encode(editor.everything());
+    json!({"update": update, "user": "ada"})
+}
+
+async fn loading(application: &Application, folder: &TempDir) -> Result<Server> {
+    let launch = Launch::new(folder.path())?.variable("QUIRE_HOOK__LOAD", "true");
+    let launch = launch.variable("QUIRE_HOOK__TIMEOUT", "500ms");
+    application.hook(launch).start().await
+}
+
+async fn telling(application: &Application, launch: Launch) -> Result<Server> {
+    let events = launch.variable("QUIRE_HOOK__EVENTS", "created,changed,deleted");
+    application.hook(events).start().await
+}
+
+/// Comes, and tells the code that it is closed with.
+async fn turned_away(server: &Server, document: &str) -> Result<u16> {
+    let mut client = Client::open(server.address(), document, Editor::new(5)).await?;
+    let have = quire_tests::frames::have(&client.editor.have());
+    // It may be closed already.
+    let _ = client.socket.send(have).await;
+    loop {
+        match client.notice().await? {
+            Noticed::Ended(Heard::Closed(code, _)) => return Ok(code),
+            Noticed::Synced => anyhow::bail!("{document} was opened"),
+            Noticed::Ended(end) => anyhow::bail!("{document} ended with {end:?}"),
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_document_begins_once_with_what_the_application_has() -> Result<()> {
+    let folder = TempDir::new()?;
+    let application = Application::start(|_| Say::Json(content("once upon a time"))).await?;
+    let mut server = loading(&application, &folder).await?;
+    let join = |number| Client::join(server.address(), "tale", number);
+    let (one, two, three) = tokio::try_join!(join(1), join(2), join(3))?;
+    for client in [&one, &two, &three] {
+        ensure!(client.editor.text() == "once upon a time");
+    }
+    let changes = server.changes("tale").await?;
+    ensure!(
+        changes.len() == 1 && changes[0]["author"] == "ada",
+        "{changes:?}"
+    );
+    let mut writer = one;
+    let update = writer.editor.append(" there was");
+    writer.save(update).await?;
+    server.kill()?;
+    server.restart().await?;
+    let again = Client::join(server.address(), "tale", 4).await?;
+    ensure!(again.editor.text() == "once upon a time there was");
+    let asked = application.heard("load")?;
+    ensure!(asked == [json!({"event": "load", "workspace": "default", "document": "tale"})]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_application_without_content_leaves_the_document_to_its_clients() -> Result<()> {
+    let folder = TempDir::new()?;
+    let empty = json!({"update": BASE64_STANDARD.encode([0, 0])});
+    let mut answers = [Say::Json(json!({})), Say::Status(204), Say::Json(empty)]
+        .into_iter()
+        .cycle();
+    let application = Application::start(move |_| answers.next().unwrap()).await?;
+    let server = loading(&application, &folder).await?;
+    for (number, name) in ["a", "b", "c"].into_iter().enumerate() {
+        let mut client = Client::join(server.address(), name, number as u64 + 1).await?;
+        ensure!(client.editor.text().is_empty() && !server.knows(name).await?);
+        let update = client.editor.append("mine");
+        client.save(update).await?;
+        ensure!(server.changes(name).await?.len() == 1);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_application_is_down_nothing_is_opened_empty_and_who_is_here_stays() -> Result<()>
+{
+    let folder = TempDir::new()?;
+    let mut application = Application::start(|_| Say::Json(content("theirs"))).await?;
+    let server = loading(&application, &folder).await?;
+    let mut here = Client::join(server.address(), "here", 1).await?;
+    application.go_down();
+    for _ in 0..8 {
+        ensure!(turned_away(&server, "new").await? == TRY_AGAIN);
+    }
+    ensure!(!server.knows("new").await?);
+    let resting = r#"quire_hook_requests_total{event="load",outcome="resting"}"#;
+    ensure!(server.metric(resting).await? > 0.0, "it was not left alone");
+    let update = here.editor.append(" and mine");
+    here.save(update).await.context("who is here can write")?;
+    let late = Client::join(server.address(), "here", 2).await?;
+    ensure!(late.editor.text() == "theirs and mine");
+    application.come_up().await?;
+    until(
+        "the document opens with the application's content",
+        async || {
+            let client = Client::join(server.address(), "new", 3).await;
+            Ok(client.is_ok_and(|client| client.editor.text() == "theirs"))
+        },
+    )
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_of_no_use_opens_no_document() -> Result<()> {
+    let folder = TempDir::new()?;
+    let application = Application::start(|_| Say::Json(json!({}))).await?;
+    let server = loading(&application, &folder).await?;
+    let whole = Editor::new(77);
+    whole.append("one");
+    let before = whole.have();
+    whole.append("two");
+    let rest = whole.missing_from(&before)?;
+    let update = |bytes: &[u8]| Say::Json(json!({"update": BASE64_STANDARD.encode(bytes)}));
+    let lies = [
+        Say::Status(404),
+        Say::Status(302),
+        Say::Raw(b"<html>It works!</html>".to_vec()),
+        Say::Json(json!({"update": 7})),
+        Say::Json(json!({"update": "&&&"})),
+        Say::Json(json!({"content": "AAA="})),
+        update(b"not an update"),
+        update(&[0xff; 64]),
+        update(&whole.everything()[..9]),
+        update(&rest),
+        Say::Raw(vec![b' '; 100 * 1024 * 1024]),
+        Say::Nothing,
+        Say::HangUp,
+        Say::Status(500),
+    ];
+    for (number, lie) in lies.into_iter().enumerate() {
+        let label = format!("{lie:.60?}");
+        application.answer(move |_| lie.clone());
+        let name = format!("lie-{number}");
+        let code = turned_away(&server, &name).await.context(label.clone())?;
+        ensure!(code == TRY_AGAIN, "{label}: {code}");
+        ensure!(!server.knows(&name).await?, "{label} made a document");
+    }
+    application.answer(|_| Say::Json(content("the truth")));
+    until("the document opens with the truth", async || {
+        let client = Client::join(server.address(), "lie-0", 3).await;
+        Ok(client.is_ok_and(|client| client.editor.text() == "the truth"))
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_while_a_document_is_given_content_gives_it_once() -> Result<()> {
+    for failpoint in ["BeforeAppend:1", "CommitHeard:1"] {
+        let folder = TempDir::new()?;
+        let application = Application::start(|_| Say::Json(content("once"))).await?;
+        let launch = Launch::new(folder.path())?.faulty()?;
+        let launch = launch
+            .variable("QUIRE_HOOK__LOAD", "true")
+            .variable("QUIRE_HOOK__EVENTS", "created,changed")
+            .variable("QUIRE_FAILPOINT", failpoint);
+        let mut server = application.hook(launch).start().await?;
+        let _ = Client::join(server.address(), "tale", 1).await;
+        server.ended().await.context(failpoint)?;
+        server.respawn_with("QUIRE_FAILPOINT", "")?;
+        server.ready().await?;
+        let client = Client::join(server.address(), "tale", 2).await?;
+        ensure!(client.editor.text() == "once", "{failpoint}");
+        ensure!(server.changes("tale").await?.len() == 1, "{failpoint}");
+        let is_one = |told: &[Value]| told.len() == 1;
+        application
+            .hears("created", is_one)
+            .await
+            .context(failpoint)?;
+        application
+            .hears("changed", is_one)
+            .await
+            .context(failpoint)?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_application_hears_of_everything_in_order() -> Result<()> {
+    let folder = TempDir::new()?;
+    let application = Application::start(|_| Say::Json(json!({}))).await?;
+    let server = telling(&application, Launch::new(folder.path())?).await?;
+    let mut writer = Client::join(server.address(), "tale", 1).await?;
+    for word in 0..60 {
+        let update = writer.editor.append(&format!("{word} "));
+        writer.save(update).await?;
+    }
+    let last = last_order(&server, "tale").await?;
+    application
+        .hears("changed", |told| tells_through(told, last))
+        .await?;
+    let told = application.heard("changed")?;
+    let orders: Vec<_> = told.iter().map(|told| told["order"].as_u64()).collect();
+    ensure!(orders.is_sorted() && orders.len() < 60, "{orders:?}");
+    let created = application.heard("created")?;
+    ensure!(
+        created.len() == 1 && created[0]["document"] == "tale",
+        "{created:?}"
+    );
+    ensure!(created[0]["kind"] == "yjs" && created[0]["at"].is_string());
+    ensure!(told[0]["user"].is_null() && told[0]["workspace"] == "default");
+    let path = "/api/v1/workspaces/default/documents/tale";
+    quire_tests::http::request(server.address(), "DELETE", path, None).await?;
+    application.hears("deleted", |told| told.len() == 1).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_application_that_was_down_missed_it_hears_after_a_kill() -> Result<()> {
+    let folder = TempDir::new()?;
+    let mut application = Application::start(|_| Say::Json(json!({}))).await?;
+    let mut server = telling(&application, Launch::new(folder.path())?).await?;
+    application.go_down();
+    for name in ["a", "b", "c"] {
+        let mut writer = Client::join(server.address(), name, 1).await?;
+        let update = writer.editor.append("unheard of");
+        writer.save(update).await?;
+    }
+    server.kill()?;
+    ensure!(application.heard("changed")?.is_empty());
+    application.come_up().await?;
+    server.restart().await?;
+    for name in ["a", "b", "c"] {
+        let last = last_order(&server, name).await?;
+        let of = |told: &[Value]| {
+            let told: Vec<_> = told
+                .iter()
+                .filter(|it| it["document"] == name)
+                .cloned()
+                .collect();
+            tells_through(&told, last)
+        };
+        application.hears("changed", of).await?;
+    }
+    ensure!(application.heard("created")?.len() == 3);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_outlives_a_crash_at_any_moment_after_its_commit() -> Result<()> {
+    for failpoint in ["Committed:20", "CommitHeard:2", "AckQueued:2"] {
+        let folder = TempDir::new()?;
+        let mut application = Application::start(|_| Say::Json(json!({}))).await?;
+        application.go_down();
+        let launch = Launch::new(folder.path())?.faulty()?;
+        let launch = launch.variable("QUIRE_FAILPOINT", failpoint);
+        let mut server = telling(&application, launch).await?;
+        let mut writer = Client::join(server.address(), "tale", 1).await?;
+        while let Ok(()) = {
+            let update = writer.editor.append("x");
+            writer.save(update).await
+        } {}
+        server.ended().await.context(failpoint)?;
+        application.come_up().await?;
+        server.respawn_with("QUIRE_FAILPOINT", "")?;
+        server.ready().await?;
+        let last = last_order(&server, "tale").await?;
+        application
+            .hears("changed", |told| tells_through(told, last))
+            .await
+            .context(failpoint)?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_application_does_not_take_is_told_again_and_holds_up_nobody() -> Result<()> {
+    let folder = TempDir::new()?;
+    let mut refusals = 0;
+    let application = Application::start(move |told| {
+        if told["document"] == "stubborn" && refusals < 2 {
+            refusals += 1;
+            return Say::Status(422);
+        }
+        Say::Status(204)
+    })
+    .await?;
+    let server = telling(&application, Launch::new(folder.path())?).await?;
+    for name in ["stubborn", "easy"] {
+        let mut writer = Client::join(server.address(), name, 1).await?;
+        let update = writer.editor.append("news");
+        writer.save(update).await?;
+    }
+    let tells =
+        |name: &'static str| move |told: &[Value]| told.iter().any(|it| it["document"] == name);
+    application.hears("changed", tells("easy")).await?;
+    application.hears("changed", tells("stubborn")).await?;
+    ensure!(application.heard("created")?.len() == 4, "two were refused");
+    Ok(())
+}
+
+async fn last_order(server: &Server, document: &str) -> Result<u64> {
+    let changes = server.changes(document).await?;
+    let orders = changes.iter().filter_map(|change| change["order"].as_u64());
+    orders.max().context("it has changes")
+}
+
+fn tells_through(told: &[Value], order: u64) -> bool {
+    told.last().is_some_and(|told| told["order"] == order)
+}
+
+/// What a client takes as a reason to come back.
+const TRY_AGAIN: u16 = 1013;
