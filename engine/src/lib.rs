@@ -40,7 +40,9 @@ mod limit;
 pub use limit::Limit;
 
 mod names;
-pub use names::{Author, ConnectionId, DocumentKey, Kind, NAME_BYTES_MAX, NameError, UnknownKind};
+pub use names::{
+    Author, ConnectionId, DocumentKey, Kind, NAME_BYTES_MAX, NameError, UnknownKind, check_name,
+};
 
 mod presence;
 pub use presence::{Presence, PresenceEntry, PresenceId, PresenceLimits, PresenceNotice};

@@ -153,7 +153,11 @@ impl Author {
     }
 }
 
-fn check_name(name: &str) -> Result<(), NameError> {
+/// Whether a workspace or a document may have this name.
+///
+/// # Errors
+/// It may not.
+pub fn check_name(name: &str) -> Result<(), NameError> {
     if name.is_empty() {
         return Err(NameError::Empty);
     }

@@ -12,15 +12,23 @@ pub fn check(input: &[u8]) {
     let Ok(route) = Route::parse(&address) else {
         return;
     };
-    let (workspace, name) = (route.document.workspace(), route.document.name());
-    for name in [workspace, name] {
-        let good = !name.is_empty()
-            && name.len() <= NAME_BYTES_MAX
-            && !name.contains(|character: char| character.is_control());
-        assert!(good, "{name:?} is no name");
-    }
-    let full = format!("/yjs/{}/{}", escaped(workspace), escaped(name));
+    let full = match &route {
+        Route::YWebsocket(key) => {
+            let (workspace, name) = (key.workspace(), key.name());
+            format!("/yjs/{}/{}", good(workspace), good(name))
+        }
+        Route::Hocuspocus(workspace) => format!("/hocuspocus/{}", good(workspace)),
+    };
     assert_eq!(Route::parse(&full), Ok(route));
+}
+
+/// A name that may be one, escaped.
+fn good(name: &str) -> String {
+    let good = !name.is_empty()
+        && name.len() <= NAME_BYTES_MAX
+        && !name.contains(|character: char| character.is_control());
+    assert!(good, "{name:?} is no name");
+    escaped(name)
 }
 
 fn escaped(name: &str) -> String {

@@ -26,6 +26,28 @@
 //! | `Stopping` | 1012 | "service restart" |
 //! | `Silent` | 1001 | "going away": 4408 would be for ever, and a client that is alive after all has to come back |
 //!
+//! Hocuspocus providers have many documents on a connection. What is wrong with one of them
+//! ([`CloseReason::is_about_the_document`]) is said of that document, in a frame, and the connection stays: providers of all
+//! versions rest then. Only the rest closes the connection. By their source, on a close code
+//!
+//! | | 2.15 | 3.4 and 4.8 |
+//! |---|---|---|
+//! | 4401, 1009 | stop for good | come back after a second |
+//! | 4403 | stop, but come back at once if they are `quiet` | come back after a second |
+//! | 1000, 1012, 1013, 4205, 4408 and all else | come back at once | come back after a second |
+//!
+//! and where nothing was said before the close, after up to 30 s. So a fault of the whole connection that would repeat itself
+//! has one of the first codes, though it only stops the oldest, and what passes has another.
+//!
+//! | reason | Hocuspocus | why this code |
+//! |---|---|---|
+//! | `BadFrame`, `BadName`, `Unauthorized`, `Expired` | 4401 | what its own server says to a frame that it can not read, and to a token that is not good |
+//! | `Forbidden`, `Revoked`, and whatever else is about a document | 4403 | it would be turned away the next time too |
+//! | `TooLarge` | 1009 | the standard's own code; 2.15 knows it |
+//! | `Silent`, `Flooding(PreAuthTime)` | 4408 | its own server's code for a client that said nothing |
+//! | `Stopping` | 1012 | as above |
+//! | all else | 1013 | as above |
+//!
 //! The texts are for people: fixed, ASCII, at most [`TEXT_BYTES_MAX`] bytes, and never anything internal.
 
 use engine::{CloseReason, Limit};
@@ -42,6 +64,7 @@ pub struct Close {
     pub code: u16,
     /// What a person reads.
     pub text: &'static str,
+    is_permanent: bool,
 }
 
 impl Close {
@@ -49,16 +72,36 @@ impl Close {
     pub fn new(dialect: Dialect, reason: CloseReason) -> Self {
         let code = match dialect {
             Dialect::YWebsocket => ywebsocket_code(reason),
+            Dialect::Hocuspocus => hocuspocus_code(reason),
+        };
+        let is_permanent = match dialect {
+            Dialect::YWebsocket => (4400..4500).contains(&code),
+            Dialect::Hocuspocus => matches!(code, 1009 | 4401 | 4403),
         };
         Self {
             code,
             text: text(reason),
+            is_permanent,
         }
     }
 
     /// Whether a client that understands the code stays away.
     pub fn is_permanent(self) -> bool {
-        (4400..4500).contains(&self.code)
+        self.is_permanent
+    }
+}
+
+fn hocuspocus_code(reason: CloseReason) -> u16 {
+    match reason {
+        CloseReason::BadFrame
+        | CloseReason::BadName
+        | CloseReason::Unauthorized
+        | CloseReason::Expired => 4401,
+        CloseReason::TooLarge => 1009,
+        CloseReason::Silent | CloseReason::Flooding(Limit::PreAuthTime) => 4408,
+        CloseReason::Stopping => 1012,
+        reason if reason.is_about_the_document() => 4403,
+        _ => 1013,
     }
 }
 
@@ -86,7 +129,8 @@ fn ywebsocket_code(reason: CloseReason) -> u16 {
     }
 }
 
-fn text(reason: CloseReason) -> &'static str {
+/// What a person is told of a reason.
+pub fn text(reason: CloseReason) -> &'static str {
     match reason {
         CloseReason::BadFrame => "The message is not of the protocol that this address speaks.",
         CloseReason::Deleted => "The document was deleted.",
@@ -185,6 +229,21 @@ mod tests {
         for reason in FOR_NOW {
             assert!(!close(reason).is_permanent(), "{reason:?}");
         }
+    }
+
+    /// What the providers make of the codes is in the table above.
+    #[test]
+    fn hocuspocus_providers_come_back_when_that_helps() {
+        let code = |reason| Close::new(Dialect::Hocuspocus, reason);
+        for reason in FOR_NOW {
+            let stays = reason.is_about_the_document();
+            assert_eq!(code(reason).is_permanent(), stays, "{reason:?}");
+        }
+        for reason in FOR_EVER {
+            assert!(code(reason).is_permanent(), "{reason:?}");
+        }
+        let late = code(CloseReason::Flooding(Limit::PreAuthTime));
+        assert_eq!((late.code, late.is_permanent()), (4408, false));
     }
 
     #[test]

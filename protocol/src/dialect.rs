@@ -1,18 +1,18 @@
 //! The wire protocols that are served, as a closed list: whoever adds one is led by the compiler to all that it needs.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use engine::{CloseReason, Event, Intent, Kind};
 
 use crate::preflight::Bounds;
-use crate::{FrameError, yjs, ywebsocket};
+use crate::{FrameError, hocuspocus, yjs, ywebsocket};
 
 /// A wire protocol that clients may speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dialect {
     /// What the npm package `y-websocket` speaks.
     YWebsocket,
+    /// What the npm package `@hocuspocus/provider` speaks.
+    Hocuspocus,
 }
 
 impl Dialect {
@@ -20,13 +20,14 @@ impl Dialect {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::YWebsocket => "yjs",
+            Self::Hocuspocus => "hocuspocus",
         }
     }
 
     /// The kind of document that the dialect's clients expect.
     pub fn kind(self) -> Kind {
         match self {
-            Self::YWebsocket => yjs::KIND,
+            Self::YWebsocket | Self::Hocuspocus => yjs::KIND,
         }
     }
 
@@ -34,16 +35,7 @@ impl Dialect {
     pub fn counts(self) -> bool {
         match self {
             Self::YWebsocket => false,
-        }
-    }
-
-    /// Reads a client's frame.
-    ///
-    /// # Errors
-    /// The frame is not of the dialect; nothing of it is to be obeyed.
-    pub fn decode(self, frame: &Bytes) -> Result<Vec<Intent>, FrameError> {
-        match self {
-            Self::YWebsocket => ywebsocket::decode(frame),
+            Self::Hocuspocus => true,
         }
     }
 
@@ -53,35 +45,25 @@ impl Dialect {
     /// It is malformed or beyond the bounds, with the reason for which its sender is to be closed.
     pub fn check(self, intent: &Intent, bounds: &Bounds) -> Result<(), (CloseReason, FrameError)> {
         match self {
-            Self::YWebsocket => yjs::check(intent, bounds),
+            Self::YWebsocket | Self::Hocuspocus => yjs::check(intent, bounds),
         }
     }
 
-    /// Writes an event as one frame, or nothing if clients of this dialect need not hear of it.
-    pub fn encode(self, event: &Event) -> Option<Bytes> {
+    /// Whether a client's own push is stored, if an event says no more than that to clients of this dialect. Such answers
+    /// are counted where they wait, so that none is ever lost.
+    pub fn answer(self, event: &Event) -> Option<bool> {
+        match self {
+            Self::YWebsocket => None,
+            Self::Hocuspocus => hocuspocus::answer(event),
+        }
+    }
+
+    /// Writes an event as one frame, or nothing if clients of this dialect need not hear of it. The address is the one by
+    /// which the client has the document on its connection, where it may have several.
+    pub fn encode(self, address: &str, event: &Event) -> Option<Bytes> {
         match self {
             Self::YWebsocket => ywebsocket::encode(event),
-        }
-    }
-
-    /// A frame that tells a client why it is about to be closed for good, where the dialect has one.
-    pub fn denied(self, reason: &str) -> Option<Bytes> {
-        match self {
-            Self::YWebsocket => Some(ywebsocket::denied(reason)),
-        }
-    }
-
-    /// A frame that says nothing, for clients that take silence for death.
-    pub fn keepalive(self) -> Bytes {
-        match self {
-            Self::YWebsocket => ywebsocket::keepalive(),
-        }
-    }
-
-    /// After how long without any frame a client is sent a [`Self::keepalive`].
-    pub fn keepalive_after(self) -> Duration {
-        match self {
-            Self::YWebsocket => Duration::from_millis(ywebsocket::KEEPALIVE_AFTER_MS),
+            Self::Hocuspocus => hocuspocus::encode(address, event),
         }
     }
 }

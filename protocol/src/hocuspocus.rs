@@ -18,7 +18,8 @@
 //! byte without an address, ping (9) and pong (10), which clients from 4.x on know.
 //!
 //! An address is a document's name, or that, a NUL and a word of the client's own, by which a socket can have one document
-//! several times. A client counts what it sent and is not stored, and takes one away with each sync status of `1`: each step
+//! several times. What can not be read behind an address and a type is bad bytes; only what is plainly a step 2 or an
+//! update is an edit, however broken, and answered as one. A client counts what it sent and is not stored, and takes one away with each sync status of `1`: each step
 //! 2 and update is answered by exactly one.
 
 use bytes::Bytes;
@@ -27,6 +28,10 @@ use engine::{Event, Intent};
 use crate::FrameError;
 use crate::wire::{Reader, Writer, var_bytes_length};
 use crate::yjs::{self, Said, TYPE_AWARENESS, TYPE_SYNC};
+
+/// After how long without any frame to a client it is sent a sign of life. Clients look every 3 s and leave once 30 s have
+/// passed in silence; half of that lets one be late.
+pub const KEEPALIVE_AFTER_MS: u64 = 15_000;
 
 const TYPE_AUTH: u64 = 2;
 const TYPE_QUERY_AWARENESS: u64 = 3;
@@ -51,7 +56,7 @@ pub enum Frame {
 }
 
 /// Which document, and for which of the client's providers. Texts in UTF-8.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address(Bytes);
 
 /// What a client says of a document.
@@ -66,6 +71,8 @@ pub enum Message {
     },
     /// It asks something of the document.
     Intent(Intent),
+    /// An edit that is none: a step 2 or an update whose bytes can not be read. It is answered, as every edit is.
+    Unreadable(FrameError),
     /// It leaves the document.
     Leave,
 }
@@ -134,13 +141,13 @@ impl Address {
     pub fn as_str(&self) -> &str {
         utf8(&self.0)
     }
+}
 
-    /// How it begins each frame.
-    fn head(&self) -> Bytes {
-        let mut writer = Writer::with_capacity(var_bytes_length(self.0.len()));
-        writer.var_bytes(&self.0);
-        writer.finish()
-    }
+/// How an address begins each frame.
+fn head(address: &str) -> Bytes {
+    let mut writer = Writer::with_capacity(var_bytes_length(address.len()));
+    writer.var_string(address);
+    writer.finish()
 }
 
 impl From<&str> for Address {
@@ -169,18 +176,27 @@ pub fn decode(frame: &Bytes) -> Result<Frame, FrameError> {
     let mut reader = Reader::new(frame);
     let address = Address(reader.var_string("document name")?);
     let message = message(&mut reader)?;
-    reader.finish("message")?;
     Ok(Frame::Addressed(address, message))
 }
 
-/// Writes an event as one frame, or nothing if clients need not hear of it.
-pub fn encode(address: &Address, event: &Event) -> Option<Bytes> {
+/// Whether a client's own push is stored, if the event is about one.
+pub fn answer(event: &Event) -> Option<bool> {
     match event {
-        Event::Ack { .. } => Some(Notice::Status { is_stored: true }.encode(address)),
-        Event::Refused { .. } => Some(Notice::Status { is_stored: false }.encode(address)),
+        Event::Ack { .. } => Some(true),
+        Event::Refused { .. } => Some(false),
+        _ => None,
+    }
+}
+
+/// Writes an event as one frame, or nothing if clients need not hear of it.
+pub fn encode(address: &str, event: &Event) -> Option<Bytes> {
+    if let Some(is_stored) = answer(event) {
+        return Some(Notice::Status { is_stored }.encode(address));
+    }
+    match event {
         Event::Rights { may_write } => Some(Notice::Granted(Scope::of(*may_write)).encode(address)),
         Event::Signal(text) => Some(Notice::Stateless(utf8(text)).encode(address)),
-        other => Said::of(other).map(|said| said.write(&address.head())),
+        other => Said::of(other).map(|said| said.write(&head(address))),
     }
 }
 
@@ -191,9 +207,9 @@ pub fn ping() -> Bytes {
 
 impl Notice<'_> {
     /// Writes it as one frame.
-    pub fn encode(self, address: &Address) -> Bytes {
-        let mut writer = Writer::with_capacity(var_bytes_length(address.0.len()) + NOTICE_BYTES);
-        writer.var_bytes(&address.0);
+    pub fn encode(self, address: &str) -> Bytes {
+        let mut writer = Writer::with_capacity(var_bytes_length(address.len()) + NOTICE_BYTES);
+        writer.var_string(address);
         match self {
             Self::Denied(reason) => writer.say(&[TYPE_AUTH, AUTH_DENIED], Some(reason)),
             Self::Granted(scope) => {
@@ -223,8 +239,8 @@ impl Writer {
 fn message(reader: &mut Reader) -> Result<Message, FrameError> {
     let at = reader.position();
     let field = "message type";
-    match reader.var_uint(field)? {
-        TYPE_SYNC => yjs::sync(reader).map(Message::Intent),
+    let message = match reader.var_uint(field)? {
+        TYPE_SYNC => return sync(reader),
         TYPE_AWARENESS => yjs::awareness(reader, &mut 0).map(Message::Intent),
         TYPE_AUTH => token(reader),
         TYPE_QUERY_AWARENESS => Ok(Message::Intent(Intent::QueryPresence)),
@@ -233,7 +249,25 @@ fn message(reader: &mut Reader) -> Result<Message, FrameError> {
             .map(|text| Message::Intent(Intent::Signal(text))),
         TYPE_CLOSE => Ok(Message::Leave),
         value => Err(FrameError::Unknown { field, at, value }),
-    }
+    }?;
+    reader.finish("message")?;
+    Ok(message)
+}
+
+/// An edit that can not be read is one still: its client counts it.
+fn sync(reader: &mut Reader) -> Result<Message, FrameError> {
+    let is_edit = yjs::is_edit(reader);
+    let intent = yjs::sync(reader).and_then(|intent| {
+        reader.finish("message")?;
+        Ok(Message::Intent(intent))
+    });
+    intent.or_else(|fault| {
+        if is_edit {
+            Ok(Message::Unreadable(fault))
+        } else {
+            Err(fault)
+        }
+    })
 }
 
 fn token(reader: &mut Reader) -> Result<Message, FrameError> {

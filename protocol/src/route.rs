@@ -1,8 +1,11 @@
-//! What an address names: the dialect and the document of an upgrade request.
+//! What an address names: the dialect of an upgrade request, and the document or the workspace that the connection is for.
 //!
 //! `/yjs/{workspace}/{document}` is the full form. `/{document}` is y-websocket in the workspace `default`, so that public
 //! tutorials run unedited. A first segment that is a dialect's word is always the dialect: the document `yjs` of the
 //! workspace `default` is at `/yjs/default/yjs` only.
+//!
+//! Hocuspocus clients name the document in their frames, so `/hocuspocus/{workspace}` is all of theirs, with a slash at the
+//! end or without (some releases add one and some take it away). `/hocuspocus` and the bare `/` are the workspace `default`.
 //!
 //! The document's name is all that remains of the path. Its slashes are kept, also one at the end or two in a row: the
 //! client puts its room name behind the server's address as it is, so whatever is there belongs to the name. Names are
@@ -11,7 +14,7 @@
 
 use std::borrow::Cow;
 
-use engine::{DocumentKey, NameError};
+use engine::{DocumentKey, NameError, check_name};
 use percent_encoding::percent_decode_str;
 use thiserror::Error;
 
@@ -22,11 +25,11 @@ pub const DEFAULT_WORKSPACE: &str = "default";
 
 /// What an upgrade request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Route {
-    /// The protocol to speak.
-    pub dialect: Dialect,
-    /// The document to open.
-    pub document: DocumentKey,
+pub enum Route {
+    /// A connection for one document, in the y-websocket dialect.
+    YWebsocket(DocumentKey),
+    /// A connection for any documents of a workspace, in the Hocuspocus dialect. The name is one that a workspace may have.
+    Hocuspocus(Box<str>),
 }
 
 /// Why an address names no document. `at` counts bytes from the start of the address.
@@ -38,6 +41,9 @@ pub enum RouteError {
     /// The address has no document's name.
     #[error("address names no document")]
     NoDocument,
+    /// The address goes on after the workspace, where documents are not named in it.
+    #[error("address goes on after the workspace")]
+    TooMuch,
     /// A percent sign is not followed by two hexadecimal digits.
     #[error("address has a broken percent escape at byte {at}")]
     BadEscape {
@@ -63,29 +69,58 @@ impl Route {
         let path = path.strip_prefix('/').unwrap_or(path);
         let (first, rest) = path.split_once('/').unwrap_or((path, ""));
         match dialect(&decode(first)?)? {
-            Some(dialect) => Self::full(dialect, rest),
-            None => Self::new(Dialect::YWebsocket, DEFAULT_WORKSPACE, path),
+            Some(Dialect::YWebsocket) => Self::of_document(rest),
+            Some(Dialect::Hocuspocus) => Self::of_workspace(rest),
+            None if path.is_empty() => Self::of_workspace(path),
+            None => Self::ywebsocket(DEFAULT_WORKSPACE, path),
         }
     }
 
-    fn full(dialect: Dialect, path: &str) -> Result<Self, RouteError> {
-        let (workspace, name) = path.split_once('/').ok_or(RouteError::NoDocument)?;
-        Self::new(dialect, &decode(workspace)?, name)
+    /// The protocol to speak.
+    pub fn dialect(&self) -> Dialect {
+        match self {
+            Self::YWebsocket(_) => Dialect::YWebsocket,
+            Self::Hocuspocus(_) => Dialect::Hocuspocus,
+        }
     }
 
-    fn new(dialect: Dialect, workspace: &str, name: &str) -> Result<Self, RouteError> {
+    /// The document, if the address names one.
+    pub fn document(&self) -> Option<&DocumentKey> {
+        match self {
+            Self::YWebsocket(document) => Some(document),
+            Self::Hocuspocus(_) => None,
+        }
+    }
+
+    fn of_document(path: &str) -> Result<Self, RouteError> {
+        let (workspace, name) = path.split_once('/').ok_or(RouteError::NoDocument)?;
+        Self::ywebsocket(&decode(workspace)?, name)
+    }
+
+    fn ywebsocket(workspace: &str, name: &str) -> Result<Self, RouteError> {
         if name.is_empty() {
             return Err(RouteError::NoDocument);
         }
         let document = DocumentKey::new(workspace, &decode(name)?)?;
-        Ok(Self { dialect, document })
+        Ok(Self::YWebsocket(document))
+    }
+
+    fn of_workspace(path: &str) -> Result<Self, RouteError> {
+        let workspace = match path.strip_suffix('/').unwrap_or(path) {
+            "" => DEFAULT_WORKSPACE.into(),
+            workspace if workspace.contains('/') => return Err(RouteError::TooMuch),
+            workspace => decode(workspace)?,
+        };
+        check_name(&workspace)?;
+        Ok(Self::Hocuspocus(workspace.into()))
     }
 }
 
 /// The dialect that a first segment names, if it names any.
 fn dialect(word: &str) -> Result<Option<Dialect>, RouteError> {
-    if word == Dialect::YWebsocket.as_str() {
-        return Ok(Some(Dialect::YWebsocket));
+    let mut served = [Dialect::YWebsocket, Dialect::Hocuspocus].into_iter();
+    if let Some(dialect) = served.find(|dialect| dialect.as_str() == word) {
+        return Ok(Some(dialect));
     }
     match RESERVED.into_iter().find(|&reserved| reserved == word) {
         Some(reserved) => Err(RouteError::NotServed(reserved)),
@@ -112,7 +147,7 @@ fn check_escapes(path: &str) -> Result<(), RouteError> {
 }
 
 /// Words that will be dialects. They are refused from the start, so that no document settles at their addresses.
-const RESERVED: [&str; 4] = ["hocuspocus", "automerge", "sharedb", "quire"];
+const RESERVED: [&str; 3] = ["automerge", "sharedb", "quire"];
 
 #[cfg(test)]
 mod tests {
@@ -122,7 +157,8 @@ mod tests {
     use super::*;
 
     fn names(address: &str) -> (String, String) {
-        let key = Route::parse(address).unwrap().document;
+        let route = Route::parse(address).unwrap();
+        let key = route.document().expect("a document");
         (key.workspace().to_owned(), key.name().to_owned())
     }
 
@@ -165,7 +201,7 @@ mod tests {
 
     #[test]
     fn addresses_without_a_document_are_refused() {
-        for address in ["", "/", "/?x", "/yjs", "/yjs/", "/yjs/team", "/yjs/team/"] {
+        for address in ["/yjs", "/yjs/", "/yjs/team", "/yjs/team/"] {
             assert_eq!(
                 Route::parse(address),
                 Err(RouteError::NoDocument),
@@ -174,6 +210,29 @@ mod tests {
         }
         let empty = Err(RouteError::Name(NameError::Empty));
         assert_eq!(Route::parse("/yjs//a"), empty);
+    }
+
+    #[test]
+    fn a_connection_for_many_documents_names_their_workspace() {
+        for (address, workspace) in [
+            ("/", "default"),
+            ("", "default"),
+            ("/?token=a/b", "default"),
+            ("/hocuspocus", "default"),
+            ("/hocuspocus/", "default"),
+            ("/hocuspocus/team", "team"),
+            ("/hocuspocus/team/?x", "team"),
+            ("/hocuspocus/a%2Fb", "a/b"),
+        ] {
+            let route = Ok(Route::Hocuspocus(workspace.into()));
+            assert_eq!(Route::parse(address), route, "{address}");
+        }
+        for address in ["/hocuspocus/team/doc", "/hocuspocus/a//"] {
+            let refused = Err(RouteError::TooMuch);
+            assert_eq!(Route::parse(address), refused, "{address}");
+        }
+        let control = Err(RouteError::Name(NameError::ControlCharacter(0)));
+        assert_eq!(Route::parse("/hocuspocus/%00"), control);
     }
 
     #[test]
@@ -217,7 +276,7 @@ mod tests {
         #[test]
         fn no_address_is_too_odd_to_be_read(address in "(/|%|%2|%[0-9A-F]{2}|[a-z]|yjs/|.){0,20}") {
             if let Ok(route) = Route::parse(&address) {
-                prop_assert!(!route.document.name().is_empty());
+                prop_assert!(route.document().is_none_or(|key| !key.name().is_empty()));
             }
         }
     }

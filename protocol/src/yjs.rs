@@ -84,6 +84,12 @@ pub(crate) fn sync(reader: &mut Reader) -> Result<Intent, FrameError> {
     Ok(Intent::Push { payload, tag })
 }
 
+/// Whether a sync body is of a kind that brings an edit, whatever follows.
+pub(crate) fn is_edit(body: &Reader) -> bool {
+    let kind = body.clone().var_uint("sync message type");
+    matches!(kind, Ok(MESSAGE_STEP2 | MESSAGE_UPDATE))
+}
+
 /// Reads an awareness body. `so_far` counts the entries of the whole frame.
 pub(crate) fn awareness(reader: &mut Reader, so_far: &mut usize) -> Result<Intent, FrameError> {
     let mut body = reader.nested("awareness")?;

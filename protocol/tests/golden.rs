@@ -137,7 +137,8 @@ fn addresses_arrive_as_the_client_wrote_them() {
     let golden = Golden::load("room");
     let address = golden.address.unwrap();
     assert_eq!(address, "/room/%C3%A9%20x?token=a%26b");
-    let document = Route::parse(&address).unwrap().document;
+    let route = Route::parse(&address).unwrap();
+    let document = route.document().expect("a document");
     assert_eq!(
         (document.workspace(), document.name()),
         ("default", "room/é x")

@@ -88,14 +88,14 @@ fn an_address_may_tell_providers_of_one_document_apart() {
 
 #[test]
 fn the_server_answers_as_it_was_seen_to() {
-    let d = Address::from("d");
-    let granted = Notice::Granted(Scope::ReadWrite).encode(&d);
+    let d = "d";
+    let granted = Notice::Granted(Scope::ReadWrite).encode(d);
     assert_eq!(granted, b"\x01d\x02\x02\x0aread-write"[..]);
-    let granted = Notice::Granted(Scope::ReadOnly).encode(&d);
+    let granted = Notice::Granted(Scope::ReadOnly).encode(d);
     assert_eq!(granted, b"\x01d\x02\x02\x08readonly"[..]);
     let have = bytes(&[0]);
     assert_eq!(
-        encode(&d, &Event::Have { have }).unwrap(),
+        encode(d, &Event::Have { have }).unwrap(),
         b"\x01d\x00\x00\x01\x00"[..]
     );
     let payload = bytes(EMPTY_UPDATE);
@@ -103,22 +103,22 @@ fn the_server_answers_as_it_was_seen_to() {
         payload: payload.clone(),
     };
     assert_eq!(
-        encode(&d, &missing).unwrap(),
+        encode(d, &missing).unwrap(),
         b"\x01d\x00\x01\x02\x00\x00"[..]
     );
     let change = Event::Change { payload };
     assert_eq!(
-        encode(&d, &change).unwrap(),
+        encode(d, &change).unwrap(),
         b"\x01d\x00\x02\x02\x00\x00"[..]
     );
-    let denied = Notice::Denied("no").encode(&d);
+    let denied = Notice::Denied("no").encode(d);
     assert_eq!(denied, b"\x01d\x02\x01\x02no"[..]);
-    assert_eq!(Notice::SendToken.encode(&d), b"\x01d\x02\x00"[..]);
-    assert_eq!(Notice::Stateless("x").encode(&d), b"\x01d\x05\x01x"[..]);
-    assert_eq!(Notice::Close("bye").encode(&d), b"\x01d\x07\x03bye"[..]);
+    assert_eq!(Notice::SendToken.encode(d), b"\x01d\x02\x00"[..]);
+    assert_eq!(Notice::Stateless("x").encode(d), b"\x01d\x05\x01x"[..]);
+    assert_eq!(Notice::Close("bye").encode(d), b"\x01d\x07\x03bye"[..]);
     let refused = Notice::Status { is_stored: false };
-    assert_eq!(refused.encode(&d), b"\x01d\x08\x00"[..]);
-    assert_eq!(Notice::KeepAlive.encode(&d), b"\x01d\x01\x01\x00"[..]);
+    assert_eq!(refused.encode(d), b"\x01d\x08\x00"[..]);
+    assert_eq!(Notice::KeepAlive.encode(d), b"\x01d\x01\x01\x00"[..]);
     assert_eq!(ping(), [9][..]);
 }
 
@@ -133,7 +133,7 @@ fn each_stored_push_has_one_status_of_its_own() {
     ] {
         let payload = bytes(EMPTY_UPDATE);
         let ack = Event::Ack { tag, payload, news };
-        let frame = encode(&"d\x001".into(), &ack).unwrap();
+        let frame = encode("d\x001", &ack).unwrap();
         assert_eq!(frame, b"\x03d\x001\x08\x01"[..]);
     }
 }
@@ -165,17 +165,42 @@ fn frames_of_something_else_are_refused_with_the_place() {
         (b"\x01d\x07\x00", "message goes on after its end at byte 3"),
         (b"\x01d\x00\x09", "sync message type 9 at byte 3 is unknown"),
         (
-            b"\x01d\x00\x02\x05\x01",
-            "update at byte 5 declares 5 bytes, 1 are left",
+            b"\x01d\x00\x00\x05\x01",
+            "state vector at byte 5 declares 5 bytes, 1 are left",
         ),
     ] {
         assert_eq!(refused(frame).to_string(), fault, "{frame:?}");
     }
 }
 
+/// Its client counts it and waits for an answer, so it is not bad bytes only.
+#[test]
+fn an_edit_that_can_not_be_read_is_an_edit_still() {
+    for (frame, wanted) in [
+        (
+            &b"\x01d\x00\x02\x05\x01"[..],
+            "update at byte 5 declares 5 bytes, 1 are left",
+        ),
+        (b"\x01d\x00\x01", "update is cut off at byte 4"),
+        (
+            b"\x01d\x00\x02\xff\xff\xff\xff",
+            "update is cut off at byte 8",
+        ),
+        (
+            b"\x01d\x00\x02\x01\x00\x00",
+            "message goes on after its end at byte 6",
+        ),
+    ] {
+        let Ok(Frame::Addressed(_, Message::Unreadable(fault))) = decode(&bytes(frame)) else {
+            panic!("{frame:?} is an edit");
+        };
+        assert_eq!(fault.to_string(), wanted, "{frame:?}");
+    }
+}
+
 #[test]
 fn presence_of_nobody_says_nothing() {
-    assert_eq!(encode(&"d".into(), &Event::Presence(Vec::new())), None);
+    assert_eq!(encode("d", &Event::Presence(Vec::new())), None);
 }
 
 /// What a client would send, by its own library's rules.
@@ -212,9 +237,9 @@ proptest! {
             1 => (Event::Missing { payload: payload.clone() }, Intent::Push { payload, tag: STEP2 }),
             _ => (Event::Change { payload: payload.clone() }, Intent::Push { payload, tag: UPDATE }),
         };
-        let frame = encode(&address, &event).unwrap();
+        let frame = encode(address.as_str(), &event).unwrap();
         prop_assert_eq!(decode(&frame), Ok(Frame::Addressed(address.clone(), Message::Intent(intent))));
-        let frame = encode(&address, &Event::Presence(entries.clone())).unwrap();
+        let frame = encode(address.as_str(), &Event::Presence(entries.clone())).unwrap();
         let shown = Message::Intent(Intent::ShowPresence(entries));
         prop_assert_eq!(decode(&frame), Ok(Frame::Addressed(address, shown)));
     }
@@ -243,7 +268,7 @@ proptest! {
             Message::Intent(Intent::Pull { have }) => have.len(),
             Message::Intent(Intent::Push { payload, tag: PushTag(_) }) => payload.len(),
             Message::Intent(Intent::ShowPresence(entries)) => entries.len(),
-            Message::Intent(Intent::QueryPresence) | Message::Leave => 0,
+            Message::Intent(Intent::QueryPresence) | Message::Leave | Message::Unreadable(_) => 0,
         };
         prop_assert!(address.as_str().len() + held <= frame.len());
     }

@@ -94,11 +94,10 @@ fn what_providers_say_beside_the_document_is_read() {
 
 #[test]
 fn we_write_what_providers_understood() {
-    let address = Address::from(NAME);
     for version in VERSIONS {
         let golden = golden(version);
-        let event = |event| hocuspocus::encode(&address, &event).unwrap();
-        let notice = |notice: Notice<'_>| notice.encode(&address);
+        let event = |event| hocuspocus::encode(NAME, &event).unwrap();
+        let notice = |notice: Notice<'_>| notice.encode(NAME);
         let granted = notice(Notice::Granted(Scope::ReadWrite));
         assert_eq!(granted, golden.server["granted"]);
         let have = Bytes::from_static(&[0]);

@@ -6,6 +6,7 @@
 //! its effects, and puts frames into each connection's [`outbox`]. [`http`] serves everything that is not a socket.
 
 pub mod address;
+mod alarm;
 pub mod auth;
 pub mod breadcrumb;
 pub mod cli;

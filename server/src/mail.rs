@@ -281,6 +281,8 @@ pub struct Newcomer {
     pub pass: Arc<Pass>,
     /// In which dialect.
     pub dialect: Dialect,
+    /// By which address of its own it has the document, where it may have several; none if by the document's name.
+    pub address: Option<Box<str>>,
     /// Where to put frames for it.
     pub outbox: Outbox,
 }

@@ -5,6 +5,9 @@
 //! more until the writer has written what it had. Then the document sends one difference instead of all that was
 //! dropped. So a slow reader costs a bounded amount of memory, holds up nobody, and ends up with the same content.
 //!
+//! What some clients are told of their own edits is no more than whether each is stored, and they count. Such answers are
+//! counted here as well instead of being kept as frames: they take up no room, and none is lost with the queue.
+//!
 //! Pushing is the hottest thing that the server does, once for each receiver of each edit: it takes a lock that is nearly
 //! always free, allocates nothing while the queue has room, and wakes the writer only if nothing waited before.
 
@@ -38,11 +41,47 @@ pub enum Taken {
         bytes: usize,
         /// The last step of the document that they show.
         shows: Option<u64>,
+        /// What is to be written after them of the client's own edits.
+        answers: Answers,
     },
     /// The queue was dropped and all before it is written: ask the document to catch up.
     Dropped,
     /// Close the connection.
     Close(CloseReason),
+}
+
+/// So many of a client's own edits are stored, and so many were refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Answers {
+    /// How many are stored.
+    pub stored: u32,
+    /// How many were refused.
+    pub refused: u32,
+}
+
+impl Answers {
+    /// Counts one more.
+    pub(crate) fn add(&mut self, is_stored: bool) {
+        let count = if is_stored {
+            &mut self.stored
+        } else {
+            &mut self.refused
+        };
+        *count += 1;
+    }
+
+    pub(crate) fn is_empty(self) -> bool {
+        self == Self::default()
+    }
+
+    /// As many of them as are written at once; the rest stays.
+    pub(crate) fn take(&mut self) -> Self {
+        let stored = self.stored.min(ANSWERS_AT_ONCE);
+        let refused = self.refused.min(ANSWERS_AT_ONCE - stored);
+        self.stored -= stored;
+        self.refused -= refused;
+        Self { stored, refused }
+    }
 }
 
 #[derive(Debug)]
@@ -60,6 +99,7 @@ struct Queue {
     catch_up: CatchUp,
     /// The last step of the document that the frames show.
     shows: Option<u64>,
+    answers: Answers,
     state: State,
     /// The writer, while it has nothing to do.
     writer: Option<Waker>,
@@ -137,6 +177,16 @@ impl Outbox {
         }
         wake(queue);
         fits
+    }
+
+    /// Counts an answer to an edit of the client's own, which shows the document up to the step `shows`.
+    pub fn answer(&self, is_stored: bool, shows: Option<u64>) {
+        let mut queue = self.queue();
+        queue.answers.add(is_stored);
+        if queue.state == State::Flowing {
+            queue.shows = queue.shows.max(shows);
+        }
+        wake(queue);
     }
 
     /// Takes frames again after the queue was dropped.
@@ -234,7 +284,7 @@ impl Queue {
     }
 
     fn take(&mut self, frames: &mut VecDeque<Frame>) -> Option<Taken> {
-        if !self.frames.is_empty() {
+        if !self.frames.is_empty() || !self.answers.is_empty() {
             return Some(self.take_frames(frames));
         }
         match self.state {
@@ -254,10 +304,13 @@ impl Queue {
         Taken::Frames {
             bytes: self.taken.length,
             shows: self.shows.take(),
+            answers: self.answers.take(),
         }
     }
 }
 
+/// Answers written at once: the frames of them are made when they are written, and take up room until they are.
+const ANSWERS_AT_ONCE: u32 = 1_024;
 /// What a frame takes up besides its bytes: its place in the queue, and what the allocator and the count of its holders
 /// add. Without it, a queue of small frames would take up several times what it may.
 const FRAME_OVERHEAD_BYTES: usize = 96;
@@ -298,7 +351,55 @@ mod tests {
     }
 
     fn frames(bytes: usize, shows: Option<u64>) -> Poll<Taken> {
-        Poll::Ready(Taken::Frames { bytes, shows })
+        let answers = Answers::default();
+        Poll::Ready(Taken::Frames {
+            bytes,
+            shows,
+            answers,
+        })
+    }
+
+    fn answers(stored: u32, refused: u32, shows: Option<u64>) -> Poll<Taken> {
+        Poll::Ready(Taken::Frames {
+            bytes: 0,
+            shows,
+            answers: Answers { stored, refused },
+        })
+    }
+
+    #[test]
+    fn no_answer_is_lost_with_the_queue() {
+        let outbox = outbox();
+        outbox.answer(true, Some(3));
+        assert!(outbox.push(long(), None));
+        assert!(!outbox.push(long(), None));
+        outbox.answer(false, Some(4));
+        assert_eq!(take(&outbox).0, answers(1, 1, None));
+        outbox.answer(true, Some(5));
+        assert_eq!(take(&outbox).0, answers(1, 0, None));
+        assert_eq!(take(&outbox).0, Poll::Ready(Taken::Dropped));
+        outbox.answer(true, Some(6));
+        outbox.resume();
+        outbox.answer(true, Some(7));
+        assert_eq!(take(&outbox).0, answers(2, 0, Some(7)));
+        outbox.answer(true, None);
+        outbox.close(CloseReason::Deleted);
+        assert_eq!(take(&outbox).0, answers(1, 0, None));
+        let closing = Poll::Ready(Taken::Close(CloseReason::Deleted));
+        assert_eq!(take(&outbox).0, closing);
+    }
+
+    #[test]
+    fn so_many_answers_are_written_at_once() {
+        let outbox = outbox();
+        for _ in 0..ANSWERS_AT_ONCE + 5 {
+            outbox.answer(true, None);
+            outbox.answer(false, None);
+        }
+        assert_eq!(take(&outbox).0, answers(ANSWERS_AT_ONCE, 0, None));
+        assert_eq!(take(&outbox).0, answers(5, ANSWERS_AT_ONCE - 5, None));
+        assert_eq!(take(&outbox).0, answers(0, 10, None));
+        assert_eq!(take(&outbox), (Poll::Pending, 0));
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::auth::Auth;
 use crate::breadcrumb::{self, Crumbs};
 use crate::clock::Clock;
 use crate::config::{Config, StoreChoice};
-use crate::connection::ConnectionLimits;
+use crate::connection::{ConnectionLimits, PreAuthLimits};
 use crate::hook::{Doorkeeper, Hook};
 use crate::http::health::Health;
 use crate::http::{self, App, SocketLimits};
@@ -193,6 +193,12 @@ fn socket_limits(config: &Config) -> SocketLimits {
             bounds: update_bounds(config),
             ping_interval: config.connection.ping_interval,
             silence_max: config.connection.silence_timeout,
+            documents_max: config.limits.documents_per_connection,
+            pre_auth: PreAuthLimits {
+                bytes_max: config.limits.pre_auth_bytes,
+                messages_max: config.limits.pre_auth_messages,
+                time_max: config.limits.pre_auth_time,
+            },
         }),
     }
 }
@@ -317,6 +323,8 @@ fn banner(config: &Config, address: SocketAddr) {
   pages        {http}://{address}/
   y-websocket  {ws}://{address}/{{document}}
                {ws}://{address}/yjs/{{workspace}}/{{document}}
+  Hocuspocus   {ws}://{address}
+               {ws}://{address}/hocuspocus/{{workspace}}
   API          {http}://{address}/api/v1 (described in /openapi.json)
   storage      {store}
   access       anonymous: everyone who can reach this address reads and writes

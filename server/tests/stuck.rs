@@ -66,6 +66,7 @@ impl Client {
             connection: id,
             pass: Pass::anonymous().into(),
             dialect: Dialect::YWebsocket,
+            address: None,
             outbox: outbox.clone(),
         };
         let mailbox = app.hub.join(document, newcomer).await.unwrap();
@@ -232,6 +233,7 @@ fn beyond_the_bound_of_memory_only_what_adds_nothing_is_taken() {
             connection: ConnectionId(1_000),
             pass: Pass::anonymous().into(),
             dialect: Dialect::YWebsocket,
+            address: None,
             outbox: author.outbox.clone(),
         };
         let other = app.hub.join(&document("other"), newcomer).await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use divan::Bencher;
-use engine::{Audience, ConnectionId, Event};
+use engine::{Audience, ConnectionId, DocumentKey, Event};
 use protocol::Dialect;
 use protocol::websocket::Frame;
 use server::auth::Pass;
@@ -20,13 +20,15 @@ use crate::material::{Author, START};
 #[divan::bench(args = [1, 100, 1_000], sample_size = 1)]
 fn change(bencher: Bencher, receivers: u64) {
     let pass = Arc::new(Pass::anonymous());
-    let mut members = Members::default();
+    let document = DocumentKey::new("team", "plan").expect("a name");
+    let mut members = Members::new(document);
     let outboxes: Vec<_> = (0..=receivers).map(|_| Outbox::new(LIMITS)).collect();
     for (outbox, who) in outboxes.iter().zip(0..) {
         members.add(Newcomer {
             connection: ConnectionId(who),
             pass: pass.clone(),
             dialect: Dialect::YWebsocket,
+            address: None,
             outbox: outbox.clone(),
         });
     }

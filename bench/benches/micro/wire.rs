@@ -3,25 +3,21 @@
 use bytes::Bytes;
 use divan::{Bencher, black_box};
 use engine::{Event, PresenceEntry, PresenceId};
-use protocol::Dialect;
 use protocol::preflight::{Bounds, check_update};
 use protocol::websocket::Frame;
 use protocol::yjs::UPDATE;
+use protocol::ywebsocket;
 
 use crate::material::{Author, PAPER, START, merged};
-
-const DIALECT: Dialect = Dialect::YWebsocket;
 
 /// The bytes are made anew each time, as they come from a socket.
 #[divan::bench]
 fn decode_keystroke(bencher: Bencher) {
-    let frame = DIALECT.encode(&change(keystroke())).expect("it is told");
+    let frame = ywebsocket::encode(&change(keystroke())).expect("it is told");
     bencher
         .with_inputs(|| Bytes::copy_from_slice(&frame))
         .bench_values(|frame| {
-            DIALECT
-                .decode(black_box(&frame))
-                .map(|intents| (frame, intents))
+            ywebsocket::decode(black_box(&frame)).map(|intents| (frame, intents))
         });
 }
 
@@ -40,7 +36,7 @@ fn preflight_merged_10_000(bencher: Bencher) {
 #[divan::bench]
 fn encode_change(bencher: Bencher) {
     let event = change(keystroke());
-    bencher.bench(|| DIALECT.encode(black_box(&event)).map(Frame::binary));
+    bencher.bench(|| ywebsocket::encode(black_box(&event)).map(Frame::binary));
 }
 
 #[divan::bench]
@@ -51,13 +47,13 @@ fn encode_ack(bencher: Bencher) {
         payload,
         news: true,
     };
-    bencher.bench(|| DIALECT.encode(black_box(&event)).map(Frame::binary));
+    bencher.bench(|| ywebsocket::encode(black_box(&event)).map(Frame::binary));
 }
 
 #[divan::bench(args = [1, 100, 1_000])]
 fn encode_presence(bencher: Bencher, entries: u64) {
     let event = Event::Presence((0..entries).map(cursor).collect());
-    bencher.bench(|| DIALECT.encode(black_box(&event)).map(Frame::binary));
+    bencher.bench(|| ywebsocket::encode(black_box(&event)).map(Frame::binary));
 }
 
 fn keystroke() -> Bytes {

@@ -194,6 +194,22 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
+    /// Whether it is about this document and this client, and would be the same the next time: the client can go on with
+    /// other documents on the same connection.
+    pub fn is_about_the_document(self) -> bool {
+        matches!(
+            self,
+            Self::Unauthorized
+                | Self::Expired
+                | Self::Forbidden
+                | Self::Revoked
+                | Self::Deleted
+                | Self::WrongKind
+                | Self::BadName
+                | Self::TooMany(Limit::ConnectionsPerDocument | Limit::DocumentsPerConnection)
+        ) || self.is_about_the_edit()
+    }
+
     /// Whether it is about one edit, which would be refused the next time too, and not about its author or the moment.
     pub fn is_about_the_edit(self) -> bool {
         matches!(self, Self::BadUpdate | Self::ReadOnly | Self::DocumentFull)

@@ -128,6 +128,14 @@ pub struct LimitsConfig {
     pub connections_per_user: usize,
     /// Connections open at once to one document.
     pub connections_per_document: usize,
+    /// Documents that one connection may have open.
+    pub documents_per_connection: usize,
+    /// Bytes of messages that may wait until their sender has said who it is.
+    pub pre_auth_bytes: usize,
+    /// Messages that may wait until their sender has said who it is.
+    pub pre_auth_messages: usize,
+    /// How long a client may take to say who it is.
+    pub pre_auth_time: Duration,
     /// Documents in memory at once.
     pub documents_open: usize,
     /// What all documents in memory may weigh, in bytes.
@@ -307,6 +315,10 @@ impl LimitsConfig {
             connections_per_address: count("limits.connections_per_address")?,
             connections_per_user: count("limits.connections_per_user")?,
             connections_per_document: count("limits.connections_per_document")?,
+            documents_per_connection: count("limits.documents_per_connection")?,
+            pre_auth_bytes: size("limits.pre_auth_bytes")?,
+            pre_auth_messages: count("limits.pre_auth_messages")?,
+            pre_auth_time: values.get("limits.pre_auth_time")?,
             documents_open: count("limits.documents_open")?,
             memory_bytes: values
                 .get("limits.memory_bytes")

@@ -1,36 +1,33 @@
 //! The connection: one socket, from its first frame to its close code.
 //!
 //! One task reads and writes, and neither waits for the other. What is read becomes intents, which go to the document's
-//! bounded mailbox, so a flood slows its own socket alone. What is written comes from the outbox. The first of the two to
-//! end says why the connection closes; either way the document hears of it at once.
+//! bounded mailbox, so a flood slows its own socket alone. What is written comes from outboxes. The first of the two to
+//! end says why the connection closes; either way every document on it hears of it at once.
 //!
-//! Most connections are idle, so what a connection keeps is small: what it needs only to join, to wait for room, or to
-//! say goodbye is allocated when it does.
+//! [`alone`] is a socket for one document, [`many`] one for as many as its client names. Both keep time by a [`pulse`].
+
+mod alone;
+pub use alone::serve;
+
+mod mailing;
+
+mod many;
+pub use many::{Guest, Own, serve_many};
 
 mod pulse;
 
-mod talk;
-
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{CloseReason, ConnectionId, DocumentKey};
+use engine::CloseReason;
 use protocol::close::Close;
 use protocol::preflight::Bounds;
 use protocol::websocket::Frame;
-use protocol::{Dialect, FrameError};
+use protocol::{Dialect, FrameError, ywebsocket};
 use tokio::time::timeout;
-use tracing::{debug, info};
 
-use crate::auth::Pass;
-use crate::hub::{Hub, JoinError};
-use crate::mail::{Gone, Mail, Mailbox, Newcomer};
-use crate::outbox::{Outbox, OutboxLimits};
+use crate::outbox::OutboxLimits;
 use crate::socket::{Broken, Socket};
 use crate::telemetry::metrics;
-use talk::Talk;
 
 /// The bounds and delays of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -43,44 +40,27 @@ pub struct ConnectionLimits {
     pub ping_interval: Duration,
     /// How long a connection may be silent before it is closed.
     pub silence_max: Duration,
+    /// How many documents may be on one connection.
+    pub documents_max: usize,
+    /// What may come before it is known who the client is.
+    pub pre_auth: PreAuthLimits,
 }
 
-/// Serves one socket until it closes.
-pub fn serve(
-    hub: Hub,
-    socket: Socket,
-    dialect: Dialect,
-    document: DocumentKey,
-    pass: Arc<Pass>,
-    limits: Arc<ConnectionLimits>,
-) -> impl Future<Output = ()> + Send {
-    let connection = Box::new(Connection {
-        id: hub.next_connection(),
-        document,
-        pass,
-        dialect,
-        outbox: Outbox::new(limits.outbox),
-        limits,
-        socket,
-    });
-    connection.serve(hub)
+/// The bounds of what may come before it is known who the client is.
+#[derive(Clone, Copy, Debug)]
+pub struct PreAuthLimits {
+    /// Bytes that may wait.
+    pub bytes_max: usize,
+    /// Messages that may wait.
+    pub messages_max: usize,
+    /// How long it may take.
+    pub time_max: Duration,
 }
 
 /// Refuses a socket without opening anything: says why, in the dialect and in the close code.
 pub async fn refuse(mut socket: Socket, dialect: Dialect, reason: CloseReason) {
     metrics::closed(reason);
     say_goodbye(&mut socket, dialect, reason).await;
-}
-
-/// One socket and the document that it is for.
-struct Connection {
-    id: ConnectionId,
-    document: DocumentKey,
-    pass: Arc<Pass>,
-    dialect: Dialect,
-    limits: Arc<ConnectionLimits>,
-    outbox: Outbox,
-    socket: Socket,
 }
 
 /// How a connection ended.
@@ -94,60 +74,19 @@ enum End {
     Refuse(CloseReason, FrameError),
 }
 
-impl From<Broken> for End {
-    fn from(_: Broken) -> Self {
-        Self::ByPeer
+impl End {
+    /// Why it is to be closed, if it is not yet.
+    fn reason(self) -> Option<CloseReason> {
+        match self {
+            Self::ByPeer => None,
+            Self::Close(reason) | Self::Refuse(reason, _) => Some(reason),
+        }
     }
 }
 
-/// A mail that waits for room.
-type Sending = Pin<Box<dyn Future<Output = Result<(), Gone>> + Send>>;
-
-impl Connection {
-    async fn serve(mut self: Box<Self>, hub: Hub) {
-        let _counted = metrics::connection_opened();
-        let end = match Box::pin(self.join(hub)).await {
-            Ok(mailbox) => {
-                let mut talk = Talk::new(mailbox, self.dialect, &self.limits);
-                let end = poll_fn(|context| talk.poll(&mut self, context)).await;
-                // A session that is gone needs no goodbye.
-                let _ = talk.leave(self.id).await;
-                end
-            }
-            Err(JoinError::Stopping) => End::Close(CloseReason::Stopping),
-            Err(JoinError::Full) => End::Close(CloseReason::Overloaded),
-        };
-        Box::pin(self.close(end)).await;
-    }
-
-    async fn join(&self, hub: Hub) -> Result<Mailbox, JoinError> {
-        let newcomer = Newcomer {
-            connection: self.id,
-            pass: self.pass.clone(),
-            dialect: self.dialect,
-            outbox: self.outbox.clone(),
-        };
-        hub.join(&self.document, newcomer).await
-    }
-
-    async fn close(&mut self, end: End) {
-        let (document, connection) = (&self.document, self.id);
-        let reason = match end {
-            End::ByPeer => {
-                debug!(%document, %connection, "connection closed by its client");
-                return;
-            }
-            End::Close(reason) => {
-                info!(%document, %connection, ?reason, "connection closed");
-                reason
-            }
-            End::Refuse(reason, fault) => {
-                info!(%document, %connection, ?reason, "connection closed: {fault}");
-                reason
-            }
-        };
-        metrics::closed(reason);
-        say_goodbye(&mut self.socket, self.dialect, reason).await;
+impl From<Broken> for End {
+    fn from(_: Broken) -> Self {
+        Self::ByPeer
     }
 }
 
@@ -155,40 +94,16 @@ impl Connection {
 /// which takes the close code away from its reader.
 async fn say_goodbye(socket: &mut Socket, dialect: Dialect, reason: CloseReason) {
     let close = Close::new(dialect, reason);
-    let denied = dialect
-        .denied(close.text)
-        .filter(|_| close.is_permanent())
-        .map(Frame::binary);
+    let denied = match dialect {
+        Dialect::YWebsocket if close.is_permanent() => {
+            Some(Frame::binary(ywebsocket::denied(close.text)))
+        }
+        Dialect::YWebsocket | Dialect::Hocuspocus => None,
+    };
     let close = Frame::close(Some((close.code, close.text)));
     // Whoever does not answer is not waited for any longer.
     let _ = timeout(GOODBYE_MAX, socket.say_goodbye(denied, close)).await;
 }
 
-/// Sends a mail, now if there is room.
-fn send(mailbox: &Mailbox, mail: Mail) -> Result<Option<Sending>, Gone> {
-    if mailbox.is_gone() {
-        return Err(Gone);
-    }
-    match mailbox.try_send(mail) {
-        Ok(()) => Ok(None),
-        Err(mail) => {
-            let mailbox = mailbox.clone();
-            Ok(Some(Box::pin(async move { mailbox.send(mail).await })))
-        }
-    }
-}
-
 /// How long a close may take.
 const GOODBYE_MAX: Duration = Duration::from_secs(1);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What ten thousand idle connections hold is mostly this, ten thousand times.
-    #[test]
-    fn what_a_connection_keeps_is_small() {
-        let held = size_of::<Connection>() + size_of::<Talk>();
-        assert!(held <= 768, "{held} bytes");
-    }
-}

@@ -8,7 +8,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use protocol::Dialect;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::ConnectionLimits;
@@ -37,14 +36,14 @@ pub(super) enum Due {
 }
 
 impl Pulse {
-    pub(super) fn new(dialect: Dialect, limits: &ConnectionLimits) -> Self {
+    pub(super) fn new(keepalive_after: Duration, limits: &ConnectionLimits) -> Self {
         let now = Instant::now();
         let mut pulse = Self {
             timer: Box::pin(sleep_until(now)),
             heard_at: now,
             said_at: now,
             pinged_at: now,
-            keepalive_after: dialect.keepalive_after(),
+            keepalive_after,
             ping_interval: limits.ping_interval,
             silence_max: limits.silence_max,
         };

@@ -3,13 +3,14 @@
 //! A refusal is said over the WebSocket where the client speaks one, because a browser hides the status and the body of a
 //! failed upgrade from its page, and because most clients take it for a passing fault and come back for ever.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use engine::{CloseReason, Limit};
+use engine::{CloseReason, DocumentKey, Limit};
 use protocol::Dialect;
 use protocol::route::{Route, RouteError};
 use tracing::info;
@@ -19,8 +20,17 @@ use super::problem::Problem;
 use super::{App, address};
 use crate::address::Client;
 use crate::auth::{Credential, Refusal, Visitor};
-use crate::connection;
+use crate::connection::{self, Guest, Own};
+use crate::limits::Place;
 use crate::telemetry::metrics;
+
+/// Somebody who has asked for a connection, and may have one.
+struct Entrant {
+    handshake: Handshake,
+    /// The place that it takes up of those of its client's address.
+    place: Option<Place<IpAddr>>,
+    credential: Option<Credential>,
+}
 
 /// Takes requests to upgrade out of the routing; all others go on.
 pub(super) async fn intercept(
@@ -39,7 +49,7 @@ pub(super) async fn intercept(
     match Handshake::read(request, app.sockets.message_bytes_max, meter) {
         Ok(handshake) => {
             let handshake = handshake.choose(carried.subprotocol);
-            accept(&app, handshake, client, route, carried.credential.as_ref()).await
+            accept(&app, handshake, client, route, carried.credential).await
         }
         Err(refused) => refused.into_response(),
     }
@@ -50,7 +60,7 @@ async fn accept(
     handshake: Handshake,
     client: Client,
     route: Result<Route, RouteError>,
-    credential: Option<&Credential>,
+    credential: Option<Credential>,
 ) -> Response {
     let route = match route {
         Ok(route) => route,
@@ -60,31 +70,43 @@ async fn accept(
     let Ok(place) = world.places.of_address(client.counted_as()) else {
         return too_many_of_address();
     };
-    let visitor = Visitor {
+    let entrant = Entrant {
+        handshake,
+        place,
         credential,
-        document: Some(&route.document),
+    };
+    match route {
+        Route::YWebsocket(document) => accept_alone(app, entrant, document).await,
+        Route::Hocuspocus(workspace) => accept_many(app, entrant, workspace).await,
+    }
+}
+
+/// A connection for one document.
+async fn accept_alone(app: &Arc<App>, entrant: Entrant, document: DocumentKey) -> Response {
+    let (world, dialect) = (app.hub.world(), Dialect::YWebsocket);
+    let Entrant {
+        handshake,
+        place,
+        credential,
+    } = entrant;
+    let visitor = Visitor {
+        credential: credential.as_ref(),
+        document: Some(&document),
     };
     let pass = match world.auth.admit(visitor).await {
         Ok(pass) => pass,
-        Err(refusal) => return turn_away(app, handshake, route.dialect, &refusal),
+        Err(refusal) => return turn_away(app, handshake, dialect, &refusal),
     };
     let user = match world.places.of_user(pass.author()) {
         Ok(user) => user,
-        Err(limit) => return close(app, handshake, route.dialect, CloseReason::TooMany(limit)),
+        Err(limit) => return close(app, handshake, dialect, CloseReason::TooMany(limit)),
     };
     let Ok(permit) = app.connections.clone().try_acquire_owned() else {
         return too_many();
     };
     let (hub, limits) = (app.hub.clone(), app.sockets.connection.clone());
     handshake.agree(move |socket| {
-        let serving = connection::serve(
-            hub.clone(),
-            socket,
-            route.dialect,
-            route.document,
-            pass,
-            limits,
-        );
+        let serving = connection::serve(hub.clone(), socket, document, pass, limits);
         hub.track(async move {
             serving.await;
             drop((permit, place, user));
@@ -92,9 +114,58 @@ async fn accept(
     })
 }
 
+/// A connection whose client says for each document who it is.
+async fn accept_many(app: &Arc<App>, entrant: Entrant, workspace: Box<str>) -> Response {
+    let Entrant {
+        handshake,
+        place,
+        credential,
+    } = entrant;
+    let own = match own(app, credential).await {
+        Ok(own) => own,
+        Err(refusal) => return turn_away(app, handshake, Dialect::Hocuspocus, &refusal),
+    };
+    let Ok(permit) = app.connections.clone().try_acquire_owned() else {
+        return too_many();
+    };
+    let guest = Guest {
+        workspace,
+        is_known: app.hub.world().auth.is_open() || matches!(own, Some(Own::Pass(_))),
+        own,
+    };
+    let (hub, limits) = (app.hub.clone(), app.sockets.connection.clone());
+    handshake.agree(move |socket| {
+        let serving = connection::serve_many(hub.clone(), socket, guest, limits);
+        hub.track(async move {
+            serving.await;
+            drop((permit, place));
+        })
+    })
+}
+
+/// What a connection counts by for any document. A ticket is good once, so it is taken now.
+async fn own(app: &App, credential: Option<Credential>) -> Result<Option<Own>, Refusal> {
+    let Some(credential) = credential else {
+        return Ok(None);
+    };
+    if !credential.is_ticket() {
+        return Ok(Some(Own::Credential(credential)));
+    }
+    let visitor = Visitor {
+        credential: Some(&credential),
+        document: None,
+    };
+    let pass = app.hub.world().auth.admit(visitor).await?;
+    Ok(Some(Own::Pass(pass)))
+}
+
 fn refuse(app: &App, handshake: Handshake, error: &RouteError) -> Response {
     info!("connection refused: {error}");
-    close(app, handshake, Dialect::YWebsocket, CloseReason::BadName)
+    let dialect = match error {
+        RouteError::TooMuch => Dialect::Hocuspocus,
+        _ => Dialect::YWebsocket,
+    };
+    close(app, handshake, dialect, CloseReason::BadName)
 }
 
 fn turn_away(app: &App, handshake: Handshake, dialect: Dialect, refusal: &Refusal) -> Response {

@@ -1,11 +1,12 @@
-//! The connections of a session: where each event goes, encoded once for each dialect.
+//! The connections of a session: where each event goes, encoded once for each dialect. Only a connection that has the
+//! document by an address of its own is written to by itself.
 //!
 //! An event mostly goes to nearly everyone, so the members are a plain list: passing it on walks that list beside the list
 //! of those who are left out, and does nothing for a receiver but to put the shared frame into its outbox.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use engine::{Audience, Author, CloseReason, ConnectionId, Event};
+use engine::{Audience, Author, CloseReason, ConnectionId, DocumentKey, Event};
 use protocol::Dialect;
 use protocol::websocket::Frame;
 use smallvec::SmallVec;
@@ -16,10 +17,15 @@ use crate::outbox::Outbox;
 use crate::telemetry::metrics;
 
 /// The members of a document, within the watchdog's reach.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct SharedMembers(Arc<Mutex<Members>>);
 
 impl SharedMembers {
+    /// Nobody yet.
+    pub(crate) fn new(document: DocumentKey) -> Self {
+        Self(Arc::new(Mutex::new(Members::new(document))))
+    }
+
     /// The members. A panic elsewhere can not leave them half changed, so a poisoned lock is as good as any.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Members> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -27,8 +33,10 @@ impl SharedMembers {
 }
 
 /// The outboxes of a document's connections.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Members {
+    /// Its name is the address by which nearly all of them have it.
+    document: DocumentKey,
     /// In the order of their connections, whose numbers grow.
     members: Vec<Member>,
     /// A large frame that some still wait for: whoever asks for the same is given the same.
@@ -48,22 +56,34 @@ struct Member {
     connection: ConnectionId,
     pass: Arc<Pass>,
     dialect: Dialect,
+    address: Option<Box<str>>,
     outbox: Outbox,
 }
 
 impl Members {
+    /// Nobody yet.
+    pub fn new(document: DocumentKey) -> Self {
+        Self {
+            document,
+            members: Vec::new(),
+            large: None,
+        }
+    }
+
     /// Takes a connection in.
     pub fn add(&mut self, newcomer: Newcomer) {
         let Newcomer {
             connection,
             pass,
             dialect,
+            address,
             outbox,
         } = newcomer;
         let member = Member {
             connection,
             pass,
             dialect,
+            address,
             outbox,
         };
         match self.find(connection) {
@@ -134,10 +154,12 @@ impl Members {
         self.large.take_if(|large| large.frame.is_unique());
         let mut frames = Frames {
             event,
+            name: self.document.name(),
             encoded: self.known(event).into_iter().collect(),
         };
         self.send_to(to, &mut frames, shows);
-        if let Some((dialect, Some(frame))) = frames.encoded.pop()
+        let last = frames.encoded.pop();
+        if let Some((dialect, Some(frame))) = last
             && frame.length() >= LARGE_BYTES
         {
             let event = event.clone();
@@ -193,8 +215,11 @@ impl Members {
 
 impl Member {
     fn push(&self, frames: &mut Frames<'_>, shows: Option<u64>) {
-        if let Some(frame) = frames.of(self.dialect)
-            && !self.outbox.push(frame.clone(), shows)
+        if let Some(is_stored) = self.dialect.answer(frames.event) {
+            return self.outbox.answer(is_stored, shows);
+        }
+        if let Some(frame) = frames.of(self)
+            && !self.outbox.push(frame, shows)
         {
             metrics::slow_reader();
         }
@@ -215,14 +240,26 @@ fn is_same(one: &Event, other: &Event) -> bool {
 /// An event in each dialect that was asked for; few enough that a list is the fastest map.
 struct Frames<'a> {
     event: &'a Event,
+    /// The document's.
+    name: &'a str,
     encoded: SmallVec<[(Dialect, Option<Frame>); 2]>,
 }
 
 impl Frames<'_> {
-    fn of(&mut self, dialect: Dialect) -> Option<&Frame> {
+    fn of(&mut self, member: &Member) -> Option<Frame> {
+        match &member.address {
+            Some(address) => member
+                .dialect
+                .encode(address, self.event)
+                .map(Frame::binary),
+            None => self.shared(member.dialect).cloned(),
+        }
+    }
+
+    fn shared(&mut self, dialect: Dialect) -> Option<&Frame> {
         let known = self.encoded.iter().position(|(known, _)| *known == dialect);
         let at = known.unwrap_or_else(|| {
-            let frame = dialect.encode(self.event).map(Frame::binary);
+            let frame = dialect.encode(self.name, self.event).map(Frame::binary);
             self.encoded.push((dialect, frame));
             self.encoded.len() - 1
         });
@@ -246,9 +283,13 @@ mod tests {
         bytes_max: 1_000,
     };
 
+    fn document() -> DocumentKey {
+        DocumentKey::new("team", "plan").unwrap()
+    }
+
     /// Which of the connections 1 to 6, of whom 4 has left, get an event.
     fn receivers(to: &Audience) -> Vec<u64> {
-        let mut members = Members::default();
+        let mut members = Members::new(document());
         let outboxes: Vec<_> = (0..7).map(|_| Outbox::new(LIMITS)).collect();
         for number in [2, 1, 3, 4, 6, 5] {
             let outbox = outboxes[number as usize].clone();
@@ -256,6 +297,7 @@ mod tests {
                 connection: ConnectionId(number),
                 pass: Pass::anonymous().into(),
                 dialect: Dialect::YWebsocket,
+                address: None,
                 outbox,
             });
         }

@@ -7,7 +7,6 @@
 pub(crate) mod members;
 pub use members::Members;
 
-mod alarm;
 mod signals;
 mod storing;
 mod work;
@@ -25,6 +24,7 @@ use storage::Failpoint;
 use tokio::time::Instant;
 use tracing::{error, warn};
 
+use crate::alarm::Alarm;
 use crate::auth::Pass;
 use crate::clock::Stopwatch;
 use crate::hook::Signals;
@@ -33,7 +33,6 @@ use crate::mail::{Inbox, Mail, Mailbox, Newcomer, Post, Wants};
 use crate::quarantine::{self, cause::Cause};
 use crate::telemetry::metrics;
 use crate::world::World;
-use alarm::Alarm;
 use members::SharedMembers;
 use storing::Appending;
 use work::{Work, apart};
@@ -110,7 +109,7 @@ impl Session {
         inbox: Inbox,
     ) -> Self {
         let world = hub.world();
-        let members = SharedMembers::default();
+        let members = SharedMembers::new(key.clone());
         let watch = world
             .watchdog
             .watch(key.clone(), way.clone(), members.clone());

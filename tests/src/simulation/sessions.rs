@@ -5,7 +5,7 @@ use engine::{
     Audience, Capability, CloseReason, ConnectionId, Dot, Effect, Event, Input, Intent, Joining,
     Kind, Phase, Rights,
 };
-use protocol::Dialect;
+use protocol::ywebsocket;
 use yrs::IdSet;
 
 use super::bus::{Message, News};
@@ -378,7 +378,7 @@ impl World {
         event: &Event,
         shows: Option<u64>,
     ) -> Found<()> {
-        let frame = Dialect::YWebsocket.encode(event);
+        let frame = ywebsocket::encode(event);
         for connection in self.audience(node, document, to) {
             self.check_event(node, document, connection, event)?;
             self.tell(|| format!("  node {node} to {connection}: {}", words(event)));

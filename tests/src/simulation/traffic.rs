@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use engine::{Access, Capabilities, Capability, CloseReason, ConnectionId, Input, Intent};
-use protocol::Dialect;
 use protocol::close::Close;
 use protocol::preflight::Bounds;
+use protocol::{Dialect, yjs, ywebsocket};
 
 use super::checks::{Check, Found};
 use super::line::{Line, Read};
@@ -292,10 +292,9 @@ pub(super) fn access(may_write: bool) -> Access {
 
 /// Reads a frame and checks it, before any library takes it apart.
 fn read(frame: &Bytes) -> Result<Vec<Intent>, CloseReason> {
-    let dialect = Dialect::YWebsocket;
-    let intents = dialect.decode(frame).map_err(|_| CloseReason::BadFrame)?;
+    let intents = ywebsocket::decode(frame).map_err(|_| CloseReason::BadFrame)?;
     for intent in &intents {
-        let checked = dialect.check(intent, &Bounds::default());
+        let checked = yjs::check(intent, &Bounds::default());
         checked.map_err(|(reason, _)| reason)?;
     }
     Ok(intents)

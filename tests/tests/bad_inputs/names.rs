@@ -29,7 +29,7 @@ fn refused() -> Vec<Row> {
         INJECTED.replace('{', "%7b").replace('"', "%22")
     );
     let cases = [
-        ("no name", "/".to_owned()),
+        ("no name", "/yjs/team/".to_owned()),
         ("a workspace alone", "/yjs/team".to_owned()),
         ("a name of 513 bytes", long(513)),
         ("a name of 8,000 bytes", long(8_000)),

@@ -2,16 +2,19 @@
 
 use std::ops::ControlFlow;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use engine::{CloseReason, ConnectionId, Intent};
 use protocol::websocket::Frame;
-use protocol::{Dialect, FrameError};
+use protocol::{FrameError, ywebsocket};
 use storage::Failpoint;
 
-use super::pulse::{Due, Pulse};
-use super::{Connection, ConnectionLimits, End, Sending, send};
-use crate::mail::{Gone, Mail, Mailbox};
+use super::super::mailing::{self, Mailing};
+use super::super::pulse::{Due, Pulse};
+use super::super::{ConnectionLimits, End};
+use super::{Connection, DIALECT};
+use crate::mail::{Mail, Mailbox};
 use crate::outbox::Taken;
 use crate::receiving::Held;
 use crate::socket::Incoming;
@@ -31,48 +34,17 @@ pub(super) struct Talk {
     taken: Option<u64>,
 }
 
-/// A direction that may have a mail under way.
-enum Mailing {
-    Idle,
-    Sending(Sending),
-    /// The session is gone. It says why through the outbox, which has the last word.
-    Nobody,
-}
-
 /// Why reading stops.
 enum Stop {
     End(End),
     Mailing(Mailing),
 }
 
-impl Mailing {
-    fn new(sent: Result<Option<Sending>, Gone>) -> Self {
-        match sent {
-            Ok(None) => Self::Idle,
-            Ok(Some(sending)) => Self::Sending(sending),
-            Err(Gone) => Self::Nobody,
-        }
-    }
-
-    /// Waits until another mail may be sent.
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Gone>> {
-        match self {
-            Self::Idle => Poll::Ready(Ok(())),
-            Self::Nobody => Poll::Ready(Err(Gone)),
-            Self::Sending(sending) => {
-                let sent = ready!(sending.as_mut().poll(context));
-                *self = sent.map_or(Self::Nobody, |()| Self::Idle);
-                Poll::Ready(sent)
-            }
-        }
-    }
-}
-
 impl Talk {
-    pub(super) fn new(mailbox: Mailbox, dialect: Dialect, limits: &ConnectionLimits) -> Self {
+    pub(super) fn new(mailbox: Mailbox, limits: &ConnectionLimits) -> Self {
         Self {
             mailbox,
-            pulse: Pulse::new(dialect, limits),
+            pulse: Pulse::new(KEEPALIVE_AFTER, limits),
             reading: Mailing::Idle,
             asking: Mailing::Idle,
             seen: None,
@@ -102,11 +74,8 @@ impl Talk {
     }
 
     /// Tells the session that the connection is gone.
-    pub(super) async fn leave(self, id: ConnectionId) -> Result<(), Gone> {
-        match send(&self.mailbox, Mail::Leave(id))? {
-            Some(sending) => sending.await,
-            None => Ok(()),
-        }
+    pub(super) async fn leave(self, id: ConnectionId) {
+        mailing::leave(&self.mailbox, id).await;
     }
 
     fn poll_reading(
@@ -119,10 +88,9 @@ impl Talk {
                 connection.outbox.close(CloseReason::NotReady);
                 return Poll::Pending;
             }
-            let (socket, reader) = (&mut connection.socket, connection.dialect);
+            let socket = &mut connection.socket;
             let reader = Reader {
                 id: connection.id,
-                dialect: reader,
                 limits: &connection.limits,
                 mailbox: &self.mailbox,
                 seen: self.seen,
@@ -154,7 +122,7 @@ impl Talk {
             }
             let queue = connection.socket.queue();
             match ready!(connection.outbox.poll_take(context, queue)) {
-                Taken::Frames { bytes, shows } => {
+                Taken::Frames { bytes, shows, .. } => {
                     metrics::frames_sent(queue.len(), bytes);
                     self.pulse.said();
                     self.taken = shows;
@@ -169,7 +137,7 @@ impl Talk {
     fn ask(&mut self, connection: ConnectionId) {
         let seen = self.seen;
         let mail = Mail::Drained { connection, seen };
-        self.asking = Mailing::new(send(&self.mailbox, mail));
+        self.asking = Mailing::send(&self.mailbox, mail);
     }
 }
 
@@ -180,7 +148,7 @@ impl Connection {
         self.outbox.rest();
         self.socket.rest();
         if self.socket.queue().is_empty() {
-            let keepalive = Frame::binary(self.dialect.keepalive());
+            let keepalive = Frame::binary(ywebsocket::keepalive());
             self.socket.queue().push_back(keepalive);
         }
     }
@@ -189,7 +157,6 @@ impl Connection {
 /// Turns what comes in into mail.
 struct Reader<'a> {
     id: ConnectionId,
-    dialect: Dialect,
     limits: &'a ConnectionLimits,
     mailbox: &'a Mailbox,
     seen: Option<u64>,
@@ -224,7 +191,7 @@ impl Reader<'_> {
             seen: self.seen,
             held,
         };
-        match Mailing::new(send(self.mailbox, mail)) {
+        match Mailing::send(self.mailbox, mail) {
             Mailing::Idle => ControlFlow::Continue(()),
             waits => ControlFlow::Break(Stop::Mailing(waits)),
         }
@@ -232,13 +199,12 @@ impl Reader<'_> {
 
     /// Reads a frame and checks what it carries, before any library takes that apart.
     fn read(&self, frame: &Bytes) -> Result<Vec<Intent>, (CloseReason, FrameError)> {
-        let intents = self
-            .dialect
-            .decode(frame)
-            .map_err(|fault| (CloseReason::BadFrame, fault))?;
+        let intents = ywebsocket::decode(frame).map_err(|fault| (CloseReason::BadFrame, fault))?;
         for intent in &intents {
-            self.dialect.check(intent, &self.limits.bounds)?;
+            DIALECT.check(intent, &self.limits.bounds)?;
         }
         Ok(intents)
     }
 }
+
+const KEEPALIVE_AFTER: Duration = Duration::from_millis(ywebsocket::KEEPALIVE_AFTER_MS);

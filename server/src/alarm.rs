@@ -1,20 +1,21 @@
-//! The alarm of a session: says when the document's next deadline has come.
+//! An alarm: says when the next deadline has come, of a document or of a connection.
 //!
 //! Deadlines move with nearly every batch, nearly always to a later moment. The timer is left where it was set, looks at
-//! the deadline when it rings, and is set again; only an earlier deadline moves it at once. A document without a deadline
-//! has no timer.
+//! the deadline when it rings, and is set again; only an earlier deadline moves it at once. Without a deadline there is
+//! no timer.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
+/// Rings at a deadline that may move.
 #[derive(Debug, Default)]
-pub(super) struct Alarm(Option<Pin<Box<Sleep>>>);
+pub(crate) struct Alarm(Option<Pin<Box<Sleep>>>);
 
 impl Alarm {
     /// Rings when a deadline has come.
-    pub(super) fn poll(
+    pub(crate) fn poll(
         &mut self,
         deadline: Option<Instant>,
         context: &mut Context<'_>,
