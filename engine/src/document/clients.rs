@@ -138,6 +138,7 @@ impl Document {
             && std::mem::replace(&mut peer.has_asked, true)
             && peer.counts
         {
+            peer.questions.settle_doubt();
             self.ask_for_missing(connection, true, effects);
         }
     }
@@ -433,7 +434,7 @@ impl Document {
             }
             return self.read_broke(Some(connection), had, now, effects);
         };
-        self.peers.base(connection);
+        self.peers.resume(connection);
         effects.push(Effect::Resume { connection });
         self.ask_for_missing(connection, false, effects);
         let events = payloads

@@ -104,6 +104,14 @@ impl Peers {
         }
     }
 
+    /// A client whose queue was dropped has events again, and content to begin with.
+    pub(super) fn resume(&mut self, connection: ConnectionId) {
+        if let Some(peer) = self.get_mut(connection) {
+            peer.is_based = true;
+            peer.questions.doubt();
+        }
+    }
+
     pub(super) fn contains(&self, connection: ConnectionId) -> bool {
         self.find(connection).is_ok()
     }

@@ -10,6 +10,8 @@ pub(super) struct Questions {
     /// The first is the lowest bit.
     expected: u32,
     open: u32,
+    /// Whether some of them may never have reached the client.
+    in_doubt: bool,
 }
 
 impl Questions {
@@ -18,6 +20,18 @@ impl Questions {
         if self.open < u32::BITS {
             self.expected |= u32::from(expected) << self.open;
             self.open += 1;
+        }
+    }
+
+    /// The client's queue was dropped, and questions perhaps with it.
+    pub(super) fn doubt(&mut self) {
+        self.in_doubt = self.open > 0;
+    }
+
+    /// The client asks something itself. By then it has answered what had reached it, so what is in doubt was lost.
+    pub(super) fn settle_doubt(&mut self) {
+        if self.in_doubt {
+            *self = Self::default();
         }
     }
 
@@ -52,6 +66,21 @@ mod tests {
         let answers: Vec<_> = (0..3).map(|_| questions.answered()).collect();
         assert_eq!(answers, [true, false, true]);
         assert!(!questions.is_any_open());
+    }
+
+    #[test]
+    fn what_was_lost_on_the_way_is_not_waited_for_when_the_client_asks() {
+        let mut questions = Questions::default();
+        questions.ask(true);
+        questions.doubt();
+        questions.ask(false);
+        assert!(
+            questions.answered(),
+            "the first may have been lost, and this be the answer to the second"
+        );
+        questions.settle_doubt();
+        questions.ask(true);
+        assert!(questions.answered());
     }
 
     #[test]

@@ -323,6 +323,23 @@ fn a_client_that_asks_again_is_asked_again_and_its_answer_is_told_of() {
     assert_eq!(asked(1), 1, "others do not count on it");
 }
 
+#[test]
+fn a_client_whose_queue_was_dropped_can_count_again_when_it_asks() {
+    let mut world = world(1);
+    counting(&mut world, 0, "read write");
+    world.quiesce();
+    let have = world.clients[0].editor.have();
+    world.say(0, Intent::Pull { have: have.clone() });
+    world.settle();
+    world.lag(0);
+    world.drained(0);
+    world.quiesce();
+    let before = told(&world, 0).0;
+    world.say(0, Intent::Pull { have });
+    world.quiesce();
+    assert_eq!(told(&world, 0).0, before + 1);
+}
+
 /// What a client that counts its edits shows its author: one when it begins to sync, one more for each edit, one less for
 /// each acknowledgement.
 struct Counter {
