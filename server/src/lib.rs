@@ -21,6 +21,7 @@ pub mod limits;
 pub mod listener;
 pub mod mail;
 pub mod memory;
+pub mod origins;
 pub mod outbox;
 pub mod place;
 mod quarantine;

@@ -103,6 +103,7 @@ async fn assemble(
         hook.start(&store);
     }
     let auth = Auth::open()
+        .for_pages_of(config.origins.clone())
         .kept_in(store.clone())
         .await
         .context("the store did not give its revocations")?;
@@ -137,6 +138,7 @@ async fn assemble(
         store,
         hub,
         addresses: Arc::new(config.addresses.clone()),
+        origins: config.origins.clone(),
         health: Health::default(),
         sockets: socket_limits(config),
         connections: Arc::new(Semaphore::new(config.limits.connections)),

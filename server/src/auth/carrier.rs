@@ -5,10 +5,11 @@
 //! is listed, asks (`Origin`, or `Sec-Fetch-Site` where a browser sends no origin to its own). Addresses get into logs of
 //! others, so what they carry is better a ticket.
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use percent_encoding::percent_decode_str;
 
 use super::Credential;
+use crate::origins::Origins;
 
 /// What a request shows, and how that is to be answered.
 #[derive(Clone, Debug, Default)]
@@ -19,31 +20,6 @@ pub struct Carried {
     pub subprotocol: Option<HeaderValue>,
 }
 
-/// The origins of pages, besides this server's own, whose requests may use the cookie. Compared as they are written.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Origins(Vec<String>);
-
-impl Origins {
-    /// The origins of a list, such as `https://app.example`.
-    pub fn new(origins: Vec<String>) -> Self {
-        Self(origins)
-    }
-
-    /// Whether a page of the request's origin may use the cookie.
-    fn admit(&self, headers: &HeaderMap) -> bool {
-        match headers.get(header::ORIGIN) {
-            Some(origin) => is_own(origin, headers) || self.lists(origin),
-            None => headers
-                .get(FETCH_SITE)
-                .is_some_and(|site| site == "same-origin"),
-        }
-    }
-
-    fn lists(&self, origin: &HeaderValue) -> bool {
-        self.0.iter().any(|listed| origin == listed.as_str())
-    }
-}
-
 impl Carried {
     /// Reads what a request shows.
     pub fn read(headers: &HeaderMap, uri: &Uri, origins: &Origins) -> Self {
@@ -51,7 +27,7 @@ impl Carried {
         let credential = bearer(headers)
             .or_else(|| in_subprotocol(&offered))
             .or_else(|| in_query(uri.query().unwrap_or_default()))
-            .or_else(|| in_cookie(headers).filter(|_| origins.admit(headers)));
+            .or_else(|| in_cookie(headers).filter(|_| origins.may_use_cookie(headers)));
         Self {
             credential,
             subprotocol: agreed(&offered),
@@ -122,32 +98,17 @@ fn token_of(name: &str) -> Option<&str> {
         .find_map(|prefix| name.strip_prefix(prefix))
 }
 
-/// Whether an origin is that of this server: of the host that the request was sent to. Which scheme that was is known to a
-/// proxy in front of it at best, and a page of the same host and port with another scheme cannot be somebody else's.
-fn is_own(origin: &HeaderValue, headers: &HeaderMap) -> bool {
-    let own = || {
-        let origin = origin.to_str().ok()?;
-        let host = headers.get(header::HOST)?.to_str().ok()?;
-        let schemes = [("http://", ":80"), ("https://", ":443")];
-        let (authority, port) = schemes
-            .into_iter()
-            .find_map(|(scheme, port)| Some((origin.strip_prefix(scheme)?, port)))?;
-        let plain = |authority: &str| authority.strip_suffix(port).unwrap_or(authority).to_owned();
-        Some(plain(authority).eq_ignore_ascii_case(&plain(host)))
-    };
-    own().unwrap_or(false)
-}
-
 /// The names in an address under which clients put a token: of this server, of RFC 6750, and of y/hub.
 const TOKEN_PARAMETERS: [&str; 3] = ["token", "access_token", "yauth"];
 const TICKET_PARAMETER: &str = "ticket";
 /// The beginnings of subprotocols that are there for the token behind them: of this server, and of y/hub.
 const TOKEN_PROTOCOLS: [&str; 2] = ["quire-token-", "yauth-"];
 const COOKIE: &str = "quire_token";
-const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderName;
+
     use super::*;
 
     type Headers<'a> = &'a [(&'static str, &'a str)];
@@ -160,7 +121,7 @@ mod tests {
                 (name, HeaderValue::from_str(value).unwrap())
             })
             .collect();
-        let origins = Origins::new(vec!["https://app.example".to_owned()]);
+        let origins = "https://app.example".parse().unwrap();
         Carried::read(&headers, &uri.parse().unwrap(), &origins)
     }
 

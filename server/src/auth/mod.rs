@@ -28,7 +28,8 @@ use axum::http::{HeaderMap, Uri};
 use engine::{Author, DocumentKey};
 use storage::{MemoryStore, Revocation, RevocationEntry, Revoked, Store, StoreError};
 
-use carrier::{Carried, Origins};
+use crate::origins::Origins;
+use carrier::Carried;
 use revocations::Revocations;
 use ticket::Tickets;
 
@@ -84,6 +85,12 @@ impl Auth {
             store,
             ..self
         })
+    }
+
+    /// Takes the cookie also from pages of these origins.
+    #[must_use]
+    pub fn for_pages_of(self, origins: Origins) -> Self {
+        Self { origins, ..self }
     }
 
     /// Has somebody else decide where this server has nothing to go by.

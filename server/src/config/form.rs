@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::address::{ForwardedHeader, Networks};
 use crate::memory;
+use crate::origins::Origins;
 use crate::telemetry::logs::LogFormat;
 
 /// A kind of value that can be read from text.
@@ -102,6 +103,14 @@ impl Form for NamedFile {
             "none" => Some(Self(None)),
             path => Some(Self(Some(path.into()))),
         }
+    }
+}
+
+impl Form for Origins {
+    const EXPECTED: &'static str = "none, or origins with commas between them such as https://app.example.com, http://localhost:5173";
+
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok()
     }
 }
 

@@ -36,6 +36,7 @@ use std::time::Duration;
 use engine::WriterPolicy;
 
 use crate::address::AddressRules;
+use crate::origins::Origins;
 use crate::telemetry::logs::LogFormat;
 use crate::tls::TlsFiles;
 use form::{Count, Depth, Filter, FrameSize, HeadSize, Memory, NamedFile, Size, TypeDepth};
@@ -54,6 +55,8 @@ pub struct Config {
     pub insecure_allow_anonymous: bool,
     /// Whose word is taken for where a client is, and who may come in.
     pub addresses: AddressRules,
+    /// Whose pages may use this server, besides its own; all if none is listed.
+    pub origins: Origins,
     /// `[tls]`: what connections are encrypted with; none if they are not.
     pub tls: Option<TlsFiles>,
     /// What is logged, and how.
@@ -235,6 +238,7 @@ impl Config {
             store: values.get("store")?,
             insecure_allow_anonymous: values.get("insecure_allow_anonymous")?,
             addresses: read_addresses(values)?,
+            origins: values.get("origins")?,
             tls: read_tls(values)?,
             log: LogConfig::read(values)?,
             limits: LimitsConfig::read(values)?,

@@ -21,6 +21,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new("forwarded_header", "x-forwarded-for"),
     Setting::new("allow", "all"),
     Setting::new("deny", "none"),
+    Setting::new("origins", "none"),
     Setting::new("tls.certificate", "none"),
     Setting::new("tls.key", "none"),
     Setting::new("log.format", "auto"),

@@ -7,6 +7,7 @@ mod address;
 pub mod api;
 mod handshake;
 pub mod health;
+mod origins;
 pub mod problem;
 mod upgrade;
 mod web;
@@ -26,6 +27,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::address::AddressRules;
 use crate::connection::ConnectionLimits;
 use crate::hub::Hub;
+use crate::origins::Origins;
 use health::Health;
 
 /// What every handler has at hand.
@@ -39,6 +41,8 @@ pub struct App {
     pub health: Health,
     /// Who may come in, and whose word is taken for where somebody is.
     pub addresses: Arc<AddressRules>,
+    /// Whose pages may use this server, besides its own; all if none is listed.
+    pub origins: Origins,
     /// Bounds of sockets.
     pub sockets: SocketLimits,
     /// One permit for each connection that may be open; further ones are refused.
@@ -72,6 +76,7 @@ pub fn router(app: Arc<App>) -> Router {
             app.clone(),
             upgrade::intercept,
         ))
+        .layer(middleware::from_fn_with_state(app.clone(), origins::check))
         .layer(middleware::from_fn_with_state(app, address::admit))
         .layer(middleware::from_fn(close_after_chunks))
         .layer(CatchPanicLayer::custom(problem::panicked))

@@ -75,9 +75,13 @@ impl Server {
 
     /// What a path is answered, to a request with more headers.
     pub(crate) fn get(&self, path: &str, headers: &str) -> Answer {
+        self.request("GET", path, headers)
+    }
+
+    pub(crate) fn request(&self, method: &str, path: &str, headers: &str) -> Answer {
         let mut stream = BufReader::new(self.connect());
         let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}\r\n",
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}\r\n",
             self.address
         );
         stream.get_mut().write_all(request.as_bytes()).unwrap();
