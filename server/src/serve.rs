@@ -205,7 +205,7 @@ fn socket_limits(config: &Config) -> SocketLimits {
     }
 }
 
-fn update_bounds(config: &Config) -> Bounds {
+pub(crate) fn update_bounds(config: &Config) -> Bounds {
     Bounds {
         structs_max: config.limits.update_items,
         clients_max: config.limits.update_clients,
@@ -254,7 +254,7 @@ async fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
 }
 
 /// Keeps a second server away from the data as long as the lock is held: each would take the other's writes for its own.
-fn lock_data(config: &Config) -> anyhow::Result<Option<File>> {
+pub(crate) fn lock_data(config: &Config) -> anyhow::Result<Option<File>> {
     if config.store == StoreChoice::Memory {
         return Ok(None);
     }

@@ -17,6 +17,9 @@ pub mod contract;
 mod failpoint;
 pub use failpoint::Failpoint;
 
+mod foreign;
+pub use foreign::{ForeignDocument, ForeignError, HocuspocusDatabase};
+
 mod memory;
 pub use memory::MemoryStore;
 

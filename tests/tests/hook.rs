@@ -311,6 +311,116 @@ async fn what_the_application_does_not_take_is_told_again_and_holds_up_nobody() 
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_application_decides_who_is_let_in_and_what_they_may() -> Result<()> {
+    let folder = TempDir::new()?;
+    let application = Application::start(decide).await?;
+    let launch = Launch::new(folder.path())?.variable("QUIRE_HOOK__AUTHENTICATE", "true");
+    let launch = launch.variable("QUIRE_HOOK__EVENTS", "changed");
+    let server = application.hook(launch).start().await?;
+    let mut ada = Client::join(server.address(), "tale?token=ada", 1).await?;
+    let update = ada.editor.append("by ada");
+    ada.save(update).await?;
+    let mut bob = Client::join(server.address(), "tale?token=bob", 2).await?;
+    ensure!(bob.editor.text() == "by ada");
+    let update = bob.editor.append("by bob");
+    ensure!(bob.save(update).await.is_err(), "a reader wrote");
+    for stranger in ["tale", "tale?token=", "tale?token=mallory", "other?token=ada"] {
+        ensure!(
+            turned_away(&server, stranger).await? == UNAUTHORIZED,
+            "{stranger}"
+        );
+    }
+    application
+        .hears("changed", |told| {
+            told.iter().all(|it| it["user"] == "ada") && !told.is_empty()
+        })
+        .await?;
+    let asked = application.heard("authenticate")?;
+    let wanted = json!({"event": "authenticate", "workspace": "default", "document": "tale", "token": "ada"});
+    ensure!(asked[0] == wanted, "{}", asked[0]);
+    let log = server.log();
+    ensure!(
+        !log.contains("token=") && !log.contains("mallory"),
+        "a token is in the log"
+    );
+    let page = server.get("/metrics").await?.text()?;
+    ensure!(page.contains(r#"quire_hook_requests_total{event="authenticate",outcome="ok"}"#));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_let_in_by_an_application_that_does_not_say_so() -> Result<()> {
+    let folder = TempDir::new()?;
+    let mut application = Application::start(decide).await?;
+    let launch = Launch::new(folder.path())?
+        .variable("QUIRE_HOOK__AUTHENTICATE", "true")
+        .variable("QUIRE_HOOK__TIMEOUT", "500ms");
+    let server = application.hook(launch).start().await?;
+    let mut here = Client::join(server.address(), "tale?token=ada", 1).await?;
+    for say in [
+        Say::Json(json!({})),
+        Say::Status(204),
+        Say::Status(401),
+        Say::Status(302),
+        Say::Raw(b"<html>Please log in</html>".to_vec()),
+        Say::Raw(b"true".to_vec()),
+        Say::Json(json!({"user": "ada"})),
+        Say::Json(json!({"user": "ada", "may": "write"})),
+        Say::Json(json!({"user": "ada", "may": ["everything"]})),
+        Say::Json(json!({"user": "ada", "may": ["read"], "denied": "no"})),
+        Say::Raw(vec![b' '; 10 * 1024 * 1024]),
+        Say::Nothing,
+        Say::HangUp,
+        Say::Status(500),
+    ] {
+        let label = format!("{say:.60?}");
+        application.answer(move |_| say.clone());
+        let code = turned_away(&server, "tale?token=ada")
+            .await
+            .context(label.clone())?;
+        ensure!(code == TRY_AGAIN, "{label}: {code}");
+    }
+    application.go_down();
+    ensure!(turned_away(&server, "tale?token=ada").await? == TRY_AGAIN);
+    let update = here.editor.append("still here");
+    here.save(update).await.context("who is here stays")?;
+    application.answer(decide);
+    application.come_up().await?;
+    until("people are let in again", async || {
+        Ok(Client::join(server.address(), "tale?token=ada", 3)
+            .await
+            .is_ok())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_decision_that_is_kept_is_not_asked_for_again() -> Result<()> {
+    let folder = TempDir::new()?;
+    let application = Application::start(decide).await?;
+    let launch = Launch::new(folder.path())?
+        .variable("QUIRE_HOOK__AUTHENTICATE", "true")
+        .variable("QUIRE_HOOK__AUTHENTICATE_CACHE", "60s");
+    let server = application.hook(launch).start().await?;
+    for _ in 0..3 {
+        Client::join(server.address(), "tale?token=ada", 1).await?;
+    }
+    Client::join(server.address(), "tale?token=bob", 2).await?;
+    ensure!(application.heard("authenticate")?.len() == 2);
+    Ok(())
+}
+
+/// Knows ada, who may write one document, and bob, who may read it.
+fn decide(asked: &Value) -> Say {
+    let may = match (asked["token"].as_str(), asked["document"].as_str()) {
+        (Some("ada"), Some("tale")) => json!(["read", "write", "presence"]),
+        (Some("bob"), Some("tale")) => json!(["read"]),
+        _ => return Say::Json(json!({"denied": "not on the list"})),
+    };
+    Say::Json(json!({"user": asked["token"], "may": may}))
+}
+
 async fn last_order(server: &Server, document: &str) -> Result<u64> {
     let changes = server.changes(document).await?;
     let orders = changes.iter().filter_map(|change| change["order"].as_u64());
@@ -321,5 +431,7 @@ fn tells_through(told: &[Value], order: u64) -> bool {
     told.last().is_some_and(|told| told["order"] == order)
 }
 
+/// What a client takes as a reason to stay away.
+const UNAUTHORIZED: u16 = 4401;
 /// What a client takes as a reason to come back.
 const TRY_AGAIN: u16 = 1013;

@@ -31,6 +31,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Look at documents and their history, also while a server runs
     Doc(DocArgs),
+    /// Take over the documents of another server
+    Import(ImportArgs),
     /// Look at the configuration
     Config(ConfigArgs),
     /// Do again what a crumb on standard input tells of; a starting server asks for this
@@ -291,6 +293,50 @@ pub struct ContentArgs {
     /// Only the field (in Yjs: root type) of this name; all if not given
     #[arg(long)]
     pub field: Option<String>,
+}
+
+/// `quire import`
+#[derive(Debug, Args)]
+#[command(after_help = "Example: quire import hocuspocus db.sqlite --dry-run")]
+pub struct ImportArgs {
+    /// From what.
+    #[command(subcommand)]
+    pub command: ImportCommand,
+}
+
+/// The commands under `quire import`.
+#[derive(Debug, Subcommand)]
+pub enum ImportCommand {
+    /// Take over the documents that Hocuspocus keeps with its SQLite extension
+    Hocuspocus(ImportHocuspocusArgs),
+}
+
+/// `quire import hocuspocus`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: quire import hocuspocus db.sqlite --workspace default --dry-run\n\n\
+    Documents that exist already stay as they are, so it may be repeated. No server may run on the data folder \
+    meanwhile, except for a dry run."
+)]
+pub struct ImportHocuspocusArgs {
+    /// The extension's database
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Put before every name
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub prefix: String,
+    /// Only tell what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Output,
+    /// Workspace that is to hold the documents
+    #[arg(short, long, default_value = DEFAULT_WORKSPACE)]
+    pub workspace: String,
+    /// Where the data is.
+    #[command(flatten)]
+    pub data: DataArgs,
 }
 
 /// `quire config`

@@ -10,6 +10,8 @@ pub use args::Cli;
 mod config;
 mod doc;
 
+mod import;
+
 mod failure;
 use failure::Failure;
 
@@ -46,6 +48,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
         Command::Serve(args) => serve::run(&args),
         Command::Doc(args) => doc::run(args.command),
+        Command::Import(args) => import::run(args.command),
         Command::Config(args) => config::run(args.command),
         Command::TryCrumb(args) => try_crumb::run(&args),
         Command::Version => output::print(concat!("quire ", env!("CARGO_PKG_VERSION"), "\n")),

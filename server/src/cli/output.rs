@@ -36,6 +36,11 @@ pub(super) fn complain(sentence: &str) {
     let _ = writeln!(io::stderr(), "error: {}", harmless(sentence));
 }
 
+/// Says on standard error what was done.
+pub(super) fn remark(sentence: &str) {
+    let _ = writeln!(io::stderr(), "{}", harmless(sentence));
+}
+
 /// Says on standard error what the operator should know.
 pub(super) fn warn(sentence: &str) {
     let _ = writeln!(io::stderr(), "warning: {}", harmless(sentence));
