@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::Json;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::extract::{RawQuery, State};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use engine::Capability;
 use serde::Serialize;
@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use super::App;
-use super::api::caller::Caller;
+use super::api::caller::{Caller, Visit};
 use super::problem::Problem;
 
 /// Whether this server can serve.
@@ -124,14 +124,12 @@ pub(super) async fn livez() -> &'static str {
 )]
 pub(super) async fn readyz(
     State(app): State<Arc<App>>,
-    uri: Uri,
-    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+    visit: Visit,
 ) -> Result<Response, Problem> {
-    let is_verbose = uri
-        .query()
-        .is_some_and(|query| query.starts_with("verbose"));
+    let is_verbose = query.is_some_and(|query| query.starts_with("verbose"));
     if is_verbose {
-        let caller = Caller::admit(&app, &headers, &uri, None).await?;
+        let caller = visit.admit(&app, None).await?;
         caller.may_everywhere(Capability::Admin)?;
     }
     let mut check = app.health.check(&*app.store).await;

@@ -23,20 +23,26 @@ pub(in crate::http) struct Caller {
     pass: Arc<Pass>,
 }
 
-impl Caller {
+/// A request of somebody who is not let in yet, because only the rest of it tells which document it is about.
+#[derive(Debug)]
+pub(in crate::http) struct Visit {
+    headers: HeaderMap,
+    uri: Uri,
+}
+
+impl Visit {
     /// Lets somebody in with what their request shows.
     ///
     /// # Errors
     /// What it shows is not good here, or it shows nothing where something has to be shown.
     pub(in crate::http) async fn admit(
+        &self,
         app: &App,
-        headers: &HeaderMap,
-        uri: &Uri,
         document: Option<&DocumentKey>,
-    ) -> Result<Self, Problem> {
+    ) -> Result<Caller, Problem> {
         let world = app.hub.world();
         let auth = world.auth.clone();
-        let shown = auth.read(headers, uri);
+        let shown = auth.read(&self.headers, &self.uri);
         let visitor = Visitor {
             credential: shown.credential.as_ref(),
             document,
@@ -45,9 +51,11 @@ impl Caller {
         if pass.grant.is_expired(world.clock.now().wall_ms) {
             return Err(Problem::token_expired());
         }
-        Ok(Self { auth, pass })
+        Ok(Caller { auth, pass })
     }
+}
 
+impl Caller {
     /// Whether they may do something with a document.
     ///
     /// # Errors
@@ -165,7 +173,19 @@ impl FromRequestParts<Arc<App>> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let document = document(parts).await;
-        Self::admit(app, &parts.headers, &parts.uri, document.as_ref()).await
+        let visit = Visit::from_request_parts(parts, app).await?;
+        visit.admit(app, document.as_ref()).await
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Visit {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Problem> {
+        Ok(Self {
+            headers: parts.headers.clone(),
+            uri: parts.uri.clone(),
+        })
     }
 }
 

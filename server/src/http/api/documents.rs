@@ -10,7 +10,7 @@ use engine::{Capability, Content, DocumentKey, Kind};
 use serde::Deserialize;
 use tracing::info;
 
-use super::caller::Caller;
+use super::caller::{Caller, Visit};
 use super::model::{Document, DocumentPage, NewDocument};
 use super::readable::Readable;
 use super::request::{
@@ -90,11 +90,12 @@ pub(super) async fn list(
 )]
 pub(super) async fn create(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    visit: Visit,
     WorkspaceName(workspace): WorkspaceName,
     Body(new): Body<NewDocument>,
 ) -> Result<impl IntoResponse, Problem> {
     let key = DocumentKey::new(&workspace, &new.name)?;
+    let caller = visit.admit(&app, Some(&key)).await?;
     caller.may(&key, Capability::Write)?;
     caller.may(&key, Capability::Read)?;
     let kind = served(&new.kind)?;

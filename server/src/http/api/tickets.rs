@@ -8,7 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use engine::{Capability, DocumentKey};
 
-use super::caller::Caller;
+use super::caller::{Caller, Visit};
 use super::model::{NewTicket, Ticket};
 use super::request::{Body, DEFAULT_WORKSPACE, workspace_name};
 use crate::auth::Pass;
@@ -35,32 +35,43 @@ use crate::http::problem::Problem;
 )]
 pub(super) async fn issue(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    visit: Visit,
     Body(wanted): Body<NewTicket>,
 ) -> Result<impl IntoResponse, Problem> {
-    let pass = narrowed(&caller, &wanted)?;
+    let document = document(&wanted)?;
+    let caller = visit.admit(&app, document.as_ref()).await?;
+    let pass = narrowed(&caller, wanted.workspace.as_deref(), document.as_ref())?;
     let ticket = app.hub.world().auth.issue_ticket(pass)?;
     let headers = [(header::CACHE_CONTROL, "no-store")];
     Ok((StatusCode::CREATED, headers, Json(Ticket::from(ticket))))
 }
 
+fn document(wanted: &NewTicket) -> Result<Option<DocumentKey>, Problem> {
+    let workspace = wanted.workspace.as_deref().unwrap_or(DEFAULT_WORKSPACE);
+    workspace_name(workspace)?;
+    let name = wanted.document.as_deref();
+    Ok(name
+        .map(|name| DocumentKey::new(workspace, name))
+        .transpose()?)
+}
+
 /// As much of what the caller may do as the ticket is for.
-fn narrowed(caller: &Caller, wanted: &NewTicket) -> Result<Arc<Pass>, Problem> {
-    let workspace = wanted.workspace.as_deref();
-    match wanted.document.as_deref() {
-        None => {
-            let Some(workspace) = workspace else {
-                return Ok(caller.pass().clone());
-            };
-            workspace_name(workspace)?;
+fn narrowed(
+    caller: &Caller,
+    workspace: Option<&str>,
+    document: Option<&DocumentKey>,
+) -> Result<Arc<Pass>, Problem> {
+    let pass = caller.pass();
+    match (document, workspace) {
+        (Some(document), _) => {
+            caller.may(document, Capability::Read)?;
+            let narrowed = pass.narrowed(document.workspace(), Some(document.name()));
+            Ok(Arc::new(narrowed))
+        }
+        (None, Some(workspace)) => {
             caller.may_in(workspace, Capability::Read)?;
-            Ok(Arc::new(caller.pass().narrowed(workspace, None)))
+            Ok(Arc::new(pass.narrowed(workspace, None)))
         }
-        Some(name) => {
-            let document = DocumentKey::new(workspace.unwrap_or(DEFAULT_WORKSPACE), name)?;
-            caller.may(&document, Capability::Read)?;
-            let pass = caller.pass().narrowed(document.workspace(), Some(name));
-            Ok(Arc::new(pass))
-        }
+        (None, None) => Ok(pass.clone()),
     }
 }

@@ -1,12 +1,16 @@
 //! Who makes a request, and what they may do.
 
+use std::sync::Arc;
+
 use axum::Json;
+use axum::extract::State;
 use engine::{Author, DocumentKey};
 use serde::Deserialize;
 
-use super::caller::Caller;
+use super::caller::Visit;
 use super::model::{Rule, Whoami};
 use super::request::{DEFAULT_WORKSPACE, Parameters};
+use crate::http::App;
 use crate::http::problem::Problem;
 use crate::place::timestamp;
 
@@ -34,7 +38,8 @@ pub(super) struct AboutQuery {
     )
 )]
 pub(super) async fn get(
-    caller: Caller,
+    State(app): State<Arc<App>>,
+    visit: Visit,
     Parameters(about): Parameters<AboutQuery>,
 ) -> Result<Json<Whoami>, Problem> {
     let workspace = about.workspace.as_deref().unwrap_or(DEFAULT_WORKSPACE);
@@ -42,6 +47,7 @@ pub(super) async fn get(
         .document
         .map(|name| DocumentKey::new(workspace, &name));
     let document = document.transpose()?;
+    let caller = visit.admit(&app, document.as_ref()).await?;
     let grant = caller.grant();
     Ok(Json(Whoami {
         user: grant
