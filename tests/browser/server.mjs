@@ -14,10 +14,12 @@ import { until } from './until.mjs'
 
 const BINARY = process.env.QUIRE_BIN ?? fileURLToPath(new URL('../../target/release/quire', import.meta.url))
 
-export async function startServer() {
-  if (process.env.QUIRE_URL !== undefined) return { url: process.env.QUIRE_URL.replace(/\/$/, ''), ours: false, async remove() {} }
+/** `settings`: environment variables of the server; with any, it is always one of our own. */
+export async function startServer(settings = {}) {
+  const plain = Object.keys(settings).length === 0
+  if (plain && process.env.QUIRE_URL !== undefined) return { url: process.env.QUIRE_URL.replace(/\/$/, ''), ours: false, async remove() {} }
   const folder = await mkdtemp(join(tmpdir(), 'quire-browser-'))
-  const server = new OwnServer(await freePort(), folder)
+  const server = new OwnServer(await freePort(), folder, settings)
   await server.start().catch(async (error) => {
     await server.remove()
     throw error
@@ -28,7 +30,8 @@ export async function startServer() {
 class OwnServer {
   ours = true
 
-  constructor(port, folder) {
+  constructor(port, folder, settings) {
+    this.settings = settings
     this.port = port
     this.folder = folder
     this.url = `http://127.0.0.1:${port}`
@@ -36,7 +39,7 @@ class OwnServer {
 
   async start() {
     this.said = ''
-    this.process = spawn(BINARY, ['serve', '--listen', `127.0.0.1:${this.port}`, '--data-dir', this.folder], { stdio: ['ignore', 'pipe', 'pipe'] })
+    this.process = spawn(BINARY, ['serve', '--listen', `127.0.0.1:${this.port}`, '--data-dir', this.folder], { env: { ...process.env, ...this.settings }, stdio: ['ignore', 'pipe', 'pipe'] })
     for (const stream of [this.process.stdout, this.process.stderr]) stream.on('data', (chunk) => (this.said += chunk))
     this.ended = once(this.process, 'exit')
     await until(() => this.#ready(), 'the server is ready')

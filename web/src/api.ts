@@ -2,6 +2,7 @@
  * The few calls of the REST API that the pages make. Whatever goes wrong becomes an `ApiError` whose message can be shown
  * to a person: the server's own `detail` (problem+json, RFC 9457) where it gave one.
  */
+import { tokenHeaders } from './token.ts'
 
 export interface DocumentInfo {
   name: string
@@ -24,10 +25,18 @@ export interface Moment {
   author: string | null
 }
 
+/** Who the server takes this person for, and what they may do with the document that was asked about. */
+export interface Whoami {
+  user: string | null
+  access: { may: string[] } | null
+}
+
 export class ApiError extends Error {
   constructor(
     message: string,
     readonly status: number,
+    /** The stable name of the problem; empty where the server gave none. */
+    readonly code: string,
   ) {
     super(message)
   }
@@ -39,6 +48,11 @@ const DOCUMENTS = `/api/v1/workspaces/${WORKSPACE}/documents`
 export async function serverVersion(): Promise<string> {
   const { version } = await json<{ version: string }>('/version')
   return version
+}
+
+export function whoAmI(document?: string): Promise<Whoami> {
+  const query = document === undefined ? '' : `?${new URLSearchParams({ workspace: WORKSPACE, document })}`
+  return json(`/api/v1/whoami${query}`)
 }
 
 export function listDocuments(cursor: string | null, limit: number): Promise<Page<DocumentInfo>> {
@@ -83,17 +97,18 @@ async function json<T>(path: string): Promise<T> {
 }
 
 async function request(path: string, signal: AbortSignal | null = null): Promise<{ headers: Headers; body: string }> {
-  const response = await fetch(path, { signal })
+  const response = await fetch(path, { signal, headers: tokenHeaders() })
   const body = await response.text()
-  if (!response.ok) throw new ApiError(problemDetail(body, response.status), response.status)
+  if (!response.ok) throw problemIn(body, response.status)
   return { headers: response.headers, body }
 }
 
-function problemDetail(body: string, status: number): string {
+function problemIn(body: string, status: number): ApiError {
+  const plainly = `The server answered ${status}.`
   try {
-    const { detail, title } = JSON.parse(body) as { detail?: string; title?: string }
-    return detail ?? title ?? `The server answered ${status}.`
+    const { detail, title, code } = JSON.parse(body) as { detail?: string; title?: string; code?: string }
+    return new ApiError(detail ?? title ?? plainly, status, code ?? '')
   } catch {
-    return `The server answered ${status}.`
+    return new ApiError(plainly, status, '')
   }
 }

@@ -4,13 +4,27 @@
  * security policy allows; in the document it would write `<style>` elements, which the policy refuses.
  */
 import { defaultKeymap } from '@codemirror/commands'
-import { EditorState } from '@codemirror/state'
+import { Compartment, EditorState, type Extension } from '@codemirror/state'
 import { drawSelection, dropCursor, EditorView, highlightSpecialChars, keymap, placeholder } from '@codemirror/view'
 import { yCollab, yUndoManagerKeymap } from 'y-codemirror.next'
 import type { WebsocketProvider } from 'y-websocket'
 import type * as Y from 'yjs'
 import { remoteCursors } from './cursors.ts'
 
+const writing = new Compartment()
+
+/** Lets somebody write, or only read and copy. */
+export function allowWriting(editor: EditorView, may: boolean): void {
+  editor.dispatch({ effects: writing.reconfigure(mayWrite(may)) })
+  if (may) editor.focus()
+}
+
+function mayWrite(may: boolean): Extension {
+  const hint = may ? placeholder('Start writing …') : []
+  return [EditorState.readOnly.of(!may), EditorView.editable.of(may), hint]
+}
+
+/** Nobody may write before it is known what they may. */
 export function mountEditor(host: HTMLElement, text: Y.Text, awareness: WebsocketProvider['awareness']): EditorView {
   const root = host.attachShadow({ mode: 'open' })
   return new EditorView({ root, parent: root, state: startState(text, awareness) })
@@ -26,7 +40,7 @@ function startState(text: Y.Text, awareness: WebsocketProvider['awareness']): Ed
       dropCursor(),
       EditorView.lineWrapping,
       EditorView.contentAttributes.of({ 'aria-label': 'Text of the document', spellcheck: 'true', tabindex: '0' }),
-      placeholder('Start writing …'),
+      writing.of(mayWrite(false)),
       yCollab(text, null),
       remoteCursors(text, awareness),
       pageTheme,

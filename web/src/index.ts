@@ -2,11 +2,14 @@
  * The landing page: which documents there are, a way into one of them or a new one, and the lines that a developer needs
  * to connect an editor of their own.
  */
-import { inPlainWords, listDocuments, serverVersion, type DocumentInfo } from './api.ts'
+import { whyNot } from './access.ts'
+import { ApiError, inPlainWords, listDocuments, serverVersion, whoAmI, type DocumentInfo } from './api.ts'
 import { byId, element, say } from './dom.ts'
 import { documentName, nameProblem } from './names.ts'
+import { signIn } from './signin.ts'
 import { offerSnippets } from './snippets.ts'
 import { ago, count, timeElement } from './times.ts'
+import { currentToken, forgetToken, takeToken } from './token.ts'
 import { addressOf, PLAIN, RICH, type View } from './views.ts'
 
 const PAGE_SIZE = 25
@@ -18,6 +21,7 @@ const more = byId<HTMLButtonElement>('more')
 
 let nextCursor: string | null = null
 
+takeToken()
 showVersion()
 offerName()
 offerSnippets()
@@ -60,12 +64,34 @@ async function showMore(): Promise<void> {
     addRows(page.items)
     note.classList.remove('problem')
     say(note, null)
+    void showWho()
   } catch (error) {
+    if (error instanceof ApiError && error.status === 401) {
+      await signIn(note, whyNot(error))
+      return showMore()
+    }
+    if (error instanceof ApiError && error.status === 403) void showWho()
     note.classList.add('problem')
     say(note, `The documents cannot be listed. ${inPlainWords(error)}`)
   }
   more.hidden = nextCursor === null
   more.disabled = false
+}
+
+/** Who is signed in, and a way to be so no longer. */
+async function showWho(): Promise<void> {
+  if (currentToken() === null) return
+  const { user } = await whoAmI()
+  const leave = element('button', { type: 'button', class: 'link' }, 'Sign out')
+  leave.addEventListener('click', () => {
+    forgetToken()
+    location.reload()
+  })
+  byId('who').replaceChildren(`Signed in${user === null ? '' : ' as '}`, element('bdi', {}, user ?? ''), '. ', leave)
+  byId('who').hidden = false
+  // Both take more than most tokens allow, and a link cannot show one.
+  byId('operations').hidden = true
+  offerSnippets()
 }
 
 function addRows(documents: DocumentInfo[]): void {

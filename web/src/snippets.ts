@@ -1,29 +1,32 @@
 /** The lines that a developer needs to connect an editor of their own to this very server, and a button that copies them. */
+import { currentToken } from './token.ts'
 
 const COPIED_FOR_MS = 1500
 
 /** Fills each element that has a `data-snippet`; the button beside it copies what it holds. */
 export function offerSnippets(): void {
+  const signedIn = currentToken() !== null
   const url = location.origin.replace(/^http/, 'ws')
   for (const shown of document.querySelectorAll<HTMLElement>('[data-snippet]')) {
-    const code = shown.dataset['snippet'] === 'hocuspocus' ? hocuspocus(url) : yWebsocket(url)
+    const code = shown.dataset['snippet'] === 'hocuspocus' ? hocuspocus(url, signedIn) : yWebsocket(url, signedIn)
     shown.textContent = code
     const button = shown.parentElement!.querySelector('button')!
-    button.addEventListener('click', () => void copy(code, button, shown))
+    button.onclick = () => void copy(code, button, shown)
   }
 }
 
-function yWebsocket(url: string): string {
+function yWebsocket(url: string, signedIn: boolean): string {
+  const token = signedIn ? ", {\n  protocols: ['quire', `quire-token-${token}`],\n}" : ''
   return [
     `import * as Y from 'yjs'`,
     `import { WebsocketProvider } from 'y-websocket'`,
     ``,
     `const doc = new Y.Doc()`,
-    `const provider = new WebsocketProvider('${url}', 'my-document', doc)`,
+    `const provider = new WebsocketProvider('${url}', 'my-document', doc${token})`,
   ].join('\n')
 }
 
-function hocuspocus(url: string): string {
+function hocuspocus(url: string, signedIn: boolean): string {
   return [
     `import * as Y from 'yjs'`,
     `import { HocuspocusProvider } from '@hocuspocus/provider'`,
@@ -32,6 +35,7 @@ function hocuspocus(url: string): string {
     `  url: '${url}',`,
     `  name: 'my-document',`,
     `  document: new Y.Doc(),`,
+    ...(signedIn ? ['  token,'] : []),
     `})`,
   ].join('\n')
 }

@@ -6,15 +6,20 @@
 import { HocuspocusProvider, HocuspocusProviderWebsocket, WebSocketStatus } from '@hocuspocus/provider'
 import type { Editor } from '@tiptap/core'
 import * as Y from 'yjs'
+import { accessTo } from './access.ts'
 import { WORKSPACE } from './api.ts'
 import { presenceOf, shareIdentity, showPeople } from './desk.ts'
 import { byId, say } from './dom.ts'
+import { endingOf } from './ending.ts'
 import { loadIdentity } from './identity.ts'
 import { Receipts } from './receipts.ts'
 import { mountRichText } from './rich.ts'
 import { Saving, type SavingWord } from './saving.ts'
+import { signIn } from './signin.ts'
+import { currentToken } from './token.ts'
 import { bindToolbar } from './toolbar.ts'
 
+const SHUT_OUT = 'Your access has ended, or never was. What you wrote is still here, but what was not saved yet is in this tab only. Sign in to go on.'
 const BACK_ONLINE = 'Back online.'
 const READ_ONLY = 'You may read this document, not change it. Others see that you are here.'
 const NOT_SAVED = 'The server does not take what you wrote last. Copy it if you need it.'
@@ -33,10 +38,16 @@ export class Writing {
   readonly #editor: Editor
   readonly #tellWhoIAm: () => void
   #mayWrite = true
-  #ended = false
+  /** Nobody is let in, or no longer. */
+  #shut = true
 
-  constructor(name: string) {
-    this.#provider = new HocuspocusProvider({ websocketProvider: this.#socket, name, document: new Y.Doc() })
+  constructor(private readonly name: string) {
+    this.#provider = new HocuspocusProvider({
+      websocketProvider: this.#socket,
+      name,
+      document: new Y.Doc(),
+      token: () => currentToken() ?? '',
+    })
     const awareness = this.#provider.awareness!
     this.#editor = mountRichText(byId('editor'), this.#provider, presenceOf(loadIdentity()))
     bindToolbar(this.#editor)
@@ -44,6 +55,12 @@ export class Writing {
     this.#tellWhoIAm = shareIdentity(awareness)
     this.#listen()
     this.#provider.attach()
+  }
+
+  /** Lets this person in as soon as they may read the document, with the token that they have by then. */
+  async enter(): Promise<void> {
+    await accessTo(this.name, byId('banner'))
+    this.#shut = false
     void this.#socket.connect()
   }
 
@@ -69,9 +86,13 @@ export class Writing {
       this.#mayWrite = scope !== 'readonly'
       this.#look()
     })
-    this.#provider.on('authenticationFailed', ({ reason }: { reason: string }) => this.#end(`You may not open this document: ${reason}.`))
+    this.#provider.on('authenticationFailed', () => void this.#shutOut(SHUT_OUT))
     this.#provider.on('close', ({ event }: { event: { reason: string } }) => {
-      if (this.#isOpen) this.#end(`The server has closed this document: ${event.reason}. Copy what you wrote if you need it.`)
+      if (!this.#isOpen) return
+      const { words } = endingOf(0, event.reason, this.#mayWrite)
+      // The dialect says why in words only; of somebody with a token, it most likely is the token.
+      if (currentToken() === null) this.#end(words)
+      else void this.#shutOut(words)
     })
   }
 
@@ -82,7 +103,7 @@ export class Writing {
   #look(): void {
     const inSync = this.#isOpen && this.#provider.isAuthenticated && this.#provider.synced
     if (inSync) this.#allowWriting(this.#mayWrite)
-    this.#saving.stands({ inSync: inSync && !this.#ended, unsaved: this.unsaved, refused: this.#receipts.refused, mayWrite: this.#mayWrite })
+    this.#saving.stands({ inSync: inSync && !this.#shut, unsaved: this.unsaved, refused: this.#receipts.refused, mayWrite: this.#mayWrite })
     // The first key that is pressed offline changes what is to be said about being offline.
     if (this.#saving.word === 'offline') this.#explain('offline')
   }
@@ -95,22 +116,31 @@ export class Writing {
   }
 
   #end(sentence: string): void {
-    this.#ended = true
+    this.#shut = true
     this.#allowWriting(false)
     this.#saving.ended()
     say(byId('banner'), sentence)
   }
 
+  /** Whoever may not go on keeps their words in sight, and can sign in to go on with them. */
+  async #shutOut(sentence: string): Promise<void> {
+    if (this.#shut) return
+    this.#end(sentence)
+    this.#socket.disconnect()
+    await signIn(byId('banner'), sentence)
+    await this.enter()
+  }
+
   #show(word: SavingWord, before: SavingWord): void {
     const shown = byId('connection')
-    shown.textContent = word
+    shown.textContent = this.#shut && word === 'offline' ? 'not connected' : word
     shown.dataset['state'] = word
     this.#explain(before)
   }
 
   /** A sentence for whoever needs more than the word. */
   #explain(before: SavingWord): void {
-    if (this.#ended) return
+    if (this.#shut) return
     const sentence = sentenceFor(this.#saving.word, this.unsaved)
     say(byId('banner'), sentence ?? (before === 'offline' ? BACK_ONLINE : null))
   }
