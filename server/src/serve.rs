@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::auth::Auth;
+use crate::auth::{self, Auth};
 use crate::breadcrumb::{self, Crumbs};
 use crate::clock::Clock;
 use crate::config::{Config, StoreChoice};
@@ -64,7 +64,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     if let Some(tls) = &tls {
         tokio::spawn(tls.clone().watch(stopping.clone()));
     }
-    banner(&config, listener.local_addr()?);
+    banner(&config, &app.hub.world().auth, listener.local_addr()?);
     let serving = listener::serve(listener, entrance(&config, &app, tls), stopping.clone());
     let serving = tokio::spawn(serving);
     stop_signal().await;
@@ -102,7 +102,7 @@ async fn assemble(
     if let Some(hook) = &hook {
         hook.start(&store);
     }
-    let auth = Auth::open()
+    let auth = Auth::new(config)?
         .for_pages_of(config.origins.clone())
         .kept_in(store.clone())
         .await
@@ -134,6 +134,7 @@ async fn assemble(
     };
     let hub = Hub::new(world, hub, session::start);
     rounds::start(&hub, Handle::current()).context("the watchdog cannot be started")?;
+    auth::keep_up(&hub);
     Ok(Arc::new(App {
         store,
         hub,
@@ -311,7 +312,7 @@ async fn shut_down(app: &App, store: &dyn Store, grace: Duration) {
     info!("stopped");
 }
 
-fn banner(config: &Config, address: SocketAddr) {
+fn banner(config: &Config, auth: &Auth, address: SocketAddr) {
     let store = match config.store {
         StoreChoice::Memory => "memory (nothing survives a restart)".to_owned(),
         StoreChoice::Sqlite => format!("SQLite in {}", config.data_dir.display()),
@@ -329,9 +330,10 @@ fn banner(config: &Config, address: SocketAddr) {
                {ws}://{address}/hocuspocus/{{workspace}}
   API          {http}://{address}/api/v1 (described in /openapi.json)
   storage      {store}
-  access       anonymous: everyone who can reach this address reads and writes
+  access       {}
 ",
-        env!("CARGO_PKG_VERSION")
+        env!("CARGO_PKG_VERSION"),
+        auth.rule()
     );
     // Whoever started the server may have gone and closed the other end.
     let _ = io::stdout().write_all(banner.as_bytes());

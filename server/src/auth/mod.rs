@@ -9,6 +9,12 @@ pub mod carrier;
 mod decider;
 pub use decider::{Decider, Deciding};
 
+mod guard;
+
+mod jwks;
+
+pub mod keys;
+
 mod pass;
 pub use pass::{Credential, Pass};
 
@@ -18,26 +24,37 @@ pub use refusal::Refusal;
 mod revocations;
 pub use revocations::RevokeError;
 
+pub mod token;
+
 mod ticket;
 pub use ticket::{TICKET_LIFE, TicketError};
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::http::{HeaderMap, Uri};
-use engine::{Author, DocumentKey};
+use engine::{Author, Capability, DocumentKey};
 use storage::{MemoryStore, Revocation, RevocationEntry, Revoked, Store, StoreError};
 
+use crate::config::Config;
+use crate::hub::{Hub, WeakHub};
 use crate::origins::Origins;
 use carrier::Carried;
+use guard::{Checked, Guard};
+use jwks::Jwks;
+use keys::KeyRing;
 use revocations::Revocations;
 use ticket::Tickets;
+use token::Expected;
 
 /// Lets people in.
 #[derive(Debug)]
 pub struct Auth {
     store: Arc<dyn Store>,
-    anonymous: Arc<Pass>,
+    /// What somebody gets who shows nothing; none if they are not let in.
+    anonymous: Option<Arc<Pass>>,
+    /// Who checks tokens; none if nobody is asked for one.
+    guard: Option<Guard>,
     decider: Option<Box<dyn Decider>>,
     origins: Origins,
     revocations: Revocations,
@@ -67,12 +84,36 @@ impl Auth {
     pub fn open() -> Self {
         Self {
             store: Arc::new(MemoryStore::new()),
-            anonymous: Arc::new(Pass::anonymous()),
+            anonymous: Some(Arc::new(Pass::anonymous())),
+            guard: None,
             decider: None,
             origins: Origins::default(),
             revocations: Revocations::default(),
             tickets: Tickets::default(),
         }
+    }
+
+    /// As the configuration has it: for development if nothing is said about tokens, else asking for one.
+    ///
+    /// # Errors
+    /// The keys cannot be used, or there are no certificate authorities to trust.
+    pub fn new(config: &Config) -> anyhow::Result<Self> {
+        if !config.asks_for_tokens() {
+            return Ok(Self::open());
+        }
+        let auth = &config.auth;
+        let jwks = auth.jwks.clone().map(Jwks::new).transpose()?;
+        let guard = Guard {
+            ring: KeyRing::read(&config.data_dir)?,
+            jwks: jwks.map(Arc::new),
+            expected: Expected::from(auth),
+        };
+        let anonymous = auth.anonymous.map(|may| Arc::new(Pass::without_token(may)));
+        Ok(Self {
+            anonymous,
+            guard: Some(guard),
+            ..Self::open()
+        })
     }
 
     /// Keeps what is revoked in a store, and goes by what was revoked before.
@@ -104,7 +145,28 @@ impl Auth {
 
     /// Whether nobody is asked who they are.
     pub fn is_open(&self) -> bool {
-        self.decider.is_none()
+        self.guard.is_none() && self.decider.is_none()
+    }
+
+    /// Who is let in, in a line for the operator.
+    pub fn rule(&self) -> String {
+        if self.is_open() {
+            return "anonymous: everyone who can reach this address reads and writes".to_owned();
+        }
+        let may = |pass: &Arc<Pass>| {
+            let rules = pass.grant.rules.iter();
+            let words = rules
+                .flat_map(|rule| rule.may.iter())
+                .map(Capability::as_str);
+            format!("; without one: {}", words.collect::<Vec<_>>().join(", "))
+        };
+        match (&self.decider, &self.anonymous) {
+            (Some(_), _) => {
+                "tokens: whoever connects shows one, and the application may decide".to_owned()
+            }
+            (None, Some(anonymous)) => format!("tokens{}", may(anonymous)),
+            (None, None) => "tokens: whoever connects shows one".to_owned(),
+        }
     }
 
     /// What a request shows, wherever it carries it.
@@ -117,23 +179,50 @@ impl Auth {
     /// # Errors
     /// What they show is not good here, or whoever has to decide does not answer.
     pub async fn admit(&self, visitor: Visitor<'_>) -> Result<Arc<Pass>, Refusal> {
-        let pass = match (visitor.credential, &self.decider) {
-            (Some(ticket), _) if ticket.is_ticket() => self
+        let pass = match visitor.credential {
+            Some(ticket) if ticket.is_ticket() => self
                 .tickets
                 .redeem(ticket.reveal(), Instant::now())
                 .ok_or(Refusal::BadTicket)?,
-            (_, Some(decider)) => decider.decide(visitor).await?,
-            _ => self.anonymous.clone(),
+            Some(token) => self.check(token, visitor).await?,
+            None => self.let_in(visitor).await?,
         };
-        match self.revocations.cover(&pass, visitor.document) {
+        match self.is_taken_away(&pass, visitor.document) {
             true => Err(Refusal::Revoked),
             false => Ok(pass),
         }
     }
 
+    /// Somebody shows a token.
+    async fn check(&self, token: &Credential, visitor: Visitor<'_>) -> Result<Arc<Pass>, Refusal> {
+        let Some(guard) = &self.guard else {
+            return self.let_in(visitor).await;
+        };
+        match (guard.check(token.reveal(), wall_ms()).await, &self.decider) {
+            (Checked::Good(pass), _) => Ok(Arc::new(pass)),
+            (Checked::Bad(refusal), _) => Err(refusal),
+            (Checked::Foreign(_), Some(decider)) => decider.decide(visitor).await,
+            (Checked::Foreign(fault), None) => Err(fault.into()),
+        }
+    }
+
+    /// There is no token, or nobody here who could check one.
+    async fn let_in(&self, visitor: Visitor<'_>) -> Result<Arc<Pass>, Refusal> {
+        match (&self.decider, &self.anonymous) {
+            (Some(decider), _) => decider.decide(visitor).await,
+            (None, Some(anonymous)) => Ok(anonymous.clone()),
+            (None, None) => Err(Refusal::Missing),
+        }
+    }
+
+    fn is_taken_away(&self, pass: &Pass, document: Option<&DocumentKey>) -> bool {
+        let has = |key: &Arc<str>| self.guard.as_ref().is_some_and(|guard| guard.has(key));
+        pass.key_id.as_ref().is_some_and(|key| !has(key)) || self.revocations.cover(pass, document)
+    }
+
     /// Whether a pass was taken away, altogether or for a document.
     pub fn is_revoked(&self, pass: &Pass, document: &DocumentKey) -> bool {
-        self.revocations.cover(pass, Some(document))
+        self.is_taken_away(pass, Some(document))
     }
 
     /// Takes something away before it expires: all that was issued until now. It is kept when this returns, and holds for
@@ -156,6 +245,11 @@ impl Auth {
             reason,
         };
         self.revocations.add(&*self.store, revocation).await
+    }
+
+    /// Reads the keys again if they have changed. True if what they were good for is to be looked at again.
+    fn refresh_keys(&self) -> bool {
+        self.guard.as_ref().is_some_and(Guard::refresh)
     }
 
     /// All that was taken away, the oldest first.
@@ -185,6 +279,29 @@ impl Auth {
     }
 }
 
+/// Keeps what tokens are checked with up to date, for as long as there is somebody to check them for.
+pub fn keep_up(hub: &Hub) {
+    let auth = hub.world().auth.clone();
+    let jwks = auth.guard.as_ref().and_then(|guard| guard.jwks.as_ref());
+    if let Some(jwks) = jwks {
+        tokio::spawn(Jwks::keep_fresh(Arc::downgrade(jwks)));
+    }
+    if auth.guard.is_some() {
+        tokio::spawn(watch_keys(hub.downgrade()));
+    }
+}
+
+/// Looks now and again whether the keys have changed, and has those closed whose key is gone.
+async fn watch_keys(hub: WeakHub) {
+    while let Some(hub) = hub.upgrade() {
+        if hub.world().auth.refresh_keys() {
+            hub.revoked().await;
+        }
+        drop(hub);
+        tokio::time::sleep(KEYS_INTERVAL).await;
+    }
+}
+
 /// The time in milliseconds since the Unix epoch: what tokens go by.
 fn wall_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -192,6 +309,9 @@ fn wall_ms() -> u64 {
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     })
 }
+
+/// How often it is looked whether the key file has changed.
+const KEYS_INTERVAL: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests {

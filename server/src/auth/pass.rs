@@ -3,9 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use engine::{Author, Capability, DocumentKey, Grant, Now, Rights};
+use engine::{Author, Capabilities, Capability, DocumentKey, Grant, Now, Rights};
 
 use super::Refusal;
+use super::token::rules_of;
 
 /// What a client shows to be let in, as it came. It is never printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -75,6 +76,14 @@ impl Pass {
     /// Anything, for ever, by nobody in particular.
     pub fn anonymous() -> Self {
         Self::of(Grant::anonymous())
+    }
+
+    /// Some things in the workspace of those who name none, by nobody in particular.
+    pub(super) fn without_token(may: Capabilities) -> Self {
+        Self::of(Grant {
+            rules: rules_of(may),
+            ..Grant::anonymous()
+        })
     }
 
     /// The same for one workspace, or one document of it, only.

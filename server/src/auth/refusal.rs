@@ -3,12 +3,20 @@
 use engine::{Capability, CloseReason};
 use thiserror::Error;
 
+use super::token::Fault;
+
 /// Why somebody is not let in.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Refusal {
     /// They show nothing.
     #[error("a token is needed")]
     Missing,
+    /// What they show is no token, or none that is good here.
+    #[error(transparent)]
+    Bad(Box<Fault>),
+    /// It was good once.
+    #[error("the token has expired")]
+    Expired,
     /// The ticket was used, has expired, or never was one.
     #[error("the ticket was used already, has expired or is none; ask for another")]
     BadTicket,
@@ -30,10 +38,22 @@ impl Refusal {
     /// The reason for which a connection is closed.
     pub fn close_reason(&self) -> CloseReason {
         match self {
-            Self::Missing | Self::BadTicket | Self::Denied(_) => CloseReason::Unauthorized,
+            Self::Expired => CloseReason::Expired,
+            Self::Missing | Self::Bad(_) | Self::BadTicket | Self::Denied(_) => {
+                CloseReason::Unauthorized
+            }
             Self::Unavailable => CloseReason::NotReady,
             Self::Revoked => CloseReason::Revoked,
             Self::Forbidden(_) => CloseReason::Forbidden,
+        }
+    }
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Expired => Self::Expired,
+            fault => Self::Bad(Box::new(fault)),
         }
     }
 }

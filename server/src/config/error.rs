@@ -53,6 +53,7 @@ pub enum ConfigError {
     /// Everybody on the network could read and write everything.
     #[error(
         "listening on {listen} would let everybody who can reach it read and write every document; \
+         make a key with `quire key new`, so that a token is asked for, \
          listen on a loopback address such as 127.0.0.1:{}, \
          or say that this is meant with --insecure-allow-anonymous", listen.port()
     )]

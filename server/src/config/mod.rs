@@ -4,6 +4,9 @@
 //! result is read into the typed [`Config`], so a wrong value is reported in the same words wherever it came from. What
 //! settings there are, and their defaults, stands in one table ([`SETTINGS`]). A key that is not in it is an error.
 
+mod auth;
+pub use auth::{AuthConfig, JwksConfig};
+
 mod environment;
 pub use environment::Environment;
 
@@ -36,6 +39,7 @@ use std::time::Duration;
 use engine::WriterPolicy;
 
 use crate::address::AddressRules;
+use crate::auth::keys::KeyFile;
 use crate::origins::Origins;
 use crate::telemetry::logs::LogFormat;
 use crate::tls::TlsFiles;
@@ -59,6 +63,8 @@ pub struct Config {
     pub origins: Origins,
     /// `[tls]`: what connections are encrypted with; none if they are not.
     pub tls: Option<TlsFiles>,
+    /// Whose tokens are good, and what is allowed without one.
+    pub auth: AuthConfig,
     /// What is logged, and how.
     pub log: LogConfig,
     /// The bounds of queues and numbers.
@@ -211,8 +217,8 @@ impl Config {
     /// # Errors
     /// The server would be open to everybody without anybody having said so, or would close every quiet connection.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let is_open = !self.hook.authenticate && !self.insecure_allow_anonymous;
-        if is_open && !self.listen.ip().is_loopback() {
+        let is_local = self.listen.ip().is_loopback();
+        if !is_local && !self.insecure_allow_anonymous && !self.asks_for_tokens() {
             return Err(ConfigError::OpenToEverybody {
                 listen: self.listen,
             });
@@ -231,6 +237,15 @@ impl Config {
         Ok(())
     }
 
+    /// Whether somebody has to show who they are, or has been said what they may do without.
+    pub fn asks_for_tokens(&self) -> bool {
+        // A key file that cannot be read is one: the server will say so, and not start.
+        let has_keys =
+            || KeyFile::read(&self.data_dir).map_or(true, |file| !file.keys().is_empty());
+        let is_said = self.auth.jwks.is_some() || self.auth.anonymous.is_some();
+        is_said || self.hook.authenticate || has_keys()
+    }
+
     fn read(values: &Values) -> Result<Self, ConfigError> {
         Ok(Self {
             listen: values.get("listen")?,
@@ -240,6 +255,7 @@ impl Config {
             addresses: read_addresses(values)?,
             origins: values.get("origins")?,
             tls: read_tls(values)?,
+            auth: AuthConfig::read(values)?,
             log: LogConfig::read(values)?,
             limits: LimitsConfig::read(values)?,
             document: DocumentConfig::read(values)?,

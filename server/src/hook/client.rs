@@ -196,8 +196,11 @@ impl Requester {
     }
 }
 
-/// Connections to the application. Whom to trust is the system's affair, and asked only where there is TLS.
-fn connector(url: &Uri, time_max: Duration) -> anyhow::Result<HttpsConnector<HttpConnector>> {
+/// Connections over HTTP, with TLS or without. Whom to trust is the system's affair, and asked only where there is TLS.
+pub(crate) fn connector(
+    url: &Uri,
+    time_max: Duration,
+) -> anyhow::Result<HttpsConnector<HttpConnector>> {
     let mut http = HttpConnector::new();
     http.enforce_http(false);
     http.set_connect_timeout(Some(time_max));
@@ -219,7 +222,7 @@ fn connector(url: &Uri, time_max: Duration) -> anyhow::Result<HttpsConnector<Htt
 }
 
 /// An error and what caused it, which is what says most.
-fn causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

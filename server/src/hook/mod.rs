@@ -8,6 +8,8 @@
 
 mod breaker;
 mod client;
+pub(crate) use client::{causes, connector};
+
 mod deciding;
 mod pause;
 mod seeding;
