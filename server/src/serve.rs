@@ -23,13 +23,13 @@ use tracing::{info, warn};
 use crate::auth::{self, Auth};
 use crate::breadcrumb::{self, Crumbs};
 use crate::clock::Clock;
-use crate::config::{Config, StoreChoice};
+use crate::config::{Config, RateConfig, StoreChoice};
 use crate::connection::{ConnectionLimits, PreAuthLimits};
 use crate::hook::{Doorkeeper, Hook};
 use crate::http::health::Health;
 use crate::http::{self, App, SocketLimits};
 use crate::hub::{Hub, HubLimits};
-use crate::limits::{Places, PlacesLimits};
+use crate::limits::{PaceLimits, Places, PlacesLimits, Rate};
 use crate::listener::{self, Entrance, HeadLimits};
 use crate::memory::Memory;
 use crate::outbox::OutboxLimits;
@@ -135,13 +135,14 @@ async fn assemble(
     let hub = Hub::new(world, hub, session::start);
     rounds::start(&hub, Handle::current()).context("the watchdog cannot be started")?;
     auth::keep_up(&hub);
+    let sockets = socket_limits(config, hub.world().auth.is_open());
     Ok(Arc::new(App {
         store,
         hub,
         addresses: Arc::new(config.addresses.clone()),
         origins: config.origins.clone(),
         health: Health::default(),
-        sockets: socket_limits(config),
+        sockets,
         connections: Arc::new(Semaphore::new(config.limits.connections)),
         rebuilds: Semaphore::new(REBUILDS_MAX),
         body_time_max: config.limits.request_time,
@@ -184,12 +185,13 @@ fn document_limits(config: &Config) -> Limits {
     }
 }
 
-fn socket_limits(config: &Config) -> SocketLimits {
+fn socket_limits(config: &Config, is_open: bool) -> SocketLimits {
     let outbox = OutboxLimits {
         frames_max: config.limits.outbox_frames,
         bytes_max: config.limits.outbox_bytes,
     };
     SocketLimits {
+        pace: Arc::new(pace_limits(config, is_open)),
         message_bytes_max: config.limits.message_bytes,
         connection: Arc::new(ConnectionLimits {
             outbox,
@@ -203,6 +205,26 @@ fn socket_limits(config: &Config) -> SocketLimits {
                 time_max: config.limits.pre_auth_time,
             },
         }),
+    }
+}
+
+fn pace_limits(config: &Config, is_open: bool) -> PaceLimits {
+    let limits = &config.limits;
+    let (messages, bytes) = (limits.messages_per_second, limits.bytes_per_second);
+    let rate = |limit: RateConfig, burst: usize| {
+        let rate = Rate {
+            per_second: limit.per_second as u64,
+            burst: burst as u64,
+        };
+        (limit.is_set || !is_open).then_some(rate)
+    };
+    let messages_burst = messages.per_second * MESSAGES_BURST_S;
+    let bytes_burst = (2 * limits.message_bytes)
+        .max(bytes.per_second)
+        .max(BYTES_BURST_MIN);
+    PaceLimits {
+        messages: rate(messages, messages_burst),
+        bytes: rate(bytes, bytes_burst),
     }
 }
 
@@ -339,6 +361,10 @@ fn banner(config: &Config, auth: &Auth, address: SocketAddr) {
     let _ = io::stdout().write_all(banner.as_bytes());
 }
 
+/// A client that was away comes back with as many messages as this many seconds allow.
+const MESSAGES_BURST_S: usize = 5;
+/// As much as is ever read at once.
+const BYTES_BURST_MIN: usize = 128 * 1024;
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// The file whose lock says that a server uses the folder.
 const LOCK_FILE: &str = "quire.lock";

@@ -96,3 +96,60 @@ fn whom_a_list_keeps_out_hears_nothing_or_that_it_is_refused() {
     let strangers = Server::start(&[("ALLOW", "203.0.113.0/24")]);
     assert_eq!(strangers.get("/", "").status, 0, "closed before a word");
 }
+
+/// Sends the same again and again, and hears what the server says to that.
+fn flood(socket: &mut Socket, bytes: &[u8], times: usize) -> (u16, String) {
+    for _ in 0..times {
+        // The server may have closed already.
+        let _ = socket.send(bytes);
+    }
+    socket.closed()
+}
+
+#[test]
+fn who_sends_too_many_messages_is_closed_and_others_go_on() {
+    let server = Server::start(&[("LIMITS__MESSAGES_PER_SECOND", "20")]);
+    let mut neighbour = Socket::open(&server, "/notes");
+    assert!(neighbour.joins());
+    // Messages, and signs of life, which count as well.
+    for frame in [&[0x82, 0x81, 0, 0, 0, 0, 3][..], &[0x89, 0x80, 0, 0, 0, 0]] {
+        let mut flooding = Socket::open(&server, "/notes");
+        let (code, text) = flood(&mut flooding, frame, 200);
+        assert_eq!(code, 1013);
+        assert!(text.contains("limits.messages_per_second"), "{text}");
+    }
+    assert!(neighbour.joins(), "its neighbour is still served");
+    let hits = "quire_limit_hits_total{limit=\"messages_per_second\"}";
+    assert_eq!(server.metric(hits), 2.0);
+}
+
+#[test]
+fn who_sends_too_many_bytes_is_closed_and_others_go_on() {
+    let settings = [
+        ("LIMITS__BYTES_PER_SECOND", "16KiB"),
+        ("LIMITS__MESSAGE_BYTES", "128KiB"),
+    ];
+    let server = Server::start(&settings);
+    let mut neighbour = Socket::open(&server, "/notes");
+    assert!(neighbour.joins());
+    let mut flooding = Socket::open(&server, "/notes");
+    // Signs of life that nobody asked for.
+    let mut pongs = Vec::new();
+    for _ in 0..64 {
+        pongs.extend([0x8a, 0xfd, 0, 0, 0, 0]);
+        pongs.resize(pongs.len() + 125, 0);
+    }
+    let (code, text) = flood(&mut flooding, &pongs, 50);
+    assert_eq!(code, 1013);
+    assert!(text.contains("limits.bytes_per_second"), "{text}");
+    assert!(neighbour.joins(), "its neighbour is still served");
+}
+
+#[test]
+fn in_development_no_pace_is_kept_unless_it_is_set() {
+    let server = Server::start(&[]);
+    let mut replaying = Socket::open(&server, "/notes");
+    let ping = [0x89, 0x80, 0, 0, 0, 0];
+    replaying.send(&ping.repeat(20_000)).unwrap();
+    assert!(replaying.joins());
+}

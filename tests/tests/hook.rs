@@ -325,7 +325,12 @@ async fn the_application_decides_who_is_let_in_and_what_they_may() -> Result<()>
     ensure!(bob.editor.text() == "by ada");
     let update = bob.editor.append("by bob");
     ensure!(bob.save(update).await.is_err(), "a reader wrote");
-    for stranger in ["tale", "tale?token=", "tale?token=mallory", "other?token=ada"] {
+    for stranger in [
+        "tale",
+        "tale?token=",
+        "tale?token=mallory",
+        "other?token=ada",
+    ] {
         ensure!(
             turned_away(&server, stranger).await? == UNAUTHORIZED,
             "{stranger}"

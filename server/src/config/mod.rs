@@ -137,6 +137,10 @@ pub struct LimitsConfig {
     pub connections_per_user: usize,
     /// Connections open at once to one document.
     pub connections_per_document: usize,
+    /// Messages that one connection may send in a second.
+    pub messages_per_second: RateConfig,
+    /// Bytes that one connection may send in a second.
+    pub bytes_per_second: RateConfig,
     /// Documents that one connection may have open.
     pub documents_per_connection: usize,
     /// Bytes of messages that may wait until their sender has said who it is.
@@ -157,6 +161,15 @@ pub struct LimitsConfig {
     pub step_max: Duration,
     /// How long an edit may take before its sender is closed.
     pub message_cpu: Duration,
+}
+
+/// How much may come in a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateConfig {
+    /// So much, in the long run.
+    pub per_second: usize,
+    /// Whether somebody said so. The default is not enforced in development, where one client may replay a whole history.
+    pub is_set: bool,
 }
 
 /// `[document]`
@@ -335,6 +348,14 @@ impl LimitsConfig {
             connections_per_address: count("limits.connections_per_address")?,
             connections_per_user: count("limits.connections_per_user")?,
             connections_per_document: count("limits.connections_per_document")?,
+            messages_per_second: RateConfig {
+                per_second: count("limits.messages_per_second")?,
+                is_set: values.is_set("limits.messages_per_second"),
+            },
+            bytes_per_second: RateConfig {
+                per_second: size("limits.bytes_per_second")?,
+                is_set: values.is_set("limits.bytes_per_second"),
+            },
             documents_per_connection: count("limits.documents_per_connection")?,
             pre_auth_bytes: size("limits.pre_auth_bytes")?,
             pre_auth_messages: count("limits.pre_auth_messages")?,

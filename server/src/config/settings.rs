@@ -58,6 +58,8 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new("limits.connections_per_address", "1000"),
     Setting::new("limits.connections_per_user", "100"),
     Setting::new("limits.connections_per_document", "10000"),
+    Setting::new("limits.messages_per_second", "1000"),
+    Setting::new("limits.bytes_per_second", "16MiB"),
     Setting::new("limits.documents_per_connection", "64"),
     Setting::new("limits.pre_auth_bytes", "16KiB"),
     Setting::new("limits.pre_auth_messages", "16"),

@@ -39,6 +39,11 @@ impl Values {
         })
     }
 
+    /// Whether somebody has set it.
+    pub(super) fn is_set(&self, key: &str) -> bool {
+        self.0[key].1 != Origin::Default
+    }
+
     /// The values with their origins.
     pub(super) fn into_origins(self) -> BTreeMap<&'static str, (String, Origin)> {
         self.0

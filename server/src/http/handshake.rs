@@ -12,6 +12,7 @@ use sha1::{Digest, Sha1};
 use tracing::{debug, error};
 
 use super::problem::Problem;
+use crate::limits::Pace;
 use crate::receiving::Meter;
 use crate::socket::Socket;
 
@@ -22,6 +23,7 @@ pub(super) struct Handshake {
     upgrade: OnUpgrade,
     message_bytes_max: usize,
     meter: Meter,
+    pace: Pace,
 }
 
 /// Why a request to upgrade is refused.
@@ -47,6 +49,7 @@ impl Handshake {
         mut request: Request,
         message_bytes_max: usize,
         meter: Meter,
+        pace: Pace,
     ) -> Result<Self, NoHandshake> {
         let headers = request.headers();
         if request.method() != Method::GET {
@@ -71,6 +74,7 @@ impl Handshake {
             upgrade: hyper::upgrade::on(&mut request),
             message_bytes_max,
             meter,
+            pace,
         })
     }
 
@@ -93,13 +97,14 @@ impl Handshake {
             upgrade,
             message_bytes_max,
             meter,
+            pace,
         } = self;
         tokio::spawn(async move {
             let upgraded = match upgrade.await {
                 Ok(upgraded) => upgraded,
                 Err(error) => return debug!("connection broke while it was upgraded: {error}"),
             };
-            match Socket::new(upgraded, message_bytes_max, meter) {
+            match Socket::new(upgraded, message_bytes_max, meter, pace) {
                 // A task of its own is no larger than what it serves.
                 Some(socket) => drop(tokio::spawn(serve(socket))),
                 None => error!("connection of an unknown kind was upgraded"),

@@ -27,6 +27,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::address::AddressRules;
 use crate::connection::ConnectionLimits;
 use crate::hub::Hub;
+use crate::limits::PaceLimits;
 use crate::origins::Origins;
 use health::Health;
 
@@ -58,6 +59,8 @@ pub struct App {
 /// The bounds of a WebSocket.
 #[derive(Clone, Debug)]
 pub struct SocketLimits {
+    /// How fast each may send.
+    pub pace: Arc<PaceLimits>,
     /// The largest message, in bytes.
     pub message_bytes_max: usize,
     /// Bounds and delays of each connection.

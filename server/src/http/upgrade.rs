@@ -21,7 +21,7 @@ use super::{App, address};
 use crate::address::Client;
 use crate::auth::{Credential, Refusal, Visitor};
 use crate::connection::{self, Guest, Own};
-use crate::limits::Place;
+use crate::limits::{Pace, Place};
 use crate::telemetry::metrics;
 
 /// Somebody who has asked for a connection, and may have one.
@@ -46,7 +46,8 @@ pub(super) async fn intercept(
     let world = app.hub.world();
     let carried = world.auth.read(request.headers(), request.uri());
     let meter = world.receiving.meter();
-    match Handshake::read(request, app.sockets.message_bytes_max, meter) {
+    let pace = Pace::new(app.sockets.pace.clone());
+    match Handshake::read(request, app.sockets.message_bytes_max, meter, pace) {
         Ok(handshake) => {
             let handshake = handshake.choose(carried.subprotocol);
             accept(&app, handshake, client, route, carried.credential).await

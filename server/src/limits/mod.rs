@@ -1,10 +1,14 @@
-//! How many connections there may be of each address and user, and which limits are counted when they are met.
+//! How many connections there may be of each address and user, and how fast each may send.
 //!
 //! Whoever has a place in a [`Counts`] gives it back when it is dropped, so nothing is counted that is not there, and what
 //! is remembered is no more than what is.
 
 mod counts;
 pub use counts::{Counts, Place, Taken};
+
+mod pace;
+pub(crate) use pace::Pace;
+pub use pace::{PaceLimits, Rate};
 
 use std::net::IpAddr;
 

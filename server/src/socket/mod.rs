@@ -18,12 +18,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
+use engine::Limit;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use protocol::websocket::{Decoder, Fault, Frame, Received, answer};
 use tokio::io::{AsyncRead, ReadBuf};
 
+use crate::limits::Pace;
 use crate::receiving::{Held, Meter};
+use crate::telemetry::metrics;
 use writing::Writing;
 
 /// A socket, from its handshake on.
@@ -32,6 +35,7 @@ pub struct Socket {
     stream: Stream,
     decoder: Decoder,
     meter: Meter,
+    pace: Pace,
     /// What has come and was not looked at.
     unread: Bytes,
     /// Nothing more that comes can be understood.
@@ -54,6 +58,8 @@ pub(crate) enum Incoming {
     TooLarge,
     /// The peer sent more than there is room for.
     Overloaded,
+    /// The peer sends faster than it may.
+    TooFast(Limit),
     /// The peer sent bytes that are no WebSocket frame.
     Malformed,
 }
@@ -69,6 +75,7 @@ impl Socket {
         upgraded: Upgraded,
         message_bytes_max: usize,
         mut meter: Meter,
+        pace: Pace,
     ) -> Option<Self> {
         let parts = upgraded.downcast::<TokioIo<Stream>>().ok()?;
         meter.count(parts.read_buf.len());
@@ -76,6 +83,7 @@ impl Socket {
             stream: parts.io.into_inner(),
             decoder: Decoder::new(message_bytes_max),
             meter,
+            pace,
             unread: parts.read_buf,
             is_faulty: false,
             writing: Writing::default(),
@@ -90,6 +98,7 @@ impl Socket {
         mut take: impl FnMut(Incoming) -> ControlFlow<T>,
     ) -> Poll<T> {
         if !self.unread.is_empty() {
+            self.pace.look_at_clock();
             let come = std::mem::take(&mut self.unread);
             let (taken, flow) = self.decode(&come, &mut take);
             self.unread = come;
@@ -116,6 +125,7 @@ impl Socket {
     ) -> Poll<ControlFlow<T>> {
         let room = self.meter.room().min(scratch.len());
         if room == 0 {
+            self.met("receiving_bytes");
             return Poll::Ready(take(Incoming::Overloaded));
         }
         let mut buffer = ReadBuf::new(&mut scratch[..room]);
@@ -125,6 +135,10 @@ impl Socket {
             return Poll::Ready(take(Incoming::Closed));
         }
         self.meter.count(come.len());
+        self.pace.look_at_clock();
+        if let Err(limit) = self.pace.bytes(come.len()) {
+            return Poll::Ready(take(self.too_fast(limit)));
+        }
         let (taken, flow) = self.decode(come, take);
         if taken < come.len() {
             self.unread = Bytes::copy_from_slice(&come[taken..]);
@@ -154,6 +168,9 @@ impl Socket {
     /// Something is whole, and so many bytes behind it are not looked at.
     fn receive(&mut self, received: Received, unread: usize) -> Incoming {
         let held = self.meter.take_all_but(unread);
+        if let Err(limit) = self.pace.message() {
+            return self.too_fast(limit);
+        }
         match received {
             Received::Binary(message) => return Incoming::Binary(message, held),
             Received::Text(_) => return Incoming::Text,
@@ -168,10 +185,25 @@ impl Socket {
         Incoming::Alive
     }
 
+    fn too_fast(&self, limit: Limit) -> Incoming {
+        self.met(limit.as_str());
+        Incoming::TooFast(limit)
+    }
+
+    /// Counts that a limit was met, once: what comes after the close is not looked at.
+    fn met(&self, limit: &'static str) {
+        if !self.writing.is_ending() {
+            metrics::limit_hit(limit);
+        }
+    }
+
     fn fail(&mut self, fault: Fault) -> Incoming {
         self.is_faulty = true;
         match fault {
-            Fault::TooLarge => Incoming::TooLarge,
+            Fault::TooLarge => {
+                self.met("message_bytes");
+                Incoming::TooLarge
+            }
             _ => Incoming::Malformed,
         }
     }
@@ -210,9 +242,10 @@ impl Socket {
         while !self.is_faulty {
             let end = self.poll_receive(context, |incoming| match incoming {
                 Incoming::Closed => ControlFlow::Break(true),
-                Incoming::TooLarge | Incoming::Malformed | Incoming::Overloaded => {
-                    ControlFlow::Break(false)
-                }
+                Incoming::TooLarge
+                | Incoming::TooFast(_)
+                | Incoming::Malformed
+                | Incoming::Overloaded => ControlFlow::Break(false),
                 Incoming::Binary(..) | Incoming::Text | Incoming::Alive => {
                     ControlFlow::Continue(())
                 }

@@ -55,6 +55,11 @@ impl Writing {
         }
     }
 
+    /// Whether nothing more is to be written.
+    pub(super) fn is_ending(&self) -> bool {
+        self.is_ending
+    }
+
     /// Gives back the memory of an empty queue.
     pub(super) fn rest(&mut self) {
         if self.queue.is_empty() {

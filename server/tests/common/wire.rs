@@ -225,7 +225,14 @@ impl Socket {
     /// Asks for everything, and waits until a message comes.
     pub(crate) fn joins(&mut self) -> bool {
         let _ = self.send_frame(&PULL_EVERYTHING);
-        self.next_frame().is_some_and(|(opcode, _)| opcode == 2)
+        while let Some((opcode, _)) = self.next_frame() {
+            match opcode {
+                2 => return true,
+                8 => return false,
+                _ => {}
+            }
+        }
+        false
     }
 }
 

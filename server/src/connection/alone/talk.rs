@@ -169,6 +169,7 @@ impl Reader<'_> {
             Incoming::Alive => return ControlFlow::Continue(()),
             Incoming::Text | Incoming::Malformed => End::Close(CloseReason::BadFrame),
             Incoming::Overloaded => End::Close(CloseReason::Overloaded),
+            Incoming::TooFast(limit) => End::Close(CloseReason::Flooding(limit)),
             Incoming::TooLarge => End::Close(CloseReason::TooLarge),
             Incoming::Closed => End::ByPeer,
         };

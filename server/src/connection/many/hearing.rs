@@ -40,6 +40,7 @@ impl Seats {
             Incoming::Closed => return ControlFlow::Break(Stop::End(End::ByPeer)),
             Incoming::Text | Incoming::Malformed => CloseReason::BadFrame,
             Incoming::Overloaded => CloseReason::Overloaded,
+            Incoming::TooFast(limit) => CloseReason::Flooding(limit),
             Incoming::TooLarge => CloseReason::TooLarge,
         };
         ControlFlow::Break(Stop::End(End::Close(reason)))
