@@ -328,6 +328,9 @@ async fn shut_down(app: &App, store: &dyn Store, grace: Duration) {
             "stopped before everything was stored or every client had gone; unacknowledged edits come back with their clients"
         );
     }
+    if let Some(hook) = &app.hub.world().hook {
+        hook.stop();
+    }
     if timeout(grace, store.close()).await.is_err() {
         warn!("the store did not close in time");
     }

@@ -4,11 +4,12 @@
 use anyhow::{Context, Result, ensure};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
 use quire_tests::application::{Application, Say};
 use quire_tests::client::{Client, Noticed};
 use quire_tests::editor::Editor;
 use quire_tests::server::{Launch, Server};
-use quire_tests::socket::Heard;
+use quire_tests::socket::{Heard, Socket};
 use quire_tests::wait::until;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -417,6 +418,72 @@ async fn a_decision_that_is_kept_is_not_asked_for_again() -> Result<()> {
     Client::join(server.address(), "tale?token=bob", 2).await?;
     ensure!(application.heard("authenticate")?.len() == 2);
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn signals_go_to_the_application_in_their_order_and_its_answers_come_back() -> Result<()> {
+    let folder = TempDir::new()?;
+    let mut application = Application::start(|asked| {
+        let said = asked["payload"].as_str().unwrap_or_default();
+        Say::Json(
+            json!({"reply": format!("to you: {said}"), "broadcast": format!("to all: {said}")}),
+        )
+    })
+    .await?;
+    let launch = Launch::new(folder.path())?.variable("QUIRE_HOOK__SIGNALS", "true");
+    let server = application.hook(launch).start().await?;
+    let (mut ada, mut bob) = (provider(&server).await?, provider(&server).await?);
+    for said in ["one", "two", "three"] {
+        ada.send(addressed(&[5], said)).await?;
+    }
+    for said in ["one", "two", "three"] {
+        ensure!(signal(&mut ada).await? == format!("to you: {said}"));
+        ensure!(signal(&mut ada).await? == format!("to all: {said}"));
+        ensure!(signal(&mut bob).await? == format!("to all: {said}"));
+    }
+    let asked = application.heard("signal")?;
+    let wanted = json!({"event": "signal", "workspace": "default", "document": "tale", "user": null, "payload": "one"});
+    ensure!(asked.len() == 3 && asked[0] == wanted, "{asked:?}");
+    application.go_down();
+    ada.send(addressed(&[5], "unheard of")).await?;
+    server
+        .metric_reaches("quire_hook_signals_dropped_total", 1.0)
+        .await?;
+    application.come_up().await?;
+    ada.send(addressed(&[5], "again")).await?;
+    ensure!(signal(&mut bob).await? == "to all: again");
+    Ok(())
+}
+
+/// A socket of Hocuspocus' provider that has been let into a document.
+async fn provider(server: &Server) -> Result<Socket> {
+    let mut socket = Socket::connect(server.address(), "/").await?;
+    socket.send(addressed(&[2, 0], "any token")).await?;
+    let granted = addressed(&[2, 2], "read-write");
+    while socket.next().await? != Heard::Frame(granted.clone()) {}
+    Ok(socket)
+}
+
+/// The next signal that comes.
+async fn signal(socket: &mut Socket) -> Result<String> {
+    let begins = [&[4], &b"tale"[..], &[5]].concat();
+    loop {
+        match socket.next().await? {
+            Heard::Frame(frame) if frame.starts_with(&begins) => {
+                return Ok(String::from_utf8(frame[begins.len() + 1..].to_vec())?);
+            }
+            Heard::Frame(_) | Heard::Pong => {}
+            end => anyhow::bail!("the connection ended: {end:?}"),
+        }
+    }
+}
+
+/// A frame about the document `tale` that ends with a text, all of them shorter than 128 bytes.
+fn addressed(kind: &[u8], text: &str) -> Bytes {
+    let length = u8::try_from(text.len()).expect("a short text");
+    [&[4], &b"tale"[..], kind, &[length], text.as_bytes()]
+        .concat()
+        .into()
 }
 
 /// Knows ada, who may write one document, and bob, who may read it.

@@ -30,8 +30,11 @@ fn import(folder: &Path, more: &[&str]) -> Result<Output> {
     Ok(command.args(["--data-dir", "data"]).args(more).output()?)
 }
 
-/// What became of each document, in the order of their rows, and the exit code.
-fn outcomes(output: &Output) -> Result<(Vec<(String, String)>, Option<i32>)> {
+/// Documents and what became of them, in the order of their rows.
+type Outcomes = Vec<(String, String)>;
+
+/// What became of each document, and the exit code.
+fn outcomes(output: &Output) -> Result<(Outcomes, Option<i32>)> {
     let items: Vec<Value> = serde_json::from_slice(&output.stdout)
         .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
     let field = |item: &Value, name: &str| item[name].as_str().unwrap_or_default().to_owned();
@@ -39,7 +42,7 @@ fn outcomes(output: &Output) -> Result<(Vec<(String, String)>, Option<i32>)> {
     Ok((items.iter().map(outcome).collect(), output.status.code()))
 }
 
-fn pairs(wanted: &[(&str, &str)]) -> Vec<(String, String)> {
+fn pairs(wanted: &[(&str, &str)]) -> Outcomes {
     let owned = |(name, outcome): &(&str, &str)| ((*name).to_owned(), (*outcome).to_owned());
     wanted.iter().map(owned).collect()
 }

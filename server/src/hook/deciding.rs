@@ -50,7 +50,7 @@ impl Hook {
 
     /// Asks anew about everybody who comes from now on: something was revoked.
     pub(crate) fn forget_decisions(&self) {
-        self.decisions.lock().clear();
+        self.decisions.forget();
     }
 }
 
@@ -126,6 +126,10 @@ impl Decisions {
         }
     }
 
+    fn forget(&self) {
+        self.lock().clear();
+    }
+
     /// No operation leaves the map half changed, so a panic elsewhere does not spoil it.
     fn lock(&self) -> MutexGuard<'_, HashMap<Name, (Arc<Pass>, Instant)>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
@@ -183,6 +187,8 @@ mod tests {
         assert_eq!(decisions.known(&name("t", "a")), Some(pass.clone()));
         assert_eq!(decisions.known(&name("u", "a")), None);
         assert_eq!(decisions.known(&name("t", "b")), None);
+        decisions.forget();
+        assert_eq!(decisions.known(&name("t", "a")), None);
         let forgetful = Decisions::new(None);
         forgetful.note(name("t", "a"), &pass);
         assert_eq!(forgetful.known(&name("t", "a")), None);

@@ -18,12 +18,13 @@ mod signature;
 mod telling;
 mod words;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
 use engine::DocumentKey;
 use protocol::preflight::Bounds;
 use storage::Store;
+use tokio::task::AbortHandle;
 
 use crate::config::{Config, HookConfig};
 use client::{Asking, Requester};
@@ -40,6 +41,7 @@ pub struct Hook {
     requester: Requester,
     config: HookConfig,
     decisions: Decisions,
+    telling: OnceLock<AbortHandle>,
     /// What the content that it gives may be.
     bounds: Bounds,
     /// The longest content that it may give, in bytes.
@@ -59,6 +61,7 @@ impl Hook {
         Ok(Some(Arc::new(Self {
             requester,
             decisions: Decisions::new(config.hook.authenticate_cache),
+            telling: OnceLock::new(),
             config: config.hook.clone(),
             bounds,
             content_max: config.limits.message_bytes,
@@ -68,7 +71,15 @@ impl Hook {
     /// Starts to tell the application what happens to documents, if it wants to know.
     pub fn start(self: &Arc<Self>, store: &Arc<dyn Store>) {
         if self.config.events.any() {
-            telling::start(self.clone(), store.clone());
+            self.telling
+                .get_or_init(|| telling::start(self.clone(), store.clone()));
+        }
+    }
+
+    /// Tells it no more, because the store is about to close.
+    pub fn stop(&self) {
+        if let Some(telling) = self.telling.get() {
+            telling.abort();
         }
     }
 

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream;
 use storage::{News, NewsHabit, Store, StoreError, Told};
+use tokio::task::AbortHandle;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
@@ -20,16 +21,17 @@ use super::{ANSWER_BYTES_MAX, Hook, pause, words};
 use crate::config::HookConfig;
 use crate::telemetry::metrics;
 
-/// Tells what happens, from now on and until the process ends.
-pub(super) fn start(hook: Arc<Hook>, store: Arc<dyn Store>) {
+/// Tells what happens, from now on and until that is ended. What is being told then is told again after the next start.
+pub(super) fn start(hook: Arc<Hook>, store: Arc<dyn Store>) -> AbortHandle {
     store.keep_news(habit(&hook.config));
     info!("the application is told of documents");
-    tokio::spawn(async move {
+    let telling = tokio::spawn(async move {
         loop {
             let pause = round(&hook, &*store).await;
             sleep(pause).await;
         }
     });
+    telling.abort_handle()
 }
 
 fn habit(config: &HookConfig) -> NewsHabit {
