@@ -98,6 +98,13 @@ fn every_help_fits_a_screen_and_has_an_example() {
         "doc log",
         "doc cat",
         "doc export",
+        "key new",
+        "key add",
+        "key list",
+        "key show",
+        "key revoke",
+        "token new",
+        "token inspect",
         "config",
         "config show",
     ];

@@ -98,9 +98,17 @@ impl Auth {
     /// # Errors
     /// The keys cannot be used, or there are no certificate authorities to trust.
     pub fn new(config: &Config) -> anyhow::Result<Self> {
-        if !config.asks_for_tokens() {
-            return Ok(Self::open());
+        match config.asks_for_tokens() {
+            true => Self::asking(config),
+            false => Ok(Self::open()),
         }
+    }
+
+    /// Asks for a token, whether there are keys for one or not.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn asking(config: &Config) -> anyhow::Result<Self> {
         let auth = &config.auth;
         let jwks = auth.jwks.clone().map(Jwks::new).transpose()?;
         let guard = Guard {
@@ -303,7 +311,7 @@ async fn watch_keys(hub: WeakHub) {
 }
 
 /// The time in milliseconds since the Unix epoch: what tokens go by.
-fn wall_ms() -> u64 {
+pub(crate) fn wall_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| {
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)

@@ -3,6 +3,12 @@
 //! Settings are taken as text and handed to the configuration, which knows the defaults and what is allowed, so that a
 //! wrong value is reported in the same words whether it stood in a flag, a variable or the file.
 
+mod access;
+pub(super) use access::{
+    KeyAddArgs, KeyArgs, KeyCommand, KeyListArgs, KeyNewArgs, KeyRevokeArgs, KeyShowArgs,
+    TokenArgs, TokenCommand, TokenInspectArgs, TokenNewArgs,
+};
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -33,6 +39,10 @@ pub enum Command {
     Doc(DocArgs),
     /// Take over the documents of another server
     Import(ImportArgs),
+    /// Make, list and revoke the keys that tokens are checked with
+    Key(KeyArgs),
+    /// Make tokens, and look at them
+    Token(TokenArgs),
     /// Look at the configuration
     Config(ConfigArgs),
     /// Do again what a crumb on standard input tells of; a starting server asks for this

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use engine::NameError;
 use storage::{OpenError, StoreError};
 
+use crate::auth::keys::KeyFileError;
 use crate::config::ConfigError;
 use crate::place::{FindError, RenderError};
 
@@ -37,6 +38,14 @@ impl Failure {
     pub(super) fn not_found(sentence: impl Into<String>) -> Self {
         Self {
             code: 3,
+            sentence: sentence.into(),
+        }
+    }
+
+    /// It is not allowed.
+    pub(super) fn denied(sentence: impl Into<String>) -> Self {
+        Self {
+            code: 4,
             sentence: sentence.into(),
         }
     }
@@ -92,6 +101,23 @@ impl From<StoreError> for Failure {
         match error {
             StoreError::Unavailable(_) => Self::unreachable(error.to_string()),
             _ => Self::failed(error.to_string()),
+        }
+    }
+}
+
+impl From<KeyFileError> for Failure {
+    fn from(error: KeyFileError) -> Self {
+        let sentence = error.to_string();
+        match error {
+            KeyFileError::Missing(_) => Self::not_found(format!(
+                "{sentence}; `quire key list` shows those that there are"
+            )),
+            KeyFileError::BadId(_)
+            | KeyFileError::NotMadeHere
+            | KeyFileError::NotPublic
+            | KeyFileError::Private
+            | KeyFileError::ShortSecret(_) => Self::usage(sentence),
+            _ => Self::failed(sentence),
         }
     }
 }

@@ -15,8 +15,10 @@ mod import;
 mod failure;
 use failure::Failure;
 
+mod key;
 mod output;
 mod serve;
+mod token;
 mod try_crumb;
 
 use std::ffi::OsString;
@@ -49,6 +51,8 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Serve(args) => serve::run(&args),
         Command::Doc(args) => doc::run(args.command),
         Command::Import(args) => import::run(args.command),
+        Command::Key(args) => key::run(args.command),
+        Command::Token(args) => token::run(args.command),
         Command::Config(args) => config::run(args.command),
         Command::TryCrumb(args) => try_crumb::run(&args),
         Command::Version => output::print(concat!("quire ", env!("CARGO_PKG_VERSION"), "\n")),

@@ -139,6 +139,14 @@ impl KeyFile {
         })
     }
 
+    /// A random name.
+    ///
+    /// # Errors
+    /// The system gave no random numbers.
+    pub fn random_id() -> Result<String, KeyFileError> {
+        make::random_id()
+    }
+
     /// Where the keys of a data folder are.
     pub fn path(data_dir: &Path) -> PathBuf {
         data_dir.join("keys.json")

@@ -13,6 +13,9 @@ pub use fault::{Fault, TOKEN_BYTES_MAX};
 mod header;
 pub use header::Header;
 
+mod issue;
+pub use issue::Wanted;
+
 mod object;
 mod rules;
 
