@@ -146,6 +146,7 @@ async fn assemble(
         connections: Arc::new(Semaphore::new(config.limits.connections)),
         rebuilds: Semaphore::new(REBUILDS_MAX),
         body_time_max: config.limits.request_time,
+        open_metrics: config.auth.open_metrics,
         metrics,
     }))
 }

@@ -73,7 +73,7 @@ export class Writer {
   }
 
   see(word) {
-    return this.page.locator(`#connection[data-state=${word}]`).waitFor()
+    return this.page.locator(`#connection[data-state="${word}"]`).waitFor()
   }
 
   async goTo(key) {

@@ -1,5 +1,5 @@
 /**
- * The plain-text page of a server that asks who people are: it asks for a token, takes one from the address without leaving
+ * The pages of a server that asks who people are: it asks for a token, takes one from the address without leaving
  * it there, says who may only read, and keeps the words of whoever may not go on in sight until they can.
  */
 import assert from 'node:assert/strict'
@@ -121,14 +121,51 @@ test('where enough people write already, one more is told so and keeps their wor
   await bea.leave()
 })
 
+test('the rich text page asks for a token as well, and says who may only read', async () => {
+  const ada = await visit('rich', '', '/write')
+  await ada.told('This server asks who you are.')
+  await ada.signIn('ada')
+  await ada.see('saved')
+  await ada.content.focus()
+  await ada.type('In rich words.')
+  await ada.see('saved')
+  const rea = await visit('rich', '#token=rea', '/write')
+  await rea.see('read only')
+  await until(async () => (await rea.content.textContent()).startsWith('In rich words.'), 'the reader has the text')
+  assert.equal(await rea.isEditable(), 'false')
+  await ada.leave()
+  await rea.leave()
+})
+
+test('when access to a rich text ends the words stay in sight, until somebody signs in again', async () => {
+  doorkeeper.people.brief = { user: 'ada', may: WRITE, expires: Math.floor(Date.now() / 1000) + 10 }
+  const ada = await visit('rich ends', '#token=brief', '/write')
+  await ada.see('saved')
+  await ada.content.focus()
+  await ada.type('Still here.')
+  await ada.see('saved')
+  await ada.page.getByLabel('Token').waitFor()
+  assert.equal(await ada.content.textContent(), 'Still here.')
+  assert.equal(await ada.isEditable(), 'false')
+  await ada.signIn('ada')
+  await ada.see('saved')
+  assert.equal(await ada.isEditable(), 'true')
+  await ada.leave()
+})
+
 /** Somebody on the page of a document, signed in or not. */
-async function visit(document, fragment = '') {
-  const visitor = new Visitor(await openPage(chromium.browser))
-  await visitor.page.goto(`${server.url}/edit?document=${encodeURIComponent(document)}${fragment}`)
+async function visit(document, fragment = '', page = '/edit') {
+  const visitor = new Visitor(await openPage(chromium.browser), page === '/edit' ? '.cm-content' : '.tiptap')
+  await visitor.page.goto(`${server.url}${page}?document=${encodeURIComponent(document)}${fragment}`)
   return visitor
 }
 
 class Visitor extends Writer {
+  constructor(page, content) {
+    super(page)
+    this.content = this.page.locator(`#editor ${content}`)
+  }
+
   told(sentence) {
     return this.page.locator('#banner').filter({ hasText: sentence }).waitFor()
   }

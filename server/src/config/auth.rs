@@ -24,6 +24,8 @@ pub struct AuthConfig {
     pub anonymous: Option<Capabilities>,
     /// What a token allows that does not say.
     pub default_may: Capabilities,
+    /// Whether everybody may read the metrics and how the server is in detail, also where tokens are asked for.
+    pub open_metrics: bool,
     /// How far the clock of whoever issues tokens may be ahead.
     pub leeway: Duration,
     /// The keys of an issuer, if they are to be fetched.
@@ -70,6 +72,7 @@ impl AuthConfig {
             only_audience: values.get("auth.only_audience")?,
             anonymous,
             default_may: default_may.unwrap_or_default(),
+            open_metrics: values.get("auth.open_metrics")?,
             leeway: values.get("auth.leeway")?,
             jwks: url.map(|url| JwksConfig {
                 url,

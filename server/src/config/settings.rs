@@ -29,6 +29,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new("auth.only_audience", "false"),
     Setting::new("auth.anonymous", "none"),
     Setting::new("auth.default_may", "none"),
+    Setting::new("auth.open_metrics", "false"),
     Setting::new("auth.leeway", "30s"),
     Setting::new("auth.jwks_url", "none"),
     Setting::new("auth.jwks_refresh", "10m"),

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use super::App;
-use super::api::caller::{Caller, Visit};
+use super::api::caller::Visit;
 use super::problem::Problem;
 
 /// Whether this server can serve.
@@ -109,8 +109,8 @@ pub(super) async fn livez() -> &'static str {
     "ok\n"
 }
 
-/// Whether clients should be sent here. `verbose` takes the capability `admin` for all documents; the answer without it is for
-/// everybody.
+/// Whether clients should be sent here. `verbose` takes the capability `admin` for all documents, unless
+/// `auth.open_metrics` is set; the answer without it is for everybody.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -129,8 +129,7 @@ pub(super) async fn readyz(
 ) -> Result<Response, Problem> {
     let is_verbose = query.is_some_and(|query| query.starts_with("verbose"));
     if is_verbose {
-        let caller = visit.admit(&app, None).await?;
-        caller.may_everywhere(Capability::Admin)?;
+        may_watch(&app, &visit).await?;
     }
     let mut check = app.health.check(&*app.store).await;
     if app.hub.world().appends_fail() {
@@ -173,7 +172,7 @@ fn readiness(app: &App, status: &'static str, check: &Check) -> Readiness {
     }
 }
 
-/// Counts and delays, for Prometheus. Where tokens are needed they take the capability `admin` for all documents.
+/// Counts and delays, for Prometheus. They take the capability `admin` for all documents, unless `auth.open_metrics` is set.
 #[utoipa::path(
     get,
     path = "/metrics",
@@ -183,15 +182,25 @@ fn readiness(app: &App, status: &'static str, check: &Check) -> Readiness {
 )]
 pub(super) async fn metrics(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    visit: Visit,
 ) -> Result<Response, Problem> {
-    caller.may_everywhere(Capability::Admin)?;
+    may_watch(&app, &visit).await?;
     let page = app
         .metrics
         .as_ref()
         .map(|metrics| metrics.render())
         .unwrap_or_default();
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], page).into_response())
+}
+
+/// Whether somebody may know how much goes on. That they ask from this machine says nothing: a proxy on it makes all
+/// requests look so.
+async fn may_watch(app: &App, visit: &Visit) -> Result<(), Problem> {
+    if app.open_metrics {
+        return Ok(());
+    }
+    let caller = visit.admit(app, None).await?;
+    caller.may_everywhere(Capability::Admin)
 }
 
 /// Which program this is.

@@ -52,6 +52,8 @@ pub struct App {
     pub rebuilds: Semaphore,
     /// How long the body of a request may take to arrive.
     pub body_time_max: Duration,
+    /// Whether everybody may read the metrics, also where tokens are asked for.
+    pub open_metrics: bool,
     /// The page that Prometheus reads; none in tests that have no recorder.
     pub metrics: Option<PrometheusHandle>,
 }

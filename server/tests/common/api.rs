@@ -27,9 +27,20 @@ pub(crate) struct Answer {
 }
 
 impl Api {
+    /// One that lets everybody do everything.
     pub(crate) async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// One with these settings, each under the name of its variable.
+    pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
         let store = Arc::new(MemoryStore::new());
-        let config = Config::load_in(&Environment::default(), &Flags::default())
+        let owned = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
+        let environment = Environment {
+            variables: settings.iter().map(owned).collect(),
+            ..Environment::default()
+        };
+        let config = Config::load_in(&environment, &Flags::default())
             .unwrap()
             .config;
         let app = serve::build(&config, store.clone(), None).await.unwrap();
