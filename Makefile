@@ -42,7 +42,7 @@ faulty: ## the binary that fails on purpose, for the tests of faults only
 	cargo build --locked -p server --features failpoints,sabotage
 	install -D $(TARGET)/debug/quire $(TARGET)/faulty/quire
 
-clients: ## the unmodified y-websocket client
+clients: ## the unmodified clients: y-websocket, and Hocuspocus of three versions
 	cd tests/js && npm test --silent
 
 browser: ## two people in a real browser

@@ -9,27 +9,35 @@ import { fileURLToPath } from 'node:url'
 import { freePort } from '../../port.mjs'
 import { until } from './until.mjs'
 
-const BINARY = process.env.QUIRE_BIN ?? fileURLToPath(new URL('../../../target/release/quire', import.meta.url))
+export const BINARY = process.env.QUIRE_BIN ?? fileURLToPath(new URL('../../../target/release/quire', import.meta.url))
 
-/** Starts a server that is removed, with its data, when the test ends. */
-export async function startServer (test) {
-  const server = new Server(await freePort(), await mkdtemp(join(tmpdir(), 'quire-clients-')))
+/** Starts a server that is removed, with its data, when the test ends. Its folder may be given, and so may further settings. */
+export async function startServer (test, { folder, settings = [], env = {} } = {}) {
+  const server = new Server(await freePort(), folder ?? await mkdtemp(join(tmpdir(), 'quire-clients-')), settings, env)
   test.after(() => server.remove())
   await server.start()
   return server
 }
 
 class Server {
-  constructor (port, folder) {
+  constructor (port, folder, settings, env) {
     this.folder = folder
+    this.settings = settings
+    this.env = { ...process.env, ...env }
     this.listen = `127.0.0.1:${port}`
     this.url = `ws://${this.listen}`
     this.said = ''
+    this.guests = []
+  }
+
+  /** Has somebody leave before the server goes: some clients would never stop looking for it. */
+  sees (guest) {
+    this.guests.push(guest)
   }
 
   async start () {
-    const settings = ['serve', '--listen', this.listen, '--data-dir', this.folder]
-    this.process = spawn(BINARY, settings, { stdio: ['ignore', 'pipe', 'pipe'] })
+    const settings = ['serve', '--listen', this.listen, '--data-dir', this.folder, ...this.settings]
+    this.process = spawn(BINARY, settings, { env: this.env, stdio: ['ignore', 'pipe', 'pipe'] })
     for (const stream of [this.process.stdout, this.process.stderr]) stream.on('data', chunk => { this.said += chunk })
     this.ended = once(this.process, 'exit')
     await until('the server is ready', () => this.#ready())
@@ -42,8 +50,9 @@ class Server {
   }
 
   async remove () {
+    for (const guest of this.guests) guest.leave()
     if (this.process.exitCode === null && this.process.signalCode === null) await this.end('SIGKILL')
-    await rm(this.folder, { recursive: true })
+    await rm(this.folder, { recursive: true, force: true })
   }
 
   /** What the API answers under the path of a document of the default workspace. */
