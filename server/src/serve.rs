@@ -29,7 +29,7 @@ use crate::hook::{Doorkeeper, Hook};
 use crate::http::health::Health;
 use crate::http::{self, App, SocketLimits};
 use crate::hub::{Hub, HubLimits};
-use crate::limits::{PaceLimits, Places, PlacesLimits, Rate};
+use crate::limits::{Admission, PaceLimits, Places, PlacesLimits, Rate, Turns};
 use crate::listener::{self, Entrance, HeadLimits};
 use crate::memory::Memory;
 use crate::outbox::OutboxLimits;
@@ -122,6 +122,10 @@ async fn assemble(
         auth: Arc::new(auth),
         places: Places::new(places_limits(config)),
         hook,
+        admission: Admission {
+            handshakes: Turns::new("handshakes", config.limits.handshakes),
+            openings: Turns::new("documents_opening", config.limits.documents_opening),
+        },
         memory: Memory::new(config.limits.memory_bytes),
         receiving: Receiving::new(config.limits.receiving_bytes),
         watchdog: Arc::new(Watchdog::new(watchdog_limits(config), spares)),

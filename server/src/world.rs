@@ -11,7 +11,7 @@ use crate::auth::Auth;
 use crate::breadcrumb::Crumbs;
 use crate::clock::Clock;
 use crate::hook::Hook;
-use crate::limits::Places;
+use crate::limits::{Admission, Places};
 use crate::memory::Memory;
 use crate::receiving::Receiving;
 use crate::watchdog::Watchdog;
@@ -39,6 +39,8 @@ pub struct World {
     pub places: Places,
     /// The application that is asked and told things, if there is one.
     pub hook: Option<Arc<Hook>>,
+    /// What those who come wait for.
+    pub admission: Admission,
     /// What all documents weigh, and may.
     pub memory: Memory,
     /// What all connections have received, and may.

@@ -2,7 +2,10 @@
 
 mod common;
 
-use common::wire::{Server, Socket};
+use std::io::Write;
+
+use common::wire::{Server, Socket, upgrade};
+use server::listener;
 
 const PER_ADDRESS: &str = "quire_limit_hits_total{limit=\"connections_per_address\"}";
 
@@ -152,4 +155,26 @@ fn in_development_no_pace_is_kept_unless_it_is_set() {
     let ping = [0x89, 0x80, 0, 0, 0, 0];
     replaying.send(&ping.repeat(20_000)).unwrap();
     assert!(replaying.joins());
+}
+
+#[test]
+fn a_storm_of_connections_is_served_to_the_last() {
+    listener::raise_open_files();
+    let server = Server::start(&[
+        ("LIMITS__HANDSHAKES", "2"),
+        ("LIMITS__DOCUMENTS_OPENING", "1"),
+    ]);
+    let mut storm: Vec<_> = (0..1_000).map(|_| server.connect()).collect();
+    for (number, stream) in storm.iter_mut().enumerate() {
+        let request = upgrade(&server.address, &format!("/notes{number}"), "");
+        stream.write_all(request.as_bytes()).unwrap();
+    }
+    for stream in storm {
+        let mut socket = Socket::agreed(stream).expect("everybody has their turn");
+        assert!(socket.joins());
+    }
+    for turns in ["handshakes", "documents_opening"] {
+        let waiting = format!("quire_admission_waiting{{for=\"{turns}\"}}");
+        assert_eq!(server.metric(&waiting), 0.0, "nobody waits any more");
+    }
 }

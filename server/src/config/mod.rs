@@ -129,6 +129,10 @@ pub struct LimitsConfig {
     pub outbox_bytes: usize,
     /// Messages that may wait for one connection's reader.
     pub outbox_frames: usize,
+    /// Sockets that are being opened at once.
+    pub handshakes: usize,
+    /// Documents that are being read from the store at once.
+    pub documents_opening: usize,
     /// Connections open at once.
     pub connections: usize,
     /// Connections open at once from one address.
@@ -344,6 +348,8 @@ impl LimitsConfig {
             mailbox: count("limits.mailbox")?,
             outbox_bytes: size("limits.outbox_bytes")?,
             outbox_frames: count("limits.outbox_frames")?,
+            handshakes: count("limits.handshakes")?,
+            documents_opening: count("limits.documents_opening")?,
             connections: count("limits.connections")?,
             connections_per_address: count("limits.connections_per_address")?,
             connections_per_user: count("limits.connections_per_user")?,

@@ -55,6 +55,8 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new("limits.mailbox", "1024"),
     Setting::new("limits.outbox_bytes", "512KiB"),
     Setting::new("limits.outbox_frames", "16384"),
+    Setting::new("limits.handshakes", "256"),
+    Setting::new("limits.documents_opening", "64"),
     Setting::new("limits.connections", "100000"),
     Setting::new("limits.connections_per_address", "1000"),
     Setting::new("limits.connections_per_user", "100"),

@@ -12,7 +12,7 @@ use sha1::{Digest, Sha1};
 use tracing::{debug, error};
 
 use super::problem::Problem;
-use crate::limits::Pace;
+use crate::limits::{Pace, Turn};
 use crate::receiving::Meter;
 use crate::socket::Socket;
 
@@ -24,6 +24,7 @@ pub(super) struct Handshake {
     message_bytes_max: usize,
     meter: Meter,
     pace: Pace,
+    turn: Option<Turn>,
 }
 
 /// Why a request to upgrade is refused.
@@ -75,7 +76,16 @@ impl Handshake {
             message_bytes_max,
             meter,
             pace,
+            turn: None,
         })
+    }
+
+    /// Has a turn until there is a socket, or will be none.
+    pub(super) fn in_turn(self, turn: Turn) -> Self {
+        Self {
+            turn: Some(turn),
+            ..self
+        }
     }
 
     /// Agrees to a subprotocol, too.
@@ -98,6 +108,7 @@ impl Handshake {
             message_bytes_max,
             meter,
             pace,
+            turn,
         } = self;
         tokio::spawn(async move {
             let upgraded = match upgrade.await {
@@ -109,6 +120,7 @@ impl Handshake {
                 Some(socket) => drop(tokio::spawn(serve(socket))),
                 None => error!("connection of an unknown kind was upgraded"),
             }
+            drop(turn);
         });
         let headers = [
             (header::UPGRADE, "websocket"),

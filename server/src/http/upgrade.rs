@@ -49,7 +49,8 @@ pub(super) async fn intercept(
     let pace = Pace::new(app.sockets.pace.clone());
     match Handshake::read(request, app.sockets.message_bytes_max, meter, pace) {
         Ok(handshake) => {
-            let handshake = handshake.choose(carried.subprotocol);
+            let turn = world.admission.handshakes.take().await;
+            let handshake = handshake.choose(carried.subprotocol).in_turn(turn);
             accept(&app, handshake, client, route, carried.credential).await
         }
         Err(refused) => refused.into_response(),

@@ -10,6 +10,9 @@ mod pace;
 pub(crate) use pace::Pace;
 pub use pace::{PaceLimits, Rate};
 
+mod turns;
+pub use turns::{Admission, Turn, Turns};
+
 use std::net::IpAddr;
 
 use engine::{Author, Limit};

@@ -75,7 +75,9 @@ pub(super) async fn append(
 
 /// Reads a document's past. One that does not exist may begin with content of the application.
 pub(super) async fn load(world: Arc<World>, key: DocumentKey, kind: Kind) -> Input {
+    let turn = world.admission.openings.take().await;
     let past = world.store.load(key.clone()).await;
+    drop(turn);
     let is_new = matches!(past, Ok(Past { kind: None, .. })) && kind == Kind::Yjs;
     let loader = world.hook.as_ref().filter(|hook| is_new && hook.loads());
     match (loader, past) {

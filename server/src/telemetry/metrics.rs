@@ -39,6 +39,8 @@ const HOOK_REQUESTS: &str = "quire_hook_requests_total";
 const HOOK_SECONDS: &str = "quire_hook_request_seconds";
 const HOOK_LAG: &str = "quire_hook_news_late_seconds";
 const SIGNALS_DROPPED: &str = "quire_hook_signals_dropped_total";
+const WAITING: &str = "quire_admission_waiting";
+const WAIT_SECONDS: &str = "quire_admission_wait_seconds";
 const DAMAGED_ROWS: &str = "quire_damaged_rows_total";
 
 /// Bounds of the histogram of store delays, in seconds.
@@ -61,10 +63,12 @@ const HOOK_BUCKETS: [f64; 10] = [0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 
 pub fn init() -> anyhow::Result<PrometheusHandle> {
     let append = Matcher::Full(APPEND_SECONDS.to_owned());
     let step = Matcher::Full(STEP_SECONDS.to_owned());
+    let wait = Matcher::Full(WAIT_SECONDS.to_owned());
     let hook = Matcher::Full(HOOK_SECONDS.to_owned());
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(append, &APPEND_BUCKETS)?
         .set_buckets_for_metric(step, &STEP_BUCKETS)?
+        .set_buckets_for_metric(wait, &APPEND_BUCKETS)?
         .set_buckets_for_metric(hook, &HOOK_BUCKETS)?
         .install_recorder()?;
     describe();
@@ -163,6 +167,14 @@ fn describe() {
         FOREIGN_EDITS,
         "Edits under the number of a writer who is connected as somebody else, by whether they were refused"
     );
+    describe_gauge!(
+        WAITING,
+        "Who waits for their turn, by what for (handshakes, documents_opening)"
+    );
+    describe_histogram!(
+        WAIT_SECONDS,
+        "Seconds that those who had to wait for their turn have waited"
+    );
     describe_counter!(
         LIMIT_HITS,
         "Times a limit was met, by its setting without the section"
@@ -245,6 +257,30 @@ pub(crate) fn closed(reason: CloseReason) {
 /// A limit was met; its name is that of its setting, without `limits.`.
 pub(crate) fn limit_hit(limit: &'static str) {
     counter!(LIMIT_HITS, "limit" => limit).increment(1);
+}
+
+/// Counts somebody who waits for their turn, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    limit: &'static str,
+    since: Instant,
+}
+
+/// Somebody waits for their turn, because as many have theirs as the limit allows.
+pub(crate) fn waiting(limit: &'static str) -> Waiting {
+    limit_hit(limit);
+    gauge!(WAITING, "for" => limit).increment(1.0);
+    Waiting {
+        limit,
+        since: Instant::now(),
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        gauge!(WAITING, "for" => self.limit).decrement(1.0);
+        histogram!(WAIT_SECONDS, "for" => self.limit).record(self.since.elapsed().as_secs_f64());
+    }
 }
 
 /// A snapshot was stored and read back.

@@ -160,13 +160,15 @@ impl Socket {
         path: &str,
         headers: &str,
     ) -> Result<Self, Answer> {
-        let mut socket = Self(BufReader::new(Box::new(stream)));
-        let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n{headers}\r\n"
-        );
+        let mut stream = stream;
         // The server may have closed at once, which is read below.
-        let _ = socket.send(request.as_bytes());
+        let _ = stream.write_all(upgrade(host, path, headers).as_bytes());
+        Self::agreed(stream)
+    }
+
+    /// Reads the answer to a request for a socket.
+    pub(crate) fn agreed(stream: impl Stream + 'static) -> Result<Self, Answer> {
+        let mut socket = Self(BufReader::new(Box::new(stream)));
         let mut answer = Answer::read_head(&mut socket.0);
         if answer.status == 101 {
             return Ok(socket);
@@ -234,6 +236,14 @@ impl Socket {
         }
         false
     }
+}
+
+/// A request for a socket, with more headers.
+pub(crate) fn upgrade(host: &str, path: &str, headers: &str) -> String {
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n{headers}\r\n"
+    )
 }
 
 /// Step 1 of the synchronization, with nothing at hand.
