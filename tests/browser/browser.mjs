@@ -52,17 +52,21 @@ function reportViolations() {
 
 /** A person in the editor, and what can be asked of their screen. */
 export class Writer {
+  static path = '/edit'
+  static settled = 'connected'
+  static places = { content: '#editor .cm-content', line: '.cm-line', caret: '.cm-peer-caret', name: '.cm-peer-name' }
+
   static async join(browser, url, document, name) {
-    const writer = new Writer(await openPage(browser))
-    await writer.page.goto(`${url}/edit?document=${encodeURIComponent(document)}`)
-    await writer.see('connected')
+    const writer = new this(await openPage(browser))
+    await writer.page.goto(`${url}${this.path}?document=${encodeURIComponent(document)}`)
+    await writer.see(this.settled)
     await writer.callMyself(name)
     return writer
   }
 
   constructor({ context, page, complaints, outage }) {
-    Object.assign(this, { context, page, complaints, outage })
-    this.content = page.locator('#editor .cm-content')
+    Object.assign(this, { context, page, complaints, outage, places: this.constructor.places })
+    this.content = page.locator(this.places.content)
   }
 
   async callMyself(name) {
@@ -97,11 +101,11 @@ export class Writer {
 
   /** The text on the screen, without the carets of others that stand in it. */
   text() {
-    return this.content.evaluate((content) => {
+    return this.content.evaluate((content, { line, caret }) => {
       const copy = content.cloneNode(true)
-      copy.querySelectorAll('.cm-peer-caret, .cm-placeholder').forEach((widget) => widget.remove())
-      return [...copy.querySelectorAll('.cm-line')].map((line) => line.textContent).join('\n')
-    })
+      copy.querySelectorAll(`${caret}, .cm-placeholder`).forEach((widget) => widget.remove())
+      return [...copy.querySelectorAll(line)].map((line) => line.textContent).join('\n')
+    }, this.places)
   }
 
   /** Waits until exactly these people are shown, this one first. */
@@ -115,7 +119,14 @@ export class Writer {
 
   /** Waits until the carets of exactly these people are shown. */
   seesCaretsOf(...names) {
-    const look = async () => (await this.page.locator('#editor .cm-peer-name').allTextContents()).join('; ')
+    const look = async () => (await this.page.locator(`#editor ${this.places.name}`).allTextContents()).join('; ')
     return untilIt(look, names.join('; '), `${this.name} sees the carets`)
   }
+}
+
+/** The same person where text is rich. */
+export class RichWriter extends Writer {
+  static path = '/write'
+  static settled = 'saved'
+  static places = { content: '#editor .prose', line: 'p, h2, li', caret: '.peer-caret', name: '.peer-name' }
 }

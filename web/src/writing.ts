@@ -21,6 +21,7 @@ import { bindToolbar } from './toolbar.ts'
 
 const SHUT_OUT = 'Your access has ended, or never was. What you wrote is still here, but what was not saved yet is in this tab only. Sign in to go on.'
 const BACK_ONLINE = 'Back online.'
+const BACK_ONLINE_FOR_MS = 2500
 const READ_ONLY = 'You may read this document, not change it. Others see that you are here.'
 const NOT_SAVED = 'The server does not take what you wrote last. Copy it if you need it.'
 const OFFLINE = 'You are offline, and all that you wrote is saved. Keep writing, and keep this tab open: your words join the others when the connection is back.'
@@ -142,7 +143,9 @@ export class Writing {
   #explain(before: SavingWord): void {
     if (this.#shut) return
     const sentence = sentenceFor(this.#saving.word, this.unsaved)
-    say(byId('banner'), sentence ?? (before === 'offline' ? BACK_ONLINE : null))
+    const banner = byId('banner')
+    say(banner, sentence ?? (before === 'offline' ? BACK_ONLINE : null))
+    if (banner.textContent === BACK_ONLINE) setTimeout(() => banner.textContent === BACK_ONLINE && say(banner, null), BACK_ONLINE_FOR_MS)
   }
 }
 
