@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use engine::{
     Author, Change, ChangeKind, ConnectionId, Content, ContentError, DocumentKey, Dot, Hlc, Kind,
-    Now, PayloadHash, ReplicaId, VectorClock,
+    Now, PayloadHash, Quarantined, ReplicaId, VectorClock,
 };
 use protocol::FrameError;
 use protocol::preflight::{Bounds, check_update};
@@ -60,6 +60,20 @@ impl Founding {
 
     pub(crate) fn hash(&self) -> PayloadHash {
         PayloadHash::of(&self.update)
+    }
+
+    /// The account of what it did to the engine.
+    pub(crate) fn quarantined(&self, reason: &str, now: Now) -> Quarantined {
+        Quarantined {
+            document: self.document.clone(),
+            hash: self.hash(),
+            payload: self.update.clone(),
+            author: Some(self.author.clone()),
+            connection: None,
+            dot: None,
+            reason: reason.to_owned(),
+            wall_ms: now.wall_ms,
+        }
     }
 
     /// The first change of the document, and of the replica's lane in it.

@@ -199,6 +199,36 @@ async fn a_crash_while_a_document_is_given_content_gives_it_once() -> Result<()>
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn content_that_makes_the_engine_fail_does_so_once() -> Result<()> {
+    for trap in ["[[panic]]", "[[spin]]", "[[abort]]"] {
+        let folder = TempDir::new()?;
+        let application = Application::start(move |_| Say::Json(content(trap))).await?;
+        let launch = Launch::new(folder.path())?.faulty()?;
+        let launch = launch
+            .variable("QUIRE_HOOK__LOAD", "true")
+            .variable("QUIRE_LIMITS__STEP_MAX", "500ms")
+            .variable("QUIRE_LIMITS__STEP_WARN", "100ms");
+        let mut server = application.hook(launch).start().await?;
+        if trap == "[[abort]]" {
+            let _ = Client::join(server.address(), "tale", 1).await;
+            server.ended().await?;
+            server.restart().await?;
+        }
+        for _ in 0..3 {
+            ensure!(turned_away(&server, "tale").await? == TRY_AGAIN, "{trap}");
+        }
+        let kept = server.document("tale", "/quarantine").await?.json()?;
+        let hashes = kept["items"].as_array().context("a page has items")?;
+        ensure!(hashes.len() == 1, "{trap}: {kept}");
+        ensure!(!server.knows("tale").await?, "{trap}");
+        application.answer(|_| Say::Json(content("something else")));
+        let client = Client::join(server.address(), "tale", 2).await?;
+        ensure!(client.editor.text() == "something else", "{trap}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_application_hears_of_everything_in_order() -> Result<()> {
     let folder = TempDir::new()?;
     let application = Application::start(|_| Say::Json(json!({}))).await?;

@@ -19,6 +19,7 @@ mod telling;
 mod words;
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use anyhow::Context;
 use engine::DocumentKey;
@@ -46,6 +47,8 @@ pub struct Hook {
     bounds: Bounds,
     /// The longest content that it may give, in bytes.
     content_max: usize,
+    /// How long trying such content may take.
+    trial_max: Duration,
 }
 
 impl Hook {
@@ -65,6 +68,7 @@ impl Hook {
             config: config.hook.clone(),
             bounds,
             content_max: config.limits.message_bytes,
+            trial_max: config.limits.step_max,
         })))
     }
 

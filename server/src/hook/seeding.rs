@@ -9,11 +9,13 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use engine::{Author, DocumentKey, Kind};
 use storage::{Failpoint, Past, StoreError};
+use tokio::time::timeout;
 use tracing::info;
 
 use super::Hook;
 use crate::breadcrumb::Step;
-use crate::founding::{self, Founding};
+use crate::founding::{self, Founding, Unfit};
+use crate::quarantine::{self, cause::Cause};
 use crate::world::World;
 
 /// Gives a document its first content, if the application has any. True if the document is there now.
@@ -58,20 +60,33 @@ pub(crate) async fn seed(
     Ok(true)
 }
 
-/// Tries the content out where it holds nobody up, and notes what is tried in case it ends the process.
+/// Tries the content out where it holds nobody up, and notes what is tried in case it ends the process. What makes the
+/// engine fail is quarantined, so that it is not tried again.
 async fn try_out(hook: &Hook, world: &World, founding: Founding) -> anyhow::Result<Founding> {
     let mut trail = world.crumbs.begin();
     let (bounds, weight_max) = (hook.bounds, world.limits.document_weight_max);
+    let tried = founding.clone();
     let trial = tokio::task::spawn_blocking(move || {
         let step = Step::Push {
-            payload: &founding.update,
-            author: Some(&founding.author),
+            payload: &tried.update,
+            author: Some(&tried.author),
             connection: founding::NO_CONNECTION,
         };
-        trail.leave(&founding.document, Kind::Yjs, &step);
-        founding.check(&bounds, weight_max).map(|()| founding)
+        trail.leave(&tried.document, Kind::Yjs, &step);
+        tried.check(&bounds, weight_max)
     });
-    trial.await?.context("it can not be taken")
+    let (cause, failure) = match timeout(hook.trial_max, trial).await {
+        Ok(tried) => match tried? {
+            Ok(()) => return Ok(founding),
+            Err(Unfit::Content(failure)) if failure.breaks() => (Cause::Edit, failure.to_string()),
+            Err(unfit) => return Err(unfit).context("it can not be taken"),
+        },
+        Err(_) => (Cause::Stuck, "taking it in does not end".to_owned()),
+    };
+    let quarantined = founding.quarantined(&failure, world.clock.now());
+    quarantine::report(&quarantined, cause);
+    world.store.quarantine(quarantined).await?;
+    bail!("it made the engine fail, and is quarantined")
 }
 
 /// Who is said to have written content for which the application names nobody.
