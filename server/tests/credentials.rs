@@ -2,16 +2,12 @@
 
 mod common;
 
-use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use common::api::{Answer, Api, DOCUMENTS};
+use common::tokens::{self, SECRET, claims, now_s, sign};
 use common::write;
-use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
-use server::auth::keys::KeyFile;
 use tempfile::TempDir;
 
 /// A server with a key, and whoever signs with it.
@@ -22,11 +18,8 @@ struct Guarded {
 
 impl Guarded {
     async fn new(settings: &[(&str, &str)]) -> Self {
-        let folder = TempDir::new().unwrap();
-        let add = |keys: &mut KeyFile| keys.add_secret(SECRET, Some(KEY.to_owned()), 0).map(|_| ());
-        KeyFile::change(folder.path(), add).unwrap();
-        let data_dir = Path::to_str(folder.path()).unwrap();
-        let settings = [&[("QUIRE_DATA_DIR", data_dir)], settings].concat();
+        let folder = tokens::folder();
+        let settings = [&[("QUIRE_DATA_DIR", tokens::path_of(&folder))], settings].concat();
         let api = Api::with(&settings).await;
         write(&*api.store, "notes", &["a"]).await;
         Self {
@@ -49,34 +42,6 @@ impl Guarded {
     }
 }
 
-/// The claims of somebody who may do these things with all documents of `default`, for an hour from now.
-fn claims(user: &str, may: &[&str]) -> Value {
-    let now_s = now_s();
-    json!({"sub": user, "iat": now_s, "exp": now_s + 3_600, "quire": {"may": may}})
-}
-
-fn sign(claims: &Value, secret: &str) -> String {
-    let header = Header {
-        kid: Some(KEY.to_owned()),
-        ..Header::new(Algorithm::HS256)
-    };
-    encode(
-        &header,
-        claims,
-        &EncodingKey::from_secret(secret.as_bytes()),
-    )
-    .unwrap()
-}
-
-fn now_s() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_secs()
-}
-
-const KEY: &str = "k1";
-const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const MISSING: &str = "Bearer realm=\"quire\"";
 const INVALID: &str = "Bearer realm=\"quire\", error=\"invalid_token\"";
 

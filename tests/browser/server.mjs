@@ -3,28 +3,39 @@
  * checkout), on a free loopback port, with a data folder of its own that is removed at the end. With `QUIRE_URL` set, the
  * tests use the server that already runs there, and leave out what needs it stopped.
  */
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { freePort } from '../port.mjs'
 import { until } from './until.mjs'
 
 const BINARY = process.env.QUIRE_BIN ?? fileURLToPath(new URL('../../target/release/quire', import.meta.url))
 
-/** `settings`: environment variables of the server; with any, it is always one of our own. */
-export async function startServer(settings = {}) {
-  const plain = Object.keys(settings).length === 0
+/**
+ * `settings`: environment variables of the server; `prepare`: what is done with its data folder before it starts. With
+ * either, it is always one of our own.
+ */
+export async function startServer(settings = {}, prepare = null) {
+  const plain = Object.keys(settings).length === 0 && prepare === null
   if (plain && process.env.QUIRE_URL !== undefined) return { url: process.env.QUIRE_URL.replace(/\/$/, ''), ours: false, async remove() {} }
   const folder = await mkdtemp(join(tmpdir(), 'quire-browser-'))
+  await prepare?.(folder)
   const server = new OwnServer(await freePort(), folder, settings)
   await server.start().catch(async (error) => {
     await server.remove()
     throw error
   })
   return server
+}
+
+/** What a command prints that works on a data folder. */
+export async function quire(folder, ...words) {
+  const { stdout } = await promisify(execFile)(BINARY, [...words, '--data-dir', folder])
+  return stdout.trim()
 }
 
 class OwnServer {

@@ -114,7 +114,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    fn read(stream: &mut impl BufRead) -> Self {
+    pub(crate) fn read(stream: &mut impl BufRead) -> Self {
         let mut answer = Self::read_head(stream);
         // A connection that is reset has said what it had to say.
         let _ = stream.read_to_string(&mut answer.body);
