@@ -91,7 +91,7 @@ fn sync(message: u8, body: &[u8]) -> Bytes {
     frame.into()
 }
 
-fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_number(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
@@ -131,7 +131,7 @@ fn read_presence(mut body: &[u8]) -> Result<Vec<Presence>> {
     Ok(entries)
 }
 
-fn take_bytes<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8]> {
+pub(crate) fn take_bytes<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8]> {
     let length = usize::try_from(take_number(rest)?)?;
     let (bytes, after) = rest
         .split_at_checked(length)
@@ -140,7 +140,7 @@ fn take_bytes<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8]> {
     Ok(bytes)
 }
 
-fn take_number(rest: &mut &[u8]) -> Result<u64> {
+pub(crate) fn take_number(rest: &mut &[u8]) -> Result<u64> {
     let mut number = 0_u64;
     for shift in (0..64).step_by(7) {
         let (&byte, after) = rest.split_first().context("the frame is cut off")?;

@@ -5,7 +5,7 @@
 //! [`simulation`] has what it tests within it: whole clusters of the pure core, in a world of fakes.
 //!
 //! Read in this order: [`server`] (the process: start, kill, stop, restart), [`client`] (an editor on a socket, as
-//! y-websocket is one), [`wait`] (how tests wait: for conditions, never for time), [`ledger`] (what was acknowledged, and
+//! y-websocket is one), [`hocuspocus`] (several on one), [`wait`] (how tests wait: for conditions, never for time), [`ledger`] (what was acknowledged, and
 //! the checker that finds what was lost), [`recipes`] (what no client would send), [`bystanders`] and [`gauge`] (who is to
 //! notice nothing, and what it cost), [`application`] (what a hook leads to), [`traces`] (recorded typing), [`chance`] (all chance comes from a printed seed).
 
@@ -24,6 +24,8 @@ pub mod editor;
 pub mod frames;
 
 pub mod gauge;
+
+pub mod hocuspocus;
 
 pub mod http;
 

@@ -12,6 +12,10 @@ use super::{Fault, close, mask};
 #[derive(Debug)]
 pub struct Decoder {
     message_bytes_max: usize,
+    /// Longer than this may no message be for now.
+    for_now_max: usize,
+    /// The beginning of a message that is too long for now.
+    withheld: Option<Header>,
     /// A header that is half here, and how much of it.
     header: [u8; HEADER_BYTES_MAX],
     header_bytes: u8,
@@ -34,6 +38,8 @@ pub enum Received {
     Pong,
     /// The client closes, with this code if it gives one ([`super::answer`]). What comes after it means nothing.
     Close(Option<u16>),
+    /// The client begins a message that is too long for now ([`Decoder::limit_for_now`]); nothing of it is taken.
+    Withheld,
 }
 
 /// The frame that is being read.
@@ -59,12 +65,24 @@ impl Decoder {
     pub fn new(message_bytes_max: usize) -> Self {
         Self {
             message_bytes_max,
+            for_now_max: message_bytes_max,
+            withheld: None,
             header: [0; HEADER_BYTES_MAX],
             header_bytes: 0,
             frame: None,
             message: None,
             control: Vec::new(),
         }
+    }
+
+    /// Takes no message of more than so many bytes until this is said anew. What is longer is not refused, but waits.
+    pub fn limit_for_now(&mut self, message_bytes_max: usize) {
+        self.for_now_max = message_bytes_max;
+    }
+
+    /// Whether a message has begun that may be taken now, or has to wait still.
+    pub fn is_withholding(&self) -> bool {
+        self.withheld.is_some()
     }
 
     /// Gives the next thing that the client said, and takes what it took off the front of `input`. Where nothing more is
@@ -76,9 +94,13 @@ impl Decoder {
     pub fn next(&mut self, input: &mut &[u8]) -> Result<Option<Received>, Fault> {
         loop {
             let Some(part) = self.frame.take() else {
-                let Some(header) = self.read_header(input)? else {
+                let Some(header) = self.next_header(input)? else {
                     return Ok(None);
                 };
+                if self.is_too_long_for_now(&header) {
+                    self.withheld = Some(header);
+                    return Ok(Some(Received::Withheld));
+                }
                 self.frame = Some(self.begin(header)?);
                 continue;
             };
@@ -91,6 +113,19 @@ impl Decoder {
                 return Ok(Some(received));
             }
         }
+    }
+
+    fn next_header(&mut self, input: &mut &[u8]) -> Result<Option<Header>, Fault> {
+        match self.withheld.take() {
+            Some(header) => Ok(Some(header)),
+            None => self.read_header(input),
+        }
+    }
+
+    fn is_too_long_for_now(&self, header: &Header) -> bool {
+        let is_accepted = header.length <= self.message_bytes_max as u64;
+        let length = header.length + self.come() as u64;
+        is_accepted && !header.kind.is_control() && length > self.for_now_max as u64
     }
 
     fn read_header(&mut self, input: &mut &[u8]) -> Result<Option<Header>, Fault> {
@@ -131,11 +166,13 @@ impl Decoder {
 
     /// How much longer the message may get.
     fn room(&self) -> u64 {
-        let come = self
-            .message
-            .as_ref()
-            .map_or(0, |message| message.bytes.len());
-        (self.message_bytes_max - come) as u64
+        (self.message_bytes_max - self.come()) as u64
+    }
+
+    /// How much of the message has come.
+    fn come(&self) -> usize {
+        let message = self.message.as_ref();
+        message.map_or(0, |message| message.bytes.len())
     }
 
     fn read_payload(&mut self, mut part: Part, input: &mut &[u8]) -> Part {
@@ -235,6 +272,39 @@ mod tests {
         }
         assert!(input.is_empty());
         Ok(all)
+    }
+
+    #[test]
+    fn what_is_too_long_for_now_waits() {
+        let mut decoder = Decoder::new(12);
+        decoder.limit_for_now(4);
+        let input = [masked(0x82, b"1234"), masked(0x82, b"12345")].concat();
+        let mut rest = &input[..];
+        let binary = |text: &'static [u8]| Some(Received::Binary(Bytes::from_static(text)));
+        assert_eq!(decoder.next(&mut rest).unwrap(), binary(b"1234"));
+        for _ in 0..2 {
+            let withheld = decoder.next(&mut rest).unwrap();
+            assert_eq!((withheld, rest.len()), (Some(Received::Withheld), 5));
+            assert!(decoder.is_withholding());
+        }
+        decoder.limit_for_now(12);
+        assert_eq!(decoder.next(&mut rest).unwrap(), binary(b"12345"));
+        assert!(!decoder.is_withholding());
+        let mut rest = &masked(0x82, b"thirteen bytes")[..];
+        assert_eq!(decoder.next(&mut rest), Err(Fault::TooLarge));
+    }
+
+    #[test]
+    fn fragments_are_too_long_for_now_together() {
+        let mut decoder = Decoder::new(12);
+        decoder.limit_for_now(4);
+        let input = [masked(0x02, b"123"), masked(0x80, b"45")].concat();
+        let mut rest = &input[..];
+        let withheld = decoder.next(&mut rest).unwrap();
+        assert_eq!((withheld, rest.len()), (Some(Received::Withheld), 2));
+        decoder.limit_for_now(5);
+        let whole = Received::Binary(Bytes::from_static(b"12345"));
+        assert_eq!(decoder.next(&mut rest).unwrap(), Some(whole));
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub struct Socket {
     pace: Pace,
     /// What has come and was not looked at.
     unread: Bytes,
+    /// How much is read at once.
+    read_max: usize,
     /// Nothing more that comes can be understood.
     is_faulty: bool,
     writing: Writing,
@@ -56,6 +58,8 @@ pub(crate) enum Incoming {
     Closed,
     /// The peer began a message longer than is allowed.
     TooLarge,
+    /// The peer began a message that is too long for now ([`Socket::limit_for_now`]).
+    Withheld,
     /// The peer sent more than there is room for.
     Overloaded,
     /// The peer sends faster than it may.
@@ -85,9 +89,17 @@ impl Socket {
             meter,
             pace,
             unread: parts.read_buf,
+            read_max: usize::MAX,
             is_faulty: false,
             writing: Writing::default(),
         })
+    }
+
+    /// Takes no message of more than so many bytes until this is said anew, nor reads more at once. What is longer waits
+    /// where it comes from.
+    pub(crate) fn limit_for_now(&mut self, bytes_max: usize) {
+        self.decoder.limit_for_now(bytes_max);
+        self.read_max = bytes_max.max(READ_AT_LEAST);
     }
 
     /// Gives what comes to `take`, for as long as that goes on and there is something. After it broke off because of an
@@ -97,7 +109,7 @@ impl Socket {
         context: &mut Context<'_>,
         mut take: impl FnMut(Incoming) -> ControlFlow<T>,
     ) -> Poll<T> {
-        if !self.unread.is_empty() {
+        if !self.unread.is_empty() || self.decoder.is_withholding() {
             self.pace.look_at_clock();
             let come = std::mem::take(&mut self.unread);
             let (taken, flow) = self.decode(&come, &mut take);
@@ -123,7 +135,7 @@ impl Socket {
         scratch: &mut [u8],
         take: &mut impl FnMut(Incoming) -> ControlFlow<T>,
     ) -> Poll<ControlFlow<T>> {
-        let room = self.meter.room().min(scratch.len());
+        let room = self.meter.room().min(scratch.len()).min(self.read_max);
         if room == 0 {
             self.met("receiving_bytes");
             return Poll::Ready(take(Incoming::Overloaded));
@@ -167,6 +179,9 @@ impl Socket {
 
     /// Something is whole, and so many bytes behind it are not looked at.
     fn receive(&mut self, received: Received, unread: usize) -> Incoming {
+        if received == Received::Withheld {
+            return Incoming::Withheld;
+        }
         let held = self.meter.take_all_but(unread);
         if let Err(limit) = self.pace.message() {
             return self.too_fast(limit);
@@ -174,7 +189,7 @@ impl Socket {
         match received {
             Received::Binary(message) => return Incoming::Binary(message, held),
             Received::Text(_) => return Incoming::Text,
-            Received::Pong => {}
+            Received::Pong | Received::Withheld => {}
             Received::Ping(payload) => self.writing.interject(Frame::pong(&payload)),
             Received::Close(code) => {
                 let why = code.map(|code| (answer(code), ""));
@@ -245,7 +260,8 @@ impl Socket {
                 Incoming::TooLarge
                 | Incoming::TooFast(_)
                 | Incoming::Malformed
-                | Incoming::Overloaded => ControlFlow::Break(false),
+                | Incoming::Overloaded
+                | Incoming::Withheld => ControlFlow::Break(false),
                 Incoming::Binary(..) | Incoming::Text | Incoming::Alive => {
                     ControlFlow::Continue(())
                 }
@@ -269,3 +285,6 @@ impl Socket {
         }
     }
 }
+
+/// What is read at once wherever that is limited: the head of a message, and a little more.
+const READ_AT_LEAST: usize = 1_024;

@@ -170,7 +170,7 @@ impl Reader<'_> {
             Incoming::Text | Incoming::Malformed => End::Close(CloseReason::BadFrame),
             Incoming::Overloaded => End::Close(CloseReason::Overloaded),
             Incoming::TooFast(limit) => End::Close(CloseReason::Flooding(limit)),
-            Incoming::TooLarge => End::Close(CloseReason::TooLarge),
+            Incoming::TooLarge | Incoming::Withheld => End::Close(CloseReason::TooLarge),
             Incoming::Closed => End::ByPeer,
         };
         ControlFlow::Break(Stop::End(end))

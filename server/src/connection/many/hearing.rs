@@ -37,12 +37,25 @@ impl Seats {
         let reason = match incoming {
             Incoming::Binary(frame, held) => return self.take_frame(&frame, held),
             Incoming::Alive => return ControlFlow::Continue(()),
+            Incoming::Withheld => return self.withhold(),
             Incoming::Closed => return ControlFlow::Break(Stop::End(End::ByPeer)),
             Incoming::Text | Incoming::Malformed => CloseReason::BadFrame,
             Incoming::Overloaded => CloseReason::Overloaded,
             Incoming::TooFast(limit) => CloseReason::Flooding(limit),
             Incoming::TooLarge => CloseReason::TooLarge,
         };
+        ControlFlow::Break(Stop::End(End::Close(reason)))
+    }
+
+    /// The client begins a message that is longer than may wait. It is taken once the client is known.
+    fn withhold(&mut self) -> ControlFlow<Stop> {
+        self.is_withheld = true;
+        if self.is_deciding() || self.is_known {
+            return ControlFlow::Break(Stop::Settle);
+        }
+        let limit = Limit::PreAuthBytes;
+        metrics::limit_hit(limit.as_str());
+        let reason = CloseReason::Flooding(limit);
         ControlFlow::Break(Stop::End(End::Close(reason)))
     }
 
@@ -82,6 +95,7 @@ impl Seats {
                 self.forget(address);
                 ControlFlow::Continue(())
             }
+            (State::Denied, Message::Token { .. }) => self.try_again(address, heard),
             (_, Message::Token { token, .. }) => {
                 let shown = shown(token);
                 self.enter(address, shown, heard)
@@ -109,23 +123,51 @@ impl Seats {
         if needs_none {
             return false;
         }
-        if self.seats.len() >= self.limits.documents_max && !self.clear_a_seat() {
-            let limit = Limit::DocumentsPerConnection;
-            metrics::limit_hit(limit.as_str());
-            let reason = CloseReason::TooMany(limit);
-            self.say_denied(address, close::text(reason));
-            return false;
+        if self.seats.len() >= 2 * self.limits.documents_max {
+            self.clear_a_seat();
         }
+        let has_room = self.has_room();
         self.seats.entry(address.clone()).or_default();
-        true
+        if !has_room {
+            self.deny_another(address);
+        }
+        has_room
     }
 
-    /// Forgets a document that the client was denied, so that there is a seat for another.
-    fn clear_a_seat(&mut self) -> bool {
+    /// Whether there may be one more document. Those that were denied are remembered beside them, for as many again.
+    fn has_room(&self) -> bool {
+        let seats = self.seats.values();
+        let taken = seats.filter(|seat| !matches!(seat.state, State::Denied));
+        taken.count() < self.limits.documents_max
+    }
+
+    /// Denies one document more than there may be.
+    fn deny_another(&mut self, address: &Address) {
+        let limit = Limit::DocumentsPerConnection;
+        metrics::limit_hit(limit.as_str());
+        self.deny(address, close::text(CloseReason::TooMany(limit)));
+    }
+
+    /// A client that was denied a document shows something else.
+    fn try_again(&mut self, address: &Address, heard: Heard) -> ControlFlow<Stop> {
+        if !self.has_room() {
+            self.deny_another(address);
+            return ControlFlow::Continue(());
+        }
+        let shown = match &heard.message {
+            Message::Token { token, .. } => shown(token),
+            _ => None,
+        };
+        self.enter(address, shown, heard)
+    }
+
+    /// Forgets a document that was denied.
+    fn clear_a_seat(&mut self) {
         let mut seats = self.seats.iter();
         let denied = seats.find(|(_, seat)| matches!(seat.state, State::Denied));
-        let denied = denied.map(|(address, _)| address.clone());
-        denied.is_some_and(|address| self.seats.remove(&address).is_some())
+        if let Some(address) = denied.map(|(address, _)| address.clone()) {
+            self.seats.remove(&address);
+        }
     }
 
     /// Forgets a document that the client has left.

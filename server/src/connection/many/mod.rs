@@ -76,6 +76,7 @@ pub fn serve_many(
         alarm: Alarm::default(),
         late_at,
         taking: VecDeque::new(),
+        is_limited: !guest.is_known,
         seats: Seats::new(hub, guest, limits),
     });
     connection.serve()
@@ -90,6 +91,8 @@ struct Connection {
     late_at: Instant,
     /// Changes places with the queues of outboxes, so that they keep their memory.
     taking: VecDeque<Frame>,
+    /// Whether the socket takes less than it accepts.
+    is_limited: bool,
     seats: Seats,
 }
 
@@ -139,6 +142,7 @@ impl Connection {
             if let Err(end) = ready!(self.seats.poll_settled(context)) {
                 return Poll::Ready(end);
             }
+            self.limit_for_now();
             let (pulse, seats) = (&mut self.pulse, &mut self.seats);
             let stop = self.socket.poll_receive(context, |incoming| {
                 pulse.heard();
@@ -147,6 +151,17 @@ impl Connection {
             if let Stop::End(end) = ready!(stop) {
                 return Poll::Ready(end);
             }
+        }
+    }
+
+    /// Whoever is not known may have no more lie here than may wait.
+    fn limit_for_now(&mut self) {
+        if self.seats.is_known() {
+            if std::mem::take(&mut self.is_limited) {
+                self.socket.limit_for_now(usize::MAX);
+            }
+        } else {
+            self.socket.limit_for_now(self.seats.room());
         }
     }
 

@@ -34,6 +34,8 @@ pub(super) struct Seats {
     pub(super) waiting: Waiting,
     /// The users whose connection it is, with the place that it takes up of each one's.
     pub(super) users: Vec<(Author, Place<Author>)>,
+    /// Whether the client has begun a message that is longer than may wait.
+    pub(super) is_withheld: bool,
     /// Whether the client was let into a document, or need not be.
     pub(super) is_known: bool,
     /// Whether it was refused one.
@@ -130,6 +132,7 @@ impl Seats {
             mailing: Mailing::Idle,
             waiting: Waiting::default(),
             users: Vec::new(),
+            is_withheld: false,
             was_denied: false,
             says_version: false,
             ending: None,
@@ -139,6 +142,11 @@ impl Seats {
     /// Whether the client may stay for as long as it likes.
     pub(super) fn is_known(&self) -> bool {
         self.is_known
+    }
+
+    /// How many bytes more may wait until it is known who the client is.
+    pub(super) fn room(&self) -> usize {
+        self.waiting.room(&self.limits.pre_auth)
     }
 
     /// How the connection ends, if it does.

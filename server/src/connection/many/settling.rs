@@ -40,6 +40,7 @@ impl Seats {
         if self.has_much_to_tell() || self.waits_for_decision() {
             return Poll::Pending;
         }
+        self.is_withheld = false;
         Poll::Ready(Ok(()))
     }
 
@@ -50,7 +51,9 @@ impl Seats {
     }
 
     fn waits_for_decision(&self) -> bool {
-        self.waiting.is_full(&self.limits.pre_auth) && self.is_deciding()
+        let is_withheld = self.is_withheld && !self.is_known;
+        let is_full = self.waiting.is_full(&self.limits.pre_auth);
+        (is_withheld || is_full) && self.is_deciding()
     }
 
     /// Waits until another mail may be sent.

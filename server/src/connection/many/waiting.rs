@@ -39,6 +39,11 @@ impl Waiting {
         self.messages >= limits.messages_max || self.bytes >= limits.bytes_max
     }
 
+    /// How many more bytes may wait.
+    pub(super) fn room(&self, limits: &PreAuthLimits) -> usize {
+        limits.bytes_max.saturating_sub(self.bytes)
+    }
+
     /// The limit beyond which something waits.
     pub(super) fn exceeds(&self, limits: &PreAuthLimits) -> Option<Limit> {
         if self.bytes > limits.bytes_max {
