@@ -62,12 +62,17 @@ impl Client {
     /// The server does not open a socket.
     pub async fn open(address: SocketAddr, document: &str, editor: Editor) -> Result<Self> {
         let socket = Socket::connect(address, &format!("/{document}")).await?;
-        Ok(Self {
+        Ok(Self::on(socket, editor))
+    }
+
+    /// A client on a socket, which has said nothing yet.
+    pub fn on(socket: Socket, editor: Editor) -> Self {
+        Self {
             socket,
             editor,
             unstored: HashMap::new(),
             stored: 0,
-        })
+        }
     }
 
     /// Asks for what the editor lacks, and waits for it.

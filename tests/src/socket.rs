@@ -8,6 +8,7 @@ use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
@@ -38,14 +39,29 @@ impl Socket {
     /// # Errors
     /// The server did not agree to speak WebSocket.
     pub async fn connect(address: SocketAddr, path: &str) -> Result<Self> {
+        Self::connect_with(address, path, &[]).await
+    }
+
+    /// Connects to a path with further headers.
+    ///
+    /// # Errors
+    /// The server did not agree to speak WebSocket, or to one of the subprotocols that were offered.
+    pub async fn connect_with(
+        address: SocketAddr,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self> {
         let opening = async {
             let stream = TcpStream::connect(address).await?;
             stream.set_nodelay(true)?;
             let config = WebSocketConfig::default()
                 .max_message_size(None)
                 .max_frame_size(None);
-            let url = format!("ws://{address}{path}");
-            let (stream, _) = client_async_with_config(url, stream, Some(config)).await?;
+            let mut request = format!("ws://{address}{path}").into_client_request()?;
+            for (name, value) in headers {
+                request.headers_mut().insert(*name, value.parse()?);
+            }
+            let (stream, _) = client_async_with_config(request, stream, Some(config)).await?;
             anyhow::Ok(Self { stream })
         };
         within("the socket opens", opening)
