@@ -422,6 +422,12 @@ async fn nobody_is_let_in_by_an_application_that_does_not_say_so() -> Result<()>
     }
     application.go_down();
     ensure!(turned_away(&server, "tale?token=ada").await? == TRY_AGAIN);
+    let mut provider = Socket::connect(server.address(), "/").await?;
+    provider.send(addressed(&[2, 0], "ada")).await?;
+    match provider.next().await? {
+        Heard::Closed(TRY_AGAIN, _) => {}
+        other => anyhow::bail!("a provider is told {other:?}"),
+    }
     let update = here.editor.append("still here");
     here.save(update).await.context("who is here stays")?;
     application.answer(decide);
