@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use server::auth::keys::{Algorithm, KeyFile};
 use server::config::{
     Config, ConfigError, Environment, Flags, Loaded, Origin, SETTINGS, StoreChoice,
 };
@@ -260,6 +261,23 @@ fn nobody_serves_everybody_by_accident() {
         complaint.contains("--insecure-allow-anonymous"),
         "{complaint}"
     );
+    assert!(complaint.contains("`quire key new`"), "{complaint}");
+    let folder = open.folder.path().join("data");
+    let add_key = |keys: &mut KeyFile| {
+        keys.make(Algorithm::EdDsa, None, 0)?;
+        Ok(())
+    };
+    KeyFile::change(&folder, add_key).unwrap();
+    let keyed =
+        given("listen = '0.0.0.0:1234'").variable("QUIRE_DATA_DIR", folder.to_str().unwrap());
+    assert!(keyed.load().unwrap().config.check().is_ok());
+    for (name, value) in [
+        ("QUIRE_AUTH__JWKS_URL", "https://login.example/keys"),
+        ("QUIRE_AUTH__ANONYMOUS", "read"),
+    ] {
+        let asking = given("listen = '0.0.0.0:1234'").variable(name, value);
+        assert!(asking.load().unwrap().config.check().is_ok(), "{name}");
+    }
     let meant = open.variable("QUIRE_INSECURE_ALLOW_ANONYMOUS", "true");
     assert!(meant.load().unwrap().config.check().is_ok());
     assert!(

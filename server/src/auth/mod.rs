@@ -195,6 +195,10 @@ impl Auth {
             Some(token) => self.check(token, visitor).await?,
             None => self.let_in(visitor).await?,
         };
+        // A ticket may outlive what it stands for.
+        if pass.grant.is_expired(wall_ms()) {
+            return Err(Refusal::Expired);
+        }
         match self.is_taken_away(&pass, visitor.document) {
             true => Err(Refusal::Revoked),
             false => Ok(pass),
@@ -439,6 +443,10 @@ mod tests {
         };
         let issue = |user: &str| auth.issue_ticket(pass(user, None, None).into()).unwrap();
         let [once, revoked] = [issue("ada"), issue("bob")];
+        let mut ended = pass("ada", None, None);
+        ended.grant.expires_ms = Some(wall_ms());
+        let ended = auth.issue_ticket(ended.into()).unwrap();
+        assert_eq!(admit(&ended).await, Err(Refusal::Expired));
         assert_eq!(*admit(&once).await.unwrap(), pass("ada", None, None));
         assert_eq!(admit(&once).await, Err(Refusal::BadTicket));
         revoke(&auth, Revoked::User(Author::new("bob")), None).await;
