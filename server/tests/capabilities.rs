@@ -186,8 +186,15 @@ fn operations(spec: &Value) -> Vec<(Ask, BTreeSet<String>)> {
         });
         for (method, operation) in item.as_object().unwrap() {
             let Some(takes) = operation["security"][0]["bearer"].as_array() else {
+                assert!(
+                    !path.starts_with("/api/"),
+                    "{path} does not say what it takes"
+                );
                 continue;
             };
+            let is_described = |status: &str| !operation["responses"][status].is_null();
+            assert!(is_described("401"), "{method} {path}");
+            assert!(takes.is_empty() || is_described("403"), "{method} {path}");
             let takes = takes.iter().map(|word| word.as_str().unwrap().to_owned());
             let method = method.to_uppercase().parse().unwrap();
             operations.push((ask(method, &path, body_for(operation)), takes.collect()));
