@@ -6,7 +6,9 @@
 //! dropped. So a slow reader costs a bounded amount of memory, holds up nobody, and ends up with the same content.
 //!
 //! What some clients are told of their own edits is no more than whether each is stored, and they count. Such answers are
-//! counted here as well instead of being kept as frames: they take up no room, and none is lost with the queue.
+//! counted here as well instead of being kept as frames: they take up no room, and none is lost with the queue. They are held
+//! back while such a client compares what it has with the document's: it counts one edit then, whatever it wrote offline, and
+//! sends each of those, and after them all together as its answer. Told of the first, it would take all for stored.
 //!
 //! Pushing is the hottest thing that the server does, once for each receiver of each edit: it takes a lock that is nearly
 //! always free, allocates nothing while the queue has room, and wakes the writer only if nothing waited before.
@@ -100,6 +102,7 @@ struct Queue {
     /// The last step of the document that the frames show.
     shows: Option<u64>,
     answers: Answers,
+    comparing: Comparing,
     state: State,
     /// The writer, while it has nothing to do.
     writer: Option<Waker>,
@@ -115,6 +118,17 @@ struct Load {
     bytes: usize,
     /// Whether one of the frames is longer than all together may be.
     has_long: bool,
+}
+
+/// Whether a client that counts its edits has told all that the document lacked when it joined.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Comparing {
+    /// It was not asked yet.
+    #[default]
+    NotYet,
+    /// It is to answer. Answers to its edits are held back.
+    UnderWay,
+    Over,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -179,6 +193,19 @@ impl Outbox {
         fits
     }
 
+    /// A client that counts its edits is asked for what the document lacks; the first time, answers wait until it has told.
+    pub fn asks(&self) {
+        let mut queue = self.queue();
+        if queue.comparing == Comparing::NotYet {
+            queue.comparing = Comparing::UnderWay;
+        }
+    }
+
+    /// What the client has told of that is stored, or refused.
+    pub fn compared(&self) {
+        self.queue().comparing = Comparing::Over;
+    }
+
     /// Counts an answer to an edit of the client's own, which shows the document up to the step `shows`.
     pub fn answer(&self, is_stored: bool, shows: Option<u64>) {
         let mut queue = self.queue();
@@ -226,9 +253,11 @@ impl Outbox {
         Poll::Pending
     }
 
-    /// Gives back the memory of an empty queue, where nothing has waited for a while.
+    /// Gives back the memory of an empty queue, where nothing has waited for a while. A client that has not answered by
+    /// then does not mean to.
     pub fn rest(&self) {
         let mut queue = self.queue();
+        queue.comparing = Comparing::Over;
         if queue.frames.is_empty() {
             queue.frames = VecDeque::new();
         }
@@ -280,11 +309,13 @@ impl Queue {
         self.waiting = Load::default();
         self.catch_up = CatchUp::default();
         self.shows = None;
+        // The question may be lost.
+        self.comparing = Comparing::Over;
         self.state = State::Dropped;
     }
 
     fn take(&mut self, frames: &mut VecDeque<Frame>) -> Option<Taken> {
-        if !self.frames.is_empty() || !self.answers.is_empty() {
+        if !self.frames.is_empty() || self.may_answer() && !self.answers.is_empty() {
             return Some(self.take_frames(frames));
         }
         match self.state {
@@ -297,14 +328,22 @@ impl Queue {
         }
     }
 
+    fn may_answer(&self) -> bool {
+        self.comparing != Comparing::UnderWay || matches!(self.state, State::Closing(_))
+    }
+
     /// The two queues change places, so that both keep their memory for what comes next.
     fn take_frames(&mut self, frames: &mut VecDeque<Frame>) -> Taken {
         std::mem::swap(&mut self.frames, frames);
         self.taken = std::mem::take(&mut self.waiting);
+        let mut answers = Answers::default();
+        if self.may_answer() {
+            answers = self.answers.take();
+        }
         Taken::Frames {
             bytes: self.taken.length,
             shows: self.shows.take(),
-            answers: self.answers.take(),
+            answers,
         }
     }
 }
@@ -387,6 +426,44 @@ mod tests {
         assert_eq!(take(&outbox).0, answers(1, 0, None));
         let closing = Poll::Ready(Taken::Close(CloseReason::Deleted));
         assert_eq!(take(&outbox).0, closing);
+    }
+
+    #[test]
+    fn answers_wait_until_a_client_has_told_what_the_document_lacked() {
+        let outbox = outbox();
+        outbox.asks();
+        outbox.answer(true, None);
+        assert_eq!(take(&outbox), (Poll::Pending, 0));
+        assert!(outbox.push(frame(2), None));
+        assert_eq!(take(&outbox), (frames(2, None), 1));
+        outbox.compared();
+        outbox.answer(true, None);
+        assert_eq!(take(&outbox).0, answers(2, 0, None));
+        outbox.asks();
+        outbox.answer(true, None);
+        assert_eq!(take(&outbox).0, answers(1, 0, None), "only the first time");
+    }
+
+    #[test]
+    fn answers_do_not_wait_for_a_client_that_does_not_tell() {
+        type End = fn(&Outbox);
+        let ends: [End; 3] = [
+            Outbox::rest,
+            |outbox| outbox.close(CloseReason::Deleted),
+            drop_queue,
+        ];
+        for end in ends {
+            let outbox = outbox();
+            outbox.asks();
+            outbox.answer(true, None);
+            assert_eq!(take(&outbox), (Poll::Pending, 0));
+            end(&outbox);
+            assert_eq!(take(&outbox).0, answers(1, 0, None));
+        }
+    }
+
+    fn drop_queue(outbox: &Outbox) {
+        while outbox.push(frame(2), None) {}
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use engine::{Audience, Author, CloseReason, ConnectionId, DocumentKey, Event};
+use engine::{Audience, Author, CloseReason, ConnectionId, DocumentKey, Event, PushTag};
 use protocol::Dialect;
 use protocol::websocket::Frame;
 use smallvec::SmallVec;
@@ -216,7 +216,13 @@ impl Members {
 impl Member {
     fn push(&self, frames: &mut Frames<'_>, shows: Option<u64>) {
         if let Some(is_stored) = self.dialect.answer(frames.event) {
+            if is_of_question(frames.event) {
+                self.outbox.compared();
+            }
             return self.outbox.answer(is_stored, shows);
+        }
+        if matches!(frames.event, Event::Have { .. }) {
+            self.outbox.asks();
         }
         if let Some(frame) = frames.of(self)
             && !self.outbox.push(frame, shows)
@@ -224,6 +230,11 @@ impl Member {
             metrics::slow_reader();
         }
     }
+}
+
+/// Whether an event is about what a client has answered with to a question.
+fn is_of_question(event: &Event) -> bool {
+    matches!(event, Event::Ack { tag, .. } | Event::Refused { tag, .. } if *tag == PushTag::ANSWER)
 }
 
 /// Whether two events are of one kind and carry the very same bytes, without looking at those.

@@ -53,6 +53,26 @@ for (const version of [3, 4]) {
   })
 }
 
+// A provider counts one when it connects, and then sends each edit that was written offline, and all of them together.
+for (const version of [3, 4]) {
+  test(`much that was written while version ${version} was offline is all there when the count is zero`, async t => {
+    const server = await startServer(t)
+    const ann = open(server, 'much', { version })
+    await allSaved([ann])
+    await server.end('SIGKILL')
+    await until('ann notices', () => !ann.provider.synced)
+    for (let key = 0; key < 200; key++) ann.append(`${key};`)
+    await server.start()
+    await down(ann)
+    await server.end('SIGKILL')
+    // Nobody may give back what the server has lost.
+    ann.leave()
+    ann.on.leave()
+    await server.start()
+    assert.equal(await server.text('much'), ann.text.toString())
+  })
+}
+
 test('nothing is called stored while the disk is full, and nothing is lost when there is space again', async t => {
   const disk = smallDisk(t)
   if (disk === null) return t.skip('a small disk cannot be mounted here')
