@@ -180,6 +180,20 @@ fn whatever_is_changed_breaks_the_signature() {
     }
 }
 
+/// Also where a digit has bits to spare, so that a token has one spelling.
+#[test]
+fn no_other_text_is_the_same_token() {
+    let token = sign("EdDSA", &header("EdDSA"), &claims(json!({})).to_string());
+    for at in 0..token.len() {
+        for digit in ["A", "B", "g", "_", ".", "=", "\u{e9}", ""] {
+            let mut changed = token.clone();
+            changed.replace_range(at..=at, digit);
+            let is_taken = verify_by("EdDSA", &changed, &expected()).is_ok();
+            assert_eq!(is_taken, changed == token, "{changed}");
+        }
+    }
+}
+
 #[test]
 fn no_token_goes_without_a_signature() {
     let claims = base64url(&claims(json!({})).to_string());
