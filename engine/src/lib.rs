@@ -45,7 +45,9 @@ pub use names::{
 };
 
 mod presence;
-pub use presence::{Presence, PresenceEntry, PresenceId, PresenceLimits, PresenceNotice};
+pub use presence::{
+    Presence, PresenceDropped, PresenceEntry, PresenceId, PresenceLimits, PresenceNotice,
+};
 
 mod quarantine;
 pub use quarantine::{MalformedHash, PayloadHash, Quarantined};

@@ -103,6 +103,16 @@ pub struct Presence {
     /// What is new of our own connections' entries, for the other nodes; the last word on each.
     notices: BTreeMap<PresenceId, PresenceNotice>,
     turn: u64,
+    dropped: PresenceDropped,
+}
+
+/// What connections said of presence that was dropped, because it was beyond a bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PresenceDropped {
+    /// Entries beyond those that a connection may own.
+    pub entries: u64,
+    /// States that were too long.
+    pub states: u64,
 }
 
 impl Presence {
@@ -115,7 +125,13 @@ impl Presence {
             owners: HashMap::new(),
             notices: BTreeMap::new(),
             turn: 0,
+            dropped: PresenceDropped::default(),
         }
+    }
+
+    /// What was dropped since this was asked last.
+    pub fn take_dropped(&mut self) -> PresenceDropped {
+        std::mem::take(&mut self.dropped)
     }
 
     /// Takes what a connection that joined at `joined_ms` says, and returns what is news to the others.
@@ -253,6 +269,7 @@ impl Presence {
             return self.leave(speaker, entry, now);
         };
         if state.len() > self.limits.state_bytes_max {
+            self.dropped.states += 1;
             return None;
         }
         let claim = speaker.claims(entry.version, state, now);
@@ -262,6 +279,8 @@ impl Presence {
         }
         if self.may_inherit(speaker, entry) {
             self.inherit(entry.id, claim);
+        } else if !self.live.contains_key(&entry.id) && !self.has_room(speaker.owner) {
+            self.dropped.entries += 1;
         }
         None
     }

@@ -268,7 +268,15 @@ impl Hub {
 
     /// Whether no further document may be opened.
     fn is_full(&self, hot: usize) -> bool {
-        hot >= self.0.limits.documents_max || self.0.world.memory.is_full()
+        let limit = if hot >= self.0.limits.documents_max {
+            "documents_open"
+        } else if self.0.world.memory.is_full() {
+            "memory_bytes"
+        } else {
+            return false;
+        };
+        metrics::limit_hit(limit);
+        true
     }
 
     /// A panic elsewhere can not leave the map half changed, so a poisoned lock is as good as any.

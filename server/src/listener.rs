@@ -193,6 +193,11 @@ async fn serve_one(
         }
     };
     if let Err(error) = ended {
+        if error.is_parse_too_large() {
+            metrics::limit_hit("request_head_bytes");
+        } else if error.is_timeout() {
+            metrics::limit_hit("request_time");
+        }
         debug!("connection ended without a request: {error}");
     }
 }

@@ -9,6 +9,7 @@ use server::auth::keys::{Algorithm, KeyFile};
 use server::config::{
     Config, ConfigError, Environment, Flags, Loaded, Origin, SETTINGS, StoreChoice,
 };
+use server::limits::COUNTED;
 use tempfile::TempDir;
 
 /// A working folder with a configuration file, variables and flags.
@@ -307,16 +308,30 @@ fn silence_is_longer_than_the_wait_for_a_ping() {
 }
 
 #[test]
-fn the_page_of_limits_has_every_limit() {
+fn the_page_of_limits_has_every_limit_with_its_default_and_whether_it_is_counted() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/limits.md");
     let page = fs::read_to_string(page).unwrap();
-    let limits = SETTINGS
-        .iter()
-        .filter(|setting| setting.key.starts_with("limits."));
-    for limit in limits {
-        let key = format!("`{}`", limit.key);
-        assert!(page.contains(&key), "docs/limits.md does not name {key}");
+    let is_limit =
+        |key: &str| key.starts_with("limits.") || ["allow", "deny", "origins"].contains(&key);
+    let limits = SETTINGS.iter().filter(|setting| is_limit(setting.key));
+    let mut counted = Vec::new();
+    for limit in limits.clone() {
+        let row = format!("| `{}` | `{}` |", limit.key, limit.default);
+        let row = page.lines().find(|line| line.starts_with(&row));
+        let row = row.unwrap_or_else(|| panic!("docs/limits.md has no row for {limit:?}"));
+        if row.ends_with("| yes |") {
+            counted.push(limit.key.trim_start_matches("limits."));
+        }
     }
+    assert_eq!(counted, COUNTED, "docs/limits.md says which are counted");
+    let rows = page
+        .lines()
+        .filter(|line| line.ends_with("| yes |") || line.ends_with("| no |"));
+    assert_eq!(
+        rows.count(),
+        limits.count(),
+        "docs/limits.md has rows of limits that there are not"
+    );
 }
 
 #[test]

@@ -178,3 +178,53 @@ fn a_storm_of_connections_is_served_to_the_last() {
         assert_eq!(server.metric(&waiting), 0.0, "nobody waits any more");
     }
 }
+
+/// Waits until a limit was met so often.
+fn is_counted(server: &Server, limit: &str, times: f64) {
+    let metric = format!("quire_limit_hits_total{{limit=\"{limit}\"}}");
+    while server.metric(&metric) < times {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn limits_on_messages_and_requests_are_counted_when_they_are_met() {
+    let server = Server::start(&[
+        ("LIMITS__MESSAGE_BYTES", "1KiB"),
+        ("LIMITS__UPDATE_CLIENTS", "1"),
+        ("LIMITS__REQUEST_HEAD_BYTES", "8KiB"),
+        ("LIMITS__REQUEST_TIME", "500ms"),
+    ]);
+    let mut too_long = Socket::open(&server, "/notes");
+    too_long.send(&[0x82, 0xfe, 8, 0, 0, 0, 0, 0]).unwrap();
+    assert_eq!(too_long.closed().0, 4413);
+    is_counted(&server, "message_bytes", 1.0);
+
+    let mut too_many = Socket::open(&server, "/notes");
+    // An update of two clients, each of whom types a letter.
+    let clients = [
+        [1, 7, 0, 4, 1, 1, b't', 1, b'a'],
+        [1, 8, 0, 4, 1, 1, b't', 1, b'a'],
+    ]
+    .concat();
+    let push = [&[0, 2, 20, 2][..], &clients, &[0]].concat();
+    too_many.send_frame(&push).unwrap();
+    assert_eq!(too_many.closed().0, 4422);
+    is_counted(&server, "update_clients", 1.0);
+
+    let head = format!("X: {}\r\n", "x".repeat(20_000));
+    assert_eq!(server.get("/", &head).status, 431);
+    is_counted(&server, "request_head_bytes", 1.0);
+    let mut silent = server.connect();
+    silent.write_all(b"GET / HTTP/1.1\r\n").unwrap();
+    is_counted(&server, "request_time", 1.0);
+}
+
+#[test]
+fn one_connection_too_many_is_counted() {
+    let server = Server::start(&[("LIMITS__CONNECTIONS", "1")]);
+    let _first = Socket::open(&server, "/notes");
+    let refused = Socket::ask(&server, "/notes", "").err().unwrap();
+    assert_eq!(refused.status, 503);
+    is_counted(&server, "connections", 1.0);
+}

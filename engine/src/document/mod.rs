@@ -42,7 +42,7 @@ use crate::clock::VectorClock;
 use crate::content::{Content, ContentError};
 use crate::dot::ReplicaId;
 use crate::names::{ConnectionId, DocumentKey, Kind};
-use crate::presence::Presence;
+use crate::presence::{Presence, PresenceDropped};
 use crate::quarantine::PayloadHash;
 use crate::replay::Replay;
 use crate::sabotage::{Bug, Sabotage};
@@ -190,6 +190,11 @@ impl Document {
     /// How many clients there are.
     pub fn peers(&self) -> usize {
         self.peers.len()
+    }
+
+    /// What was said of presence and dropped, since this was asked last.
+    pub fn take_dropped_presence(&mut self) -> PresenceDropped {
+        self.presence.take_dropped()
     }
 
     /// Takes one input.

@@ -1,7 +1,9 @@
 //! The presence table by itself: who owns an entry, who may change it, and when it goes.
 
 use bytes::Bytes;
-use engine::{ConnectionId, Now, Presence, PresenceEntry, PresenceId, PresenceLimits};
+use engine::{
+    ConnectionId, Now, Presence, PresenceDropped, PresenceEntry, PresenceId, PresenceLimits,
+};
 
 const ADA: ConnectionId = ConnectionId(1);
 const BEN: ConnectionId = ConnectionId(2);
@@ -156,6 +158,9 @@ fn one_connection_can_not_fill_the_table() {
         presence.update(BEN, 0, vec![entry(20, 1, Some("long"))], at(0)),
         vec![]
     );
+    let dropped = presence.take_dropped();
+    assert_eq!((dropped.entries, dropped.states), (7, 1));
+    assert_eq!(presence.take_dropped(), PresenceDropped::default());
     presence.update(ADA, 0, vec![entry(0, 2, None)], at(1));
     assert_eq!(
         presence

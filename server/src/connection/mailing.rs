@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use engine::ConnectionId;
 
 use crate::mail::{Gone, Mail, Mailbox};
+use crate::telemetry::metrics;
 
 /// A mail that waits for room.
 type Sending = Pin<Box<dyn Future<Output = Result<(), Gone>> + Send>>;
@@ -24,7 +25,10 @@ impl Mailing {
     pub(super) fn send(mailbox: &Mailbox, mail: Mail) -> Self {
         match send(mailbox, mail) {
             Ok(None) => Self::Idle,
-            Ok(Some(sending)) => Self::Sending(sending),
+            Ok(Some(sending)) => {
+                metrics::limit_hit("mailbox");
+                Self::Sending(sending)
+            }
             Err(Gone) => Self::Nobody,
         }
     }

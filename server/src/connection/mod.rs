@@ -25,6 +25,7 @@ use protocol::websocket::Frame;
 use protocol::{Dialect, FrameError, ywebsocket};
 use tokio::time::timeout;
 
+use crate::limits;
 use crate::outbox::OutboxLimits;
 use crate::socket::{Broken, Socket};
 use crate::telemetry::metrics;
@@ -63,6 +64,13 @@ pub async fn refuse(mut socket: Socket, dialect: Dialect, reason: CloseReason) {
     say_goodbye(&mut socket, dialect, reason).await;
 }
 
+/// Counts a message that was beyond a limit.
+fn count(fault: &FrameError) {
+    if let Some(limit) = limits::of_fault(fault) {
+        metrics::limit_hit(limit);
+    }
+}
+
 /// How a connection ended.
 #[derive(Clone, Copy, Debug)]
 enum End {
@@ -75,6 +83,12 @@ enum End {
 }
 
 impl End {
+    /// It is to be closed for what its peer sent, which counts where it was beyond a limit.
+    fn refuse(reason: CloseReason, fault: FrameError) -> Self {
+        count(&fault);
+        Self::Refuse(reason, fault)
+    }
+
     /// Why it is to be closed, if it is not yet.
     fn reason(self) -> Option<CloseReason> {
         match self {

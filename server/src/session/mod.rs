@@ -18,7 +18,7 @@ use std::task::{Context, Poll};
 
 use engine::{
     Audience, Change, CloseReason, ConnectionId, Document, DocumentKey, Effect, Effects, Event,
-    Input, Intent, Joining, Kind, Now, Rights, Snapshot,
+    Input, Intent, Joining, Kind, Now, PresenceDropped, Rights, Snapshot,
 };
 use storage::Failpoint;
 use tokio::time::Instant;
@@ -29,6 +29,7 @@ use crate::auth::Pass;
 use crate::clock::Stopwatch;
 use crate::hook::Signals;
 use crate::hub::Hub;
+use crate::limits;
 use crate::mail::{Inbox, Mail, Mailbox, Newcomer, Post, Wants};
 use crate::quarantine::{self, cause::Cause};
 use crate::telemetry::metrics;
@@ -335,9 +336,11 @@ impl Session {
         let connection = asked.connection;
         let is_push = matches!(asked.intent, Intent::Push { .. });
         if is_push && self.node_is_behind() {
+            metrics::limit_hit("unsaved_node_bytes");
             return self.expel(connection, CloseReason::StoreBehind, now, effects);
         }
         if self.world.memory.is_full() && self.brings_news(&asked.intent) {
+            metrics::limit_hit("memory_bytes");
             return self.expel(connection, CloseReason::Overloaded, now, effects);
         }
         self.ask_engine(asked, now, effects);
@@ -403,6 +406,9 @@ impl Session {
                 Effect::Send { to, event, shows } => self.send(&to, &event, shows),
                 Effect::Resume { connection } => self.members.lock().resume(connection),
                 Effect::Close { connection, reason } => {
+                    if let Some(limit) = limits::of_reason(reason) {
+                        metrics::limit_hit(limit);
+                    }
                     self.members.lock().close(connection, reason);
                 }
                 Effect::Append(changes) => self.append(changes),
@@ -485,9 +491,22 @@ impl Session {
             .unsaved_bytes
             .fetch_sub(self.unsaved_bytes, Ordering::Relaxed);
         self.unsaved_bytes = bytes;
+        self.count_dropped_presence();
         let weight = self.document.weight();
         self.world.memory.account(self.weight, weight);
         self.weight = weight;
+    }
+}
+
+impl Session {
+    fn count_dropped_presence(&mut self) {
+        let PresenceDropped { entries, states } = self.document.take_dropped_presence();
+        if entries > 0 {
+            metrics::limit_hits("presence_entries", entries);
+        }
+        if states > 0 {
+            metrics::limit_hits("presence_state_bytes", states);
+        }
     }
 }
 

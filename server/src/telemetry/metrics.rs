@@ -10,6 +10,7 @@ use metrics::{
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
+use crate::limits::COUNTED;
 use crate::quarantine::cause::Cause;
 
 const CONNECTIONS: &str = "quire_connections";
@@ -196,6 +197,9 @@ fn describe() {
     ] {
         counter!(total).absolute(0);
     }
+    for limit in COUNTED {
+        counter!(LIMIT_HITS, "limit" => *limit).absolute(0);
+    }
     for cause in [Cause::Edit, Cause::Stored, Cause::Crash, Cause::Stuck] {
         counter!(QUARANTINED, "cause" => cause.as_str()).absolute(0);
     }
@@ -256,7 +260,13 @@ pub(crate) fn closed(reason: CloseReason) {
 
 /// A limit was met; its name is that of its setting, without `limits.`.
 pub(crate) fn limit_hit(limit: &'static str) {
-    counter!(LIMIT_HITS, "limit" => limit).increment(1);
+    limit_hits(limit, 1);
+}
+
+/// The same, so many times.
+pub(crate) fn limit_hits(limit: &'static str, times: u64) {
+    debug_assert!(COUNTED.contains(&limit), "{limit} is not listed");
+    counter!(LIMIT_HITS, "limit" => limit).increment(times);
 }
 
 /// Counts somebody who waits for their turn, until this is dropped.
@@ -290,6 +300,7 @@ pub(crate) fn snapshot_stored() {
 
 /// A reader was too slow.
 pub(crate) fn slow_reader() {
+    limit_hit("outbox_bytes");
     counter!(SLOW_READERS).increment(1);
 }
 
@@ -345,11 +356,15 @@ pub(crate) fn memory(weight: usize, receiving: usize) {
 
 /// An edit took too long.
 pub(crate) fn message_over_budget() {
+    limit_hit("message_cpu");
     counter!(OVER_BUDGET).increment(1);
 }
 
 /// An edit goes on where somebody else writes.
 pub(crate) fn foreign_edit(refused: bool) {
+    if refused {
+        limit_hit("client_ids");
+    }
     let refused = if refused { "true" } else { "false" };
     counter!(FOREIGN_EDITS, "refused" => refused).increment(1);
 }

@@ -118,6 +118,7 @@ fn abandon(hub: &Hub, watchdog: &Watchdog, watched: &Watched) {
     watched.abandoned.store(true, Ordering::Release);
     let abandoned = watchdog.abandoned.fetch_add(1, Ordering::Relaxed) + 1;
     metrics::threads_abandoned(abandoned);
+    metrics::limit_hit("step_max");
     error!(document = %watched.key, abandoned, "document is given up because it does not come back; whoever comes opens it anew");
     if let Some(suspect) = watched.suspect().take() {
         let quarantined = suspect.quarantined(&watched.key, hub.world().clock.now().wall_ms);

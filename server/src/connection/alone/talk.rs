@@ -182,7 +182,7 @@ impl Reader<'_> {
         let intents = match self.read(frame) {
             Ok(intents) => intents,
             Err((reason, fault)) => {
-                return ControlFlow::Break(Stop::End(End::Refuse(reason, fault)));
+                return ControlFlow::Break(Stop::End(End::refuse(reason, fault)));
             }
         };
         Failpoint::FrameChecked.reach();

@@ -249,10 +249,11 @@ impl Seats {
     fn pass_on(&mut self, address: &Address, intent: Intent, held: Held) -> ControlFlow<Stop> {
         if let Err((reason, fault)) = DIALECT.check(&intent, &self.limits.bounds) {
             if reason.is_about_the_edit() {
+                super::super::count(&fault);
                 self.refuse_edit(address, &fault);
                 return ControlFlow::Continue(());
             }
-            return ControlFlow::Break(Stop::End(End::Refuse(reason, fault)));
+            return ControlFlow::Break(Stop::End(End::refuse(reason, fault)));
         }
         Failpoint::FrameChecked.reach();
         let mail = |connection, seen| Mail::Intents {

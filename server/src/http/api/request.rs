@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use crate::http::App;
 use crate::http::problem::Problem;
+use crate::telemetry::metrics;
 
 /// Names a workspace.
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -155,7 +156,10 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
         match timeout(app.body_time_max, reading).await {
             Ok(Ok(Json(body))) => Ok(Self(body)),
             Ok(Err(rejection)) => Err(bad_body(&rejection)),
-            Err(_) => Err(late_body()),
+            Err(_) => {
+                metrics::limit_hit("request_time");
+                Err(late_body())
+            }
         }
     }
 }
