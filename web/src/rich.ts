@@ -10,6 +10,7 @@ import { Placeholder } from '@tiptap/extensions'
 import { StarterKit } from '@tiptap/starter-kit'
 import type { HocuspocusProvider } from '@hocuspocus/provider'
 import { caretOf, followCarets, selectionOf } from './carets.ts'
+import { guarded } from './strangers.ts'
 
 export function mountRichText(host: HTMLElement, provider: HocuspocusProvider, user: Record<string, string>): Editor {
   const editor = new Editor({
@@ -25,9 +26,9 @@ export function mountRichText(host: HTMLElement, provider: HocuspocusProvider, u
       StarterKit.configure({ undoRedo: false, trailingNode: false, link: { openOnClick: false } }),
       Placeholder.configure({ placeholder: 'Start writing …' }),
       Collaboration.configure({ document: provider.document }),
-      CollaborationCaret.configure({ provider, user, render: caretOf, selectionRender: selectionOf }),
+      CollaborationCaret.configure({ provider: { awareness: guarded(provider.awareness!) }, user, render: caretOf, selectionRender: selectionOf }),
     ],
   })
-  if (provider.awareness !== null) followCarets(host, provider.awareness)
+  followCarets(host, provider.awareness!)
   return editor
 }
