@@ -10,7 +10,8 @@ use protocol::{yjs, ywebsocket};
 
 use crate::writer;
 
-const SENDER: ConnectionId = ConnectionId(1);
+/// Who sends the frames.
+pub(crate) const SENDER: ConnectionId = ConnectionId(1);
 const READER: ConnectionId = ConnectionId(2);
 
 /// Reads a frame, and gives what it says to a document with two clients.
@@ -44,7 +45,7 @@ fn said_again(intent: &Intent) {
 
 fn answered(intents: Vec<Intent>) {
     let mut effects = Effects::new();
-    let mut document = open(&mut effects);
+    let mut document = open(false, &mut effects);
     for intent in intents {
         let input = Input::Intent {
             connection: SENDER,
@@ -72,7 +73,8 @@ fn read(event: &Event) -> Option<Intent> {
     Some(intent)
 }
 
-fn open(effects: &mut Effects) -> Document {
+/// A document with two clients, who count their edits or not.
+pub(crate) fn open(counts: bool, effects: &mut Effects) -> Document {
     let key = DocumentKey::new("default", "fuzz").expect("the name is good");
     let limits = Limits::default();
     let mut document = Document::open(key, Kind::Yjs, ReplicaId(2), limits, effects)
@@ -87,7 +89,8 @@ fn open(effects: &mut Effects) -> Document {
         document.replay(Now::default(), effects);
     }
     for connection in [SENDER, READER] {
-        let input = Input::Joined(Joining::freely(connection, Kind::Yjs, None));
+        let joining = Joining::freely(connection, Kind::Yjs, None);
+        let input = Input::Joined(Joining { counts, ..joining });
         document.handle(input, Now::default(), effects);
     }
     assert_eq!(document.peers(), 2, "both are let in");

@@ -4,7 +4,7 @@
 //! drives (`fuzz_targets/`, one line each) need its runtime; the functions themselves do not, so everything that was
 //! ever found is replayed by a plain test (`tests/replay.rs`).
 //!
-//! Some targets read the bytes as they would come from a socket or the store ([`websocket`], [`frame`], [`update`], [`state_vector`],
+//! Some targets read the bytes as they would come from a socket or the store ([`websocket`], [`frame`], [`hocuspocus`], [`update`], [`state_vector`],
 //! [`presence`], [`route`], [`clock`], [`stored`]). The others read them as decisions ([`script`]): what an update is made
 //! of ([`crafted`]), or what happens to a document ([`document`]). That reading is our own and never changes by the
 //! release of a library, so a crasher stays the crasher that it was.
@@ -18,6 +18,7 @@ pub mod crafted;
 pub mod document;
 pub mod findings;
 pub mod frame;
+pub mod hocuspocus;
 pub mod presence;
 pub mod recipes;
 pub mod route;
@@ -38,9 +39,10 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     Target::new("websocket", websocket::check),
     Target::new("ywebsocket_frame", frame::check),
+    Target::new("hocuspocus", hocuspocus::check),
     Target::new("update", update::one),
     Target::new("updates", update::several),
     Target::new("delete_set", update::deletions),

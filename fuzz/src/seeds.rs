@@ -8,7 +8,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use engine::{Dot, Event, ReplicaId, UpdateList, VectorClock};
-use protocol::ywebsocket;
+use protocol::{hocuspocus, ywebsocket};
 
 use crate::document::plan;
 use crate::findings;
@@ -34,6 +34,7 @@ pub struct Seed {
 pub fn all(golden: &Path) -> Vec<Seed> {
     let mut seeds = Seeds::default();
     seeds.golden(golden);
+    seeds.providers(golden);
     seeds.recipes();
     seeds.edits();
     seeds.sockets();
@@ -62,6 +63,7 @@ impl Seeds {
         let payload = Bytes::copy_from_slice(update);
         let frame = ywebsocket::encode(&Event::Change { payload }).expect("updates have a frame");
         self.add("ywebsocket_frame", name, &frame);
+        self.provider(name, update);
         self.add("update", name, update);
         self.updates(name, &[update]);
     }
@@ -129,6 +131,39 @@ impl Seeds {
                 &format!("golden-{file}"),
                 &plan::of_frames(&frames),
             );
+        }
+    }
+
+    /// Conversations of providers, and each frame of them alone.
+    fn providers(&mut self, folder: &Path) {
+        for version in 2..=4 {
+            let file = format!("hocuspocus-{version}");
+            let text = std::fs::read_to_string(folder.join(format!("{file}.txt")))
+                .expect("the golden frames are there");
+            let mut conversation = Vec::new();
+            for line in text.lines() {
+                let [">", label, hex] = line.split(' ').collect::<Vec<_>>()[..] else {
+                    continue;
+                };
+                let mut alone = Vec::new();
+                write_chunk(&mut alone, &recipes::unhex(hex));
+                conversation.extend_from_slice(&alone);
+                self.add("hocuspocus", &format!("golden-{file}-{label}"), &alone);
+            }
+            self.add("hocuspocus", &format!("golden-{file}"), &conversation);
+        }
+    }
+
+    /// An update, as a provider sends it again and again.
+    fn provider(&mut self, name: &str, update: &[u8]) {
+        let payload = Bytes::copy_from_slice(update);
+        let event = Event::Change { payload };
+        let frame = hocuspocus::encode("fuzz", &event).expect("updates have a frame");
+        if frame.len() < CHUNK_MAX {
+            let mut input = Vec::new();
+            write_chunk(&mut input, &frame);
+            write_chunk(&mut input, &frame);
+            self.add("hocuspocus", name, &input);
         }
     }
 
