@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use bytes::Bytes;
 use engine::{ConnectionId, DocumentKey, Kind};
 use storage::StoreError;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tokio_util::task::TaskTracker;
 
 use crate::mail::{Inbox, Mail, Mailbox, Newcomer};
@@ -61,6 +62,8 @@ struct Inner {
     start_session: StartSession,
     sessions: Mutex<Sessions>,
     tasks: TaskTracker,
+    /// Tells those who are in no document that the server stops.
+    stopping: CancellationToken,
     next_connection: AtomicU64,
 }
 
@@ -79,6 +82,7 @@ impl Hub {
             start_session,
             sessions: Mutex::default(),
             tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
             next_connection: AtomicU64::new(1),
         }))
     }
@@ -101,6 +105,11 @@ impl Hub {
     /// Runs a task that a stop waits for.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.0.tasks.spawn(task);
+    }
+
+    /// Waits until the server stops.
+    pub(crate) fn stopping(&self) -> WaitForCancellationFutureOwned {
+        self.0.stopping.clone().cancelled_owned()
     }
 
     /// Marks a task that runs elsewhere as one that a stop waits for.
@@ -219,6 +228,7 @@ impl Hub {
         for mailbox in mailboxes {
             let _ = mailbox.send(Mail::Drain).await;
         }
+        self.0.stopping.cancel();
         self.0.tasks.close();
         self.0.tasks.wait().await;
     }

@@ -11,6 +11,7 @@ use quire_tests::frames::Frame;
 use quire_tests::hocuspocus::{
     Came, Hocuspocus, Provider, Said, addressed, leave, of_old_token, of_token, stateless,
 };
+use quire_tests::http;
 use quire_tests::server::{Launch, Server};
 use quire_tests::socket::{Heard, Socket};
 use serde_json::json;
@@ -339,6 +340,56 @@ async fn a_silent_socket_is_told_something_in_the_words_of_its_version() -> Resu
         }
     );
     newer.and(older)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_document_is_closed_and_the_others_stay() -> Result<()> {
+    let (_folder, server) = start().await?;
+    let mut socket = Hocuspocus::open(server.address()).await?;
+    for name in ["gone", "kept"] {
+        socket.join(name, 1).await?;
+    }
+    socket.socket.send(of_token("gone", "T")).await?;
+    socket.append("gone", "a").await?;
+    socket.saved("gone").await?;
+    let path = "/api/v1/workspaces/default/documents/gone";
+    let deleted = http::request(server.address(), "DELETE", path, None).await?;
+    ensure!(deleted.status == 204);
+    let said = socket.said_to("gone").await?;
+    ensure!(
+        matches!(&said, Said::Close(reason) if reason.contains("deleted")),
+        "{said:?}"
+    );
+    socket.attach("gone", "T", Editor::new(1)).await?;
+    let said = socket.said_to("gone").await?;
+    ensure!(matches!(said, Said::Close(_)), "{said:?}");
+    socket.append("kept", "b").await?;
+    socket.saved("kept").await
+}
+
+/// Also those who are in no document, whom no document could tell.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_is_told_that_the_server_stops() -> Result<()> {
+    let (_folder, mut server) = start().await?;
+    let mut nowhere = Socket::connect(server.address(), "/").await?;
+    let mut somewhere = Hocuspocus::open(server.address()).await?;
+    somewhere.join("room", 1).await?;
+    let mut left = Hocuspocus::open(server.address()).await?;
+    left.join("room", 2).await?;
+    left.socket.send(leave("room")).await?;
+    let codes = async {
+        let nowhere = nowhere.close_code().await?.0;
+        let somewhere = somewhere.socket.close_code().await?.0;
+        let left = left.socket.close_code().await?.0;
+        ensure!(
+            [nowhere, somewhere, left] == [1012; 3],
+            "{nowhere} {somewhere} {left}"
+        );
+        anyhow::Ok(())
+    };
+    let (stopped, codes) = tokio::join!(server.stop(), codes);
+    stopped?;
+    codes
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

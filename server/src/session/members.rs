@@ -325,6 +325,44 @@ mod tests {
         (1..7).filter(got).collect()
     }
 
+    /// The frames that members with these addresses get of an event.
+    fn frames_of(addresses: &[Option<&str>], event: &Event) -> Vec<Frame> {
+        let mut members = Members::new(document());
+        let outboxes: Vec<_> = addresses.iter().map(|_| Outbox::new(LIMITS)).collect();
+        for (number, address) in addresses.iter().enumerate() {
+            members.add(Newcomer {
+                connection: ConnectionId(number as u64),
+                pass: Pass::anonymous().into(),
+                dialect: Dialect::Hocuspocus,
+                address: address.map(Into::into),
+                outbox: outboxes[number].clone(),
+            });
+        }
+        members.send(&Audience::AllBut([].into()), event, None);
+        let mut context = Context::from_waker(Waker::noop());
+        let taken = outboxes.iter().flat_map(|outbox| {
+            let mut frames = VecDeque::new();
+            let _ = outbox.poll_take(&mut context, &mut frames);
+            frames
+        });
+        taken.collect()
+    }
+
+    #[test]
+    fn only_an_address_of_its_own_has_a_member_written_to_by_itself() {
+        let payload = bytes::Bytes::from_static(&[0, 0]);
+        let event = Event::Change { payload };
+        let frames = frames_of(&[None, Some("plan\0a"), None], &event);
+        let length = |address: &str| {
+            let frame = protocol::hocuspocus::encode(address, &event).unwrap();
+            Frame::binary(frame).length()
+        };
+        let lengths: Vec<_> = frames.iter().map(Frame::length).collect();
+        assert_eq!(lengths, [length("plan"), length("plan\0a"), length("plan")]);
+        let shared: Vec<_> = frames.iter().map(|frame| !frame.is_unique()).collect();
+        assert_eq!(shared, [true, false, true]);
+    }
+
     #[test]
     fn an_event_goes_to_whom_it_is_for() {
         let some = |numbers: &[u64]| numbers.iter().copied().map(ConnectionId).collect();

@@ -20,6 +20,7 @@ mod waiting;
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -28,6 +29,7 @@ use engine::{CloseReason, Limit};
 use protocol::websocket::Frame;
 use protocol::{Dialect, hocuspocus};
 use tokio::time::Instant;
+use tokio_util::sync::WaitForCancellationFutureOwned;
 use tracing::{debug, info};
 
 use super::pulse::{Due, Pulse};
@@ -77,6 +79,7 @@ pub fn serve_many(
         late_at,
         taking: VecDeque::new(),
         is_limited: !guest.is_known,
+        stopping: Some(Box::pin(hub.stopping())),
         seats: Seats::new(hub, guest, limits),
     });
     connection.serve()
@@ -93,6 +96,8 @@ struct Connection {
     taking: VecDeque<Frame>,
     /// Whether the socket takes less than it accepts.
     is_limited: bool,
+    /// Waits until the server stops; none once it does.
+    stopping: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     seats: Seats,
 }
 
@@ -126,6 +131,9 @@ impl Connection {
             }
             if let Poll::Ready(end) = self.poll_time(context) {
                 return Poll::Ready(end);
+            }
+            if self.poll_stopping(context).is_ready() {
+                return Poll::Ready(End::Close(CloseReason::Stopping));
             }
             let waited = self.seats.has_much_to_tell();
             if let Poll::Ready(end) = self.poll_writing(context) {
@@ -180,6 +188,18 @@ impl Connection {
             self.seats.ask_for_tokens(Instant::now());
         }
         Poll::Pending
+    }
+
+    /// A client that is in no document hears from none that the server stops.
+    fn poll_stopping(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if let Some(stopping) = &mut self.stopping {
+            ready!(stopping.as_mut().poll(context));
+            self.stopping = None;
+        }
+        match self.seats.is_anywhere() {
+            true => Poll::Pending,
+            false => Poll::Ready(()),
+        }
     }
 
     fn next_at(&self) -> Option<Instant> {

@@ -154,6 +154,12 @@ impl Seats {
         self.ending
     }
 
+    /// Whether the client is in a document, or on its way into one.
+    pub(super) fn is_anywhere(&self) -> bool {
+        let mut seats = self.seats.values();
+        seats.any(|seat| matches!(seat.state, State::Joined(_) | State::Entering(_)))
+    }
+
     /// The places in documents.
     pub(super) fn joined(&mut self) -> impl Iterator<Item = (&Address, &mut Joined)> {
         let seats = self.seats.iter_mut();
