@@ -123,8 +123,8 @@ impl Decoder {
     }
 
     fn is_too_long_for_now(&self, header: &Header) -> bool {
-        let is_accepted = header.length <= self.message_bytes_max as u64;
-        let length = header.length + self.come() as u64;
+        let is_accepted = header.length <= self.room();
+        let length = header.length.saturating_add(self.come() as u64);
         is_accepted && !header.kind.is_control() && length > self.for_now_max as u64
     }
 
