@@ -201,19 +201,24 @@ impl Outbox {
         }
     }
 
-    /// What the client has told of that is stored, or refused.
+    /// What the client has told of that is stored, or refused; or it does not mean to tell.
     pub fn compared(&self) {
-        self.queue().comparing = Comparing::Over;
+        let mut queue = self.queue();
+        queue.comparing = Comparing::Over;
+        wake(queue);
     }
 
-    /// Counts an answer to an edit of the client's own, which shows the document up to the step `shows`.
-    pub fn answer(&self, is_stored: bool, shows: Option<u64>) {
+    /// Counts an answer to an edit of the client's own, which shows the document up to the step `shows`. True if it is the
+    /// first that is held back.
+    pub fn answer(&self, is_stored: bool, shows: Option<u64>) -> bool {
         let mut queue = self.queue();
+        let is_first_held = queue.answers.is_empty() && !queue.may_answer();
         queue.answers.add(is_stored);
         if queue.state == State::Flowing {
             queue.shows = queue.shows.max(shows);
         }
         wake(queue);
+        is_first_held
     }
 
     /// Takes frames again after the queue was dropped.
@@ -432,12 +437,12 @@ mod tests {
     fn answers_wait_until_a_client_has_told_what_the_document_lacked() {
         let outbox = outbox();
         outbox.asks();
-        outbox.answer(true, None);
+        assert!(outbox.answer(true, None), "the first that waits");
         assert_eq!(take(&outbox), (Poll::Pending, 0));
         assert!(outbox.push(frame(2), None));
         assert_eq!(take(&outbox), (frames(2, None), 1));
         outbox.compared();
-        outbox.answer(true, None);
+        assert!(!outbox.answer(true, None));
         assert_eq!(take(&outbox).0, answers(2, 0, None));
         outbox.asks();
         outbox.answer(true, None);

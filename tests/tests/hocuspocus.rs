@@ -7,7 +7,7 @@ use quire_tests::application::{Application, Say};
 use quire_tests::chance::Chance;
 use quire_tests::client::Client;
 use quire_tests::editor::Editor;
-use quire_tests::frames::Frame;
+use quire_tests::frames::{self, Frame};
 use quire_tests::hocuspocus::{
     Came, Hocuspocus, Provider, Said, addressed, leave, of_old_token, of_token, stateless,
 };
@@ -61,6 +61,21 @@ async fn a_handshake_is_as_providers_know_it_to_the_byte() -> Result<()> {
         ensure!(status == b"\x01d\x08\x01"[..], "{status:?}");
         socket.close().await?;
     }
+    Ok(())
+}
+
+/// Real providers answer step 1; statuses wait for that, but not for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_edit_is_answered_also_to_a_client_that_answers_nothing() -> Result<()> {
+    let (_folder, server) = start().await?;
+    let mut socket = Socket::connect(server.address(), "/").await?;
+    socket.send(of_token("room", "")).await?;
+    let update = Editor::new(1).append("kept");
+    socket
+        .send(addressed("room", &frames::update(&update)))
+        .await?;
+    while frame(&mut socket).await? != b"\x04room\x08\x01"[..] {}
+    ensure!(server.knows("room").await?, "it is stored");
     Ok(())
 }
 

@@ -5,6 +5,7 @@
 //! of those who are left out, and does nothing for a receiver but to put the shared frame into its outbox.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use engine::{Audience, Author, CloseReason, ConnectionId, DocumentKey, Event, PushTag};
 use protocol::Dialect;
@@ -219,7 +220,10 @@ impl Member {
             if is_of_question(frames.event) {
                 self.outbox.compared();
             }
-            return self.outbox.answer(is_stored, shows);
+            if self.outbox.answer(is_stored, shows) {
+                tokio::spawn(stop_waiting(self.outbox.clone()));
+            }
+            return;
         }
         if matches!(frames.event, Event::Have { .. }) {
             self.outbox.asks();
@@ -230,6 +234,12 @@ impl Member {
             metrics::slow_reader();
         }
     }
+}
+
+/// Answers are held back for a client that is about to tell what it wrote offline. One that does not is not waited for.
+async fn stop_waiting(outbox: Outbox) {
+    tokio::time::sleep(TELLING_MAX).await;
+    outbox.compared();
 }
 
 /// Whether an event is about what a client has answered with to a question.
@@ -278,6 +288,8 @@ impl Frames<'_> {
     }
 }
 
+/// How long a client may take to tell what it wrote offline. It sends that right behind the edits which it tells of.
+const TELLING_MAX: Duration = Duration::from_secs(1);
 /// A frame that is worth keeping for others.
 const LARGE_BYTES: usize = 64 * 1024;
 
