@@ -610,7 +610,7 @@ async fn a_long_message_waits_for_the_decision_where_it_comes_from() -> Result<(
 async fn nobody_unknown_holds_much_or_stays_long() -> Result<()> {
     let folder = TempDir::new()?;
     let (_application, server) = guarded(&folder).await?;
-    let update = |number: usize| addressed("room", &quire_tests::frames::update(&vec![0; number]));
+    let update = |number: usize| addressed("room", &frames::update(&vec![0; number]));
     let mut many = Socket::connect(server.address(), "/").await?;
     for _ in 0..17 {
         many.send(update(1)).await?;
