@@ -83,7 +83,7 @@ pub(super) async fn list(
         (status = 400, description = "The body is not JSON"),
         (status = 409, description = "There is a document of this name"),
         (status = 410, description = "There was a document of this name"),
-        (status = 413, description = "The body is longer than 64 KiB"),
+        (status = 413, description = "The body is longer than 16 KiB"),
         (status = 415, description = "The body does not say that it is JSON"),
         (status = 422, description = "The name is not allowed, the kind is not served, or a field is missing or unknown"),
     )

@@ -88,5 +88,6 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-/// The API takes names and settings; content comes over sockets.
-const BODY_BYTES_MAX: usize = 64 * 1024;
+/// The API takes names and settings; content comes over sockets. Where only the body tells which document a request is about,
+/// it is read before anybody is let in, so it is no longer than what strangers may send elsewhere.
+const BODY_BYTES_MAX: usize = 16 * 1024;

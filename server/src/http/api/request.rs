@@ -203,7 +203,7 @@ fn bad_body(rejection: &JsonRejection) -> Problem {
         other if other.status() == StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "body_too_large",
-            "the body is longer than the 64 KiB that are taken here",
+            "the body is longer than the 16 KiB that are taken here",
         ),
         _ => Problem::bad_request(
             "body_unreadable",

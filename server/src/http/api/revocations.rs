@@ -81,7 +81,7 @@ pub(super) async fn list(
     responses(
         (status = 201, description = "The revocation", body = Revocation),
         (status = 400, description = "The body is not JSON"),
-        (status = 413, description = "The body is longer than 64 KiB"),
+        (status = 413, description = "The body is longer than 16 KiB"),
         (status = 415, description = "The body does not say that it is JSON"),
         (status = 422, description = "Not exactly one thing is named, or a field cannot be read"),
         (status = 507, description = "As many revocations are kept as may be"),

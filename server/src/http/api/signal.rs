@@ -25,7 +25,7 @@ use crate::http::problem::Problem;
     responses(
         (status = 200, description = "It was passed on to those who have the document open", body = Signalled),
         (status = 400, description = "The body is not JSON"),
-        (status = 413, description = "The body is longer than 64 KiB"),
+        (status = 413, description = "The body is longer than 16 KiB"),
         (status = 415, description = "The body does not say that it is JSON"),
         (status = 422, description = "The name is not allowed, or a field is missing or unknown"),
     )

@@ -27,7 +27,7 @@ use crate::http::problem::Problem;
         (status = 201, description = "The ticket", body = Ticket),
         (status = 400, description = "The body is not JSON"),
         (status = 403, description = "The token allows nothing of what the ticket is to be for"),
-        (status = 413, description = "The body is longer than 64 KiB"),
+        (status = 413, description = "The body is longer than 16 KiB"),
         (status = 415, description = "The body does not say that it is JSON"),
         (status = 422, description = "A name is not allowed, or a field is unknown"),
         (status = 429, description = "Too many tickets of this user are not used yet"),
