@@ -23,6 +23,7 @@ pub mod mail;
 pub mod memory;
 pub mod origins;
 pub mod outbox;
+mod outward;
 pub mod place;
 mod quarantine;
 pub mod receiving;

@@ -12,12 +12,10 @@ use axum::http::header::{CONTENT_TYPE, USER_AGENT};
 use axum::http::{Method, Request, Uri};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::crypto::aws_lc_rs;
-use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
@@ -26,6 +24,7 @@ use super::breaker::Breaker;
 use super::pause;
 use super::signature::Signer;
 use crate::config::HookConfig;
+use crate::outward::{causes, connector};
 use crate::telemetry::metrics;
 
 /// Why there is no answer that could be used.
@@ -194,42 +193,6 @@ impl Requester {
             .body(Full::new(body))
             .expect("the parts of a request were checked when the server started")
     }
-}
-
-/// Connections over HTTP, with TLS or without. Whom to trust is the system's affair, and asked only where there is TLS.
-pub(crate) fn connector(
-    url: &Uri,
-    time_max: Duration,
-) -> anyhow::Result<HttpsConnector<HttpConnector>> {
-    let mut http = HttpConnector::new();
-    http.enforce_http(false);
-    http.set_connect_timeout(Some(time_max));
-    http.set_nodelay(true);
-    let provider = aws_lc_rs::default_provider();
-    let https = HttpsConnectorBuilder::new();
-    let https = if url.scheme_str() == Some("https") {
-        https
-            .with_provider_and_native_roots(provider)
-            .context("this system has no certificate authorities to trust; SSL_CERT_FILE names a file of them")?
-    } else {
-        let nobody = ClientConfig::builder_with_provider(provider.into())
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(RootCertStore::empty())
-            .with_no_client_auth();
-        https.with_tls_config(nobody)
-    };
-    Ok(https.https_or_http().enable_http1().wrap_connector(http))
-}
-
-/// An error and what caused it, which is what says most.
-pub(crate) fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 const TOO_MANY_REQUESTS: u16 = 429;

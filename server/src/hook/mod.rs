@@ -8,7 +8,6 @@
 
 mod breaker;
 mod client;
-pub(crate) use client::{causes, connector};
 
 mod deciding;
 mod pause;

@@ -14,7 +14,7 @@ use hyper_util::rt::TokioExecutor;
 
 use super::{FETCH_MAX, set};
 use crate::auth::keys::Key;
-use crate::hook;
+use crate::outward::{causes, connector};
 
 /// Asks an issuer for its keys.
 pub(super) struct Fetcher {
@@ -28,7 +28,7 @@ impl Fetcher {
         let mut pool = Client::builder(TokioExecutor::new());
         pool.pool_max_idle_per_host(0);
         Ok(Self {
-            http: pool.build(hook::connector(url, FETCH_MAX)?),
+            http: pool.build(connector(url, FETCH_MAX)?),
             url: url.clone(),
         })
     }
@@ -41,7 +41,7 @@ impl Fetcher {
             .body(Empty::new())
             .map_err(|error| error.to_string())?;
         let response = self.http.request(request).await;
-        let response = response.map_err(|error| hook::causes(&error))?;
+        let response = response.map_err(|error| causes(&error))?;
         if response.status() != StatusCode::OK {
             return Err(format!("the answer has status {}", response.status()));
         }
