@@ -9,7 +9,7 @@ use serde::Deserialize;
 use storage::TimelinePage;
 
 use super::caller::Caller;
-use super::cursor::Side;
+use super::cursor::{Side, cut};
 use super::existing;
 use super::model::{Change, ChangePage};
 use super::request::{DocumentName, DocumentPath, Parameters, bad_cursor, limit};
@@ -112,8 +112,7 @@ impl Window {
         direction: Direction,
         limit: usize,
     ) -> Self {
-        let more = found.len() > limit;
-        found.truncate(limit);
+        let more = cut(&mut found, limit);
         let walked_back = match cursor {
             Some(side) => matches!(side, Side::Before(_)),
             None => direction == Direction::Backward,

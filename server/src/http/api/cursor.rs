@@ -1,4 +1,4 @@
-//! Cursors: where a page ended, in a form that invites nobody to look inside.
+//! Pages and their cursors: where a page ended, in a form that invites nobody to look inside.
 //!
 //! A cursor names the last item seen and not a count of items, so pages have neither gaps nor repeats while others write.
 
@@ -11,6 +11,13 @@ pub(super) enum Side {
     Before(Order),
     /// Newer changes.
     After(Order),
+}
+
+/// Cuts what was found to a page, for which one more was asked for than it may have. True if there are further ones.
+pub(super) fn cut<T>(found: &mut Vec<T>, limit: usize) -> bool {
+    let more = found.len() > limit;
+    found.truncate(limit);
+    more
 }
 
 /// The cursor behind a name.
@@ -67,6 +74,15 @@ fn nibble(digit: u8) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_more_than_a_page_has_says_that_there_is_another() {
+        for (found, page, more) in [(0, 0, false), (2, 2, false), (3, 2, true)] {
+            let mut found = vec![(); found];
+            assert_eq!(cut(&mut found, 2), more);
+            assert_eq!(found.len(), page);
+        }
+    }
 
     #[test]
     fn cursors_read_back() {

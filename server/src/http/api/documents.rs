@@ -61,8 +61,7 @@ pub(super) async fn list(
     let readable = Readable::new(&*app.store, &caller, &workspace, &prefix);
     // One more than asked for tells whether there is a next page.
     let mut found = readable.after(after, limit + 1).await?;
-    let more = found.len() > limit;
-    found.truncate(limit);
+    let more = cursor::cut(&mut found, limit);
     let items: Vec<_> = found.into_iter().map(Document::from).collect();
     let last = items.last().filter(|_| more);
     let next_cursor = last.map(|document| cursor::after_name(&document.name));

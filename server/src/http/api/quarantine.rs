@@ -6,29 +6,17 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use engine::{Capability, DocumentKey, Order, PayloadHash};
-use serde::Deserialize;
 use storage::{QuarantineEntry, QuarantineQuery, Store, StoreError};
 use tracing::info;
 
 use super::caller::Caller;
-use super::cursor::Side;
+use super::cursor::{Side, cut};
 use super::model::{QuarantinePage, Quarantined};
 use super::request::{
-    DocumentName, DocumentPath, HashPath, HashedName, Parameters, bad_cursor, limit,
+    DocumentName, DocumentPath, HashPath, HashedName, PageQuery, Parameters, bad_cursor, limit,
 };
 use crate::http::App;
 use crate::http::problem::Problem;
-
-/// Which part of the quarantine to list.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct ListQuery {
-    /// How many at most; 50 if not said.
-    #[param(value_type = Option<u16>, minimum = 1, maximum = 1000)]
-    limit: Option<String>,
-    /// Where to go on: the `next_cursor` of the page before.
-    cursor: Option<String>,
-}
 
 /// Lists what is kept out of all documents that one may administer, the newest first.
 #[utoipa::path(
@@ -36,7 +24,7 @@ pub(super) struct ListQuery {
     path = "/api/v1/quarantine",
     operation_id = "listQuarantine",
     security(("bearer" = ["admin"])),
-    params(ListQuery),
+    params(PageQuery),
     responses(
         (status = 200, description = "A page of quarantined payloads", body = QuarantinePage),
         (status = 400, description = "A parameter cannot be read"),
@@ -45,7 +33,7 @@ pub(super) struct ListQuery {
 pub(super) async fn list_all(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Parameters(query): Parameters<ListQuery>,
+    Parameters(query): Parameters<PageQuery>,
 ) -> Result<Json<QuarantinePage>, Problem> {
     caller.may_somewhere(Capability::Admin)?;
     page(&app, &caller, None, query).await.map(Json)
@@ -57,7 +45,7 @@ pub(super) async fn list_all(
     path = "/api/v1/workspaces/{workspace}/documents/{document}/quarantine",
     operation_id = "listDocumentQuarantine",
     security(("bearer" = ["admin"])),
-    params(DocumentPath, ListQuery),
+    params(DocumentPath, PageQuery),
     responses(
         (status = 200, description = "A page of quarantined payloads", body = QuarantinePage),
         (status = 400, description = "A parameter cannot be read"),
@@ -68,7 +56,7 @@ pub(super) async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
     DocumentName(key): DocumentName,
-    Parameters(query): Parameters<ListQuery>,
+    Parameters(query): Parameters<PageQuery>,
 ) -> Result<Json<QuarantinePage>, Problem> {
     caller.may(&key, Capability::Admin)?;
     let page = page(&app, &caller, Some(key.clone()), query).await?;
@@ -109,7 +97,7 @@ async fn page(
     app: &App,
     caller: &Caller,
     document: Option<DocumentKey>,
-    query: ListQuery,
+    query: PageQuery,
 ) -> Result<QuarantinePage, Problem> {
     let limit = limit(query.limit.as_deref())?;
     let before = query.cursor.map(|cursor| match Side::read(&cursor) {
@@ -123,8 +111,7 @@ async fn page(
         limit: limit + 1,
     };
     let mut found = administered(&*app.store, caller, query).await?;
-    let more = found.len() > limit;
-    found.truncate(limit);
+    let more = cut(&mut found, limit);
     let last = found.last().filter(|_| more);
     let next_cursor = last.map(|entry| Side::Before(Order(entry.number)).cursor());
     Ok(QuarantinePage {

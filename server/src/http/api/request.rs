@@ -164,6 +164,17 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
     }
 }
 
+/// Which part of a list a page is to have.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PageQuery {
+    /// How many at most; 50 if not said.
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 1000)]
+    pub(super) limit: Option<String>,
+    /// Where to go on: the `next_cursor` of the page before.
+    pub(super) cursor: Option<String>,
+}
+
 /// How many items a page is to have.
 pub(super) fn limit(text: Option<&str>) -> Result<usize, Problem> {
     let Some(text) = text else {

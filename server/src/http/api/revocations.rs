@@ -8,28 +8,18 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use engine::{Author, Capability, DocumentKey, Order};
-use serde::Deserialize;
 use storage::{RevocationEntry, Revoked};
 use tracing::info;
 
 use super::caller::Caller;
-use super::cursor::Side;
+use super::cursor::{Side, cut};
 use super::model::{NewRevocation, Revocation, RevocationPage};
-use super::request::{Body, DEFAULT_WORKSPACE, Number, NumberPath, Parameters, bad_cursor, limit};
+use super::request::{
+    Body, DEFAULT_WORKSPACE, Number, NumberPath, PageQuery, Parameters, bad_cursor, limit,
+};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::place::parse_timestamp;
-
-/// Which revocations to list.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct ListQuery {
-    /// How many at most; 50 if not said.
-    #[param(value_type = Option<u16>, minimum = 1, maximum = 1000)]
-    limit: Option<String>,
-    /// Where to go on: the `next_cursor` of the page before.
-    cursor: Option<String>,
-}
 
 /// Lists what was revoked and may be lifted by the token, the oldest first.
 #[utoipa::path(
@@ -37,7 +27,7 @@ pub(super) struct ListQuery {
     path = "/api/v1/revocations",
     operation_id = "listRevocations",
     security(("bearer" = ["admin"])),
-    params(ListQuery),
+    params(PageQuery),
     responses(
         (status = 200, description = "A page of revocations", body = RevocationPage),
         (status = 400, description = "A parameter cannot be read"),
@@ -46,7 +36,7 @@ pub(super) struct ListQuery {
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Parameters(query): Parameters<ListQuery>,
+    Parameters(query): Parameters<PageQuery>,
 ) -> Result<Json<RevocationPage>, Problem> {
     caller.may_somewhere(Capability::Admin)?;
     let limit = limit(query.limit.as_deref())?;
@@ -61,8 +51,7 @@ pub(super) async fn list(
         .filter(|it| it.number > after && may_change(&caller, &it.revocation.revoked).is_ok())
         .take(limit + 1)
         .collect();
-    let more = found.len() > limit;
-    found.truncate(limit);
+    let more = cut(&mut found, limit);
     let last = found.last().filter(|_| more);
     let next_cursor = last.map(|entry| Side::After(Order(entry.number)).cursor());
     let items = found.into_iter().map(Revocation::from).collect();
