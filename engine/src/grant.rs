@@ -3,6 +3,8 @@
 //! A grant is a list of rules. A rule names documents by two patterns, of the workspace and of the name within it, and says
 //! what may be done with them. Rules only ever allow: what a grant comes to for a document is all that the rules allow
 //! which cover it, and nothing where none does.
+//!
+//! What holds for one client of one document, and until when, are its rights.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,6 +12,7 @@ use std::str::FromStr;
 use thiserror::Error;
 
 use crate::names::{Author, DocumentKey};
+use crate::time::Now;
 
 /// One thing that may be done with a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -109,6 +112,16 @@ impl Capabilities {
         Capability::ALL
             .into_iter()
             .filter(move |capability| self.contains(*capability))
+    }
+}
+
+/// Words with commas or spaces between them.
+impl FromStr for Capabilities {
+    type Err = UnknownCapability;
+
+    fn from_str(words: &str) -> Result<Self, UnknownCapability> {
+        let words = words.split([',', ' ']).filter(|word| !word.is_empty());
+        words.map(str::parse::<Capability>).collect()
     }
 }
 
@@ -302,6 +315,41 @@ impl Grant {
     }
 }
 
+/// What a client may do with a document, who it is, and until when that holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rights {
+    /// Who it is; none if anonymous.
+    pub author: Option<Author>,
+    /// What it may do.
+    pub access: Access,
+    /// When this ends, in monotonic milliseconds; never if none is said.
+    pub until_ms: Option<u64>,
+}
+
+impl Rights {
+    /// Everything, for as long as the client stays.
+    pub fn all(author: Option<Author>) -> Self {
+        Self {
+            author,
+            access: Access {
+                may: Capabilities::all(),
+                editors_max: None,
+            },
+            until_ms: None,
+        }
+    }
+
+    /// Whether one thing is among what may be done.
+    pub fn allow(&self, capability: Capability) -> bool {
+        self.access.may.contains(capability)
+    }
+
+    pub(crate) fn have_ended(&self, now: Now) -> bool {
+        self.until_ms
+            .is_some_and(|until_ms| until_ms <= now.monotonic_ms)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::collection::vec;
@@ -310,7 +358,7 @@ mod tests {
     use super::*;
 
     fn set(words: &str) -> Capabilities {
-        words.split(' ').map(|word| word.parse().unwrap()).collect()
+        words.parse().unwrap()
     }
 
     fn rule(workspace: &str, document: &str, may: &str, editors_max: Option<u32>) -> Rule {

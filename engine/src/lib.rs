@@ -25,14 +25,16 @@ pub use content::{Brings, Content, ContentError, GoingOn, Writer, YjsContent};
 mod document;
 pub use document::{
     Audience, CloseReason, Document, Effect, Effects, Event, Input, Intent, Joining, Limits,
-    Loaded, Phase, PushTag, Rights, WriterPolicy,
+    Loaded, Phase, PushTag, WriterPolicy,
 };
 
 mod dot;
 pub use dot::{Dot, Order, ReplicaId};
 
 mod grant;
-pub use grant::{Access, Capabilities, Capability, Grant, Pattern, Rule, UnknownCapability};
+pub use grant::{
+    Access, Capabilities, Capability, Grant, Pattern, Rights, Rule, UnknownCapability,
+};
 
 pub mod history;
 

@@ -7,13 +7,11 @@ use bytes::Bytes;
 use crate::change::{Change, StoredChange};
 use crate::clock::VectorClock;
 use crate::dot::ReplicaId;
-use crate::grant::Access;
+use crate::grant::{Access, Rights};
 use crate::names::{Author, ConnectionId, Kind};
 use crate::presence::{PresenceEntry, PresenceNotice};
 use crate::quarantine::PayloadHash;
 use crate::snapshot::Snapshot;
-
-use super::rights::Rights;
 
 /// One thing that happened.
 #[derive(Debug)]

@@ -32,7 +32,6 @@ pub use effect::{Audience, CloseReason, Effect, Effects, Event};
 pub use input::{Input, Intent, Joining, Loaded, PushTag};
 pub use limits::Limits;
 pub use phase::Phase;
-pub use rights::Rights;
 pub use writers::WriterPolicy;
 
 use std::collections::{BTreeMap, BTreeSet};

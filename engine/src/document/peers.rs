@@ -9,12 +9,12 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use crate::grant::Rights;
 use crate::names::ConnectionId;
 use crate::time::Now;
 
 use super::input::Joining;
 use super::questions::Questions;
-use super::rights::Rights;
 use super::writers::Claims;
 
 /// The clients of a document; in order, so that the same inputs have the same effects. Most documents have one or two, and a

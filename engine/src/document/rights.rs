@@ -8,48 +8,15 @@
 //! Whoever may write edits from the first edit on that brings something; where only so many may edit at the same time,
 //! those who came later read until one of them leaves.
 
-use crate::grant::{Access, Capabilities, Capability};
-use crate::names::{Author, ConnectionId};
+use crate::grant::{Access, Capability, Rights};
+use crate::names::ConnectionId;
 use crate::time::Now;
 
 use super::Document;
 use super::effect::{Audience, CloseReason, Effect, Effects, Event};
 use super::input::PushTag;
 
-/// What a client may do with a document, who it is, and until when that holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rights {
-    /// Who it is; none if anonymous.
-    pub author: Option<Author>,
-    /// What it may do.
-    pub access: Access,
-    /// When this ends, in monotonic milliseconds; never if none is said.
-    pub until_ms: Option<u64>,
-}
-
 impl Rights {
-    /// Everything, for as long as the client stays.
-    pub fn all(author: Option<Author>) -> Self {
-        Self {
-            author,
-            access: Access {
-                may: Capabilities::all(),
-                editors_max: None,
-            },
-            until_ms: None,
-        }
-    }
-
-    /// Whether one thing is among what may be done.
-    pub fn allow(&self, capability: Capability) -> bool {
-        self.access.may.contains(capability)
-    }
-
-    pub(super) fn have_ended(&self, now: Now) -> bool {
-        self.until_ms
-            .is_some_and(|until_ms| until_ms <= now.monotonic_ms)
-    }
-
     /// Why they do not even let a client in.
     pub(super) fn refusal(&self, now: Now) -> Option<CloseReason> {
         match () {

@@ -2,8 +2,7 @@
 
 use bytes::Bytes;
 use engine::{
-    Access, Capabilities, Capability, CloseReason, ConnectionId, Event, Input, Intent, Joining,
-    Kind, Rights,
+    Access, Capabilities, CloseReason, ConnectionId, Event, Input, Intent, Joining, Kind, Rights,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -11,10 +10,7 @@ use proptest::prelude::*;
 use crate::world::{World, world};
 
 fn may(words: &str) -> Capabilities {
-    words
-        .split_whitespace()
-        .map(|word| word.parse::<Capability>().unwrap())
-        .collect()
+    words.parse().unwrap()
 }
 
 fn access(words: &str) -> Access {

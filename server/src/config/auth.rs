@@ -9,7 +9,6 @@ use engine::Capabilities;
 use super::error::ConfigError;
 use super::form::Form;
 use super::values::Values;
-use crate::auth::token;
 
 /// `[auth]`. The keys themselves are in the data folder, see `quire key`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -104,7 +103,7 @@ impl Form for May {
         if text == NONE {
             return Some(Self(None));
         }
-        let may = token::capabilities(text)?;
+        let may: Capabilities = text.parse().ok()?;
         (!may.is_empty()).then_some(Self(Some(may)))
     }
 }

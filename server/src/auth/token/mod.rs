@@ -19,8 +19,6 @@ pub use issue::Wanted;
 mod object;
 mod rules;
 
-pub(crate) use rules::capabilities;
-
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use engine::Grant;

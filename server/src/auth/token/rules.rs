@@ -31,12 +31,6 @@ pub(super) fn read(value: &Value) -> Result<Vec<Rule>, Fault> {
     }
 }
 
-/// Reads words with commas or spaces between them.
-pub(crate) fn capabilities(words: &str) -> Option<Capabilities> {
-    let words = words.split([',', ' ']).filter(|word| !word.is_empty());
-    words.map(|word| word.parse::<Capability>().ok()).collect()
-}
-
 fn rule(path: &str, value: &Value) -> Result<Rule, Fault> {
     let Value::Object(members) = value else {
         return Err(fault(path, value, "a rule such as {\"may\": [\"read\"]}"));

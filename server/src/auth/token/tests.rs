@@ -490,7 +490,7 @@ fn the_audience_is_this_server() {
 fn access(changes: Value, default_may: &str, workspace: &str, name: &str) -> Access {
     let token = sign("HS256", &header("HS256"), &claims(changes).to_string());
     let expected = Expected {
-        default_may: capabilities(default_may).unwrap(),
+        default_may: default_may.parse().unwrap(),
         ..expected()
     };
     let pass = verify_by("HS256", &token, &expected).unwrap();
