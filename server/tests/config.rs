@@ -9,7 +9,7 @@ use server::auth::keys::{Algorithm, KeyFile};
 use server::config::{
     Config, ConfigError, Environment, Flags, Loaded, Origin, SETTINGS, StoreChoice,
 };
-use server::limits::COUNTED;
+use server::telemetry::counted::COUNTED;
 use tempfile::TempDir;
 
 /// A working folder with a configuration file, variables and flags.

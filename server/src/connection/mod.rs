@@ -25,10 +25,9 @@ use protocol::websocket::Frame;
 use protocol::{Dialect, FrameError, ywebsocket};
 use tokio::time::timeout;
 
-use crate::limits;
 use crate::outbox::OutboxLimits;
 use crate::socket::{Broken, Socket};
-use crate::telemetry::metrics;
+use crate::telemetry::{counted, metrics};
 
 /// The bounds and delays of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +65,7 @@ pub async fn refuse(mut socket: Socket, dialect: Dialect, reason: CloseReason) {
 
 /// Counts a message that was beyond a limit.
 fn count(fault: &FrameError) {
-    if let Some(limit) = limits::of_fault(fault) {
+    if let Some(limit) = counted::of_fault(fault) {
         metrics::limit_hit(limit);
     }
 }

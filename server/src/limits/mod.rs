@@ -3,10 +3,6 @@
 //! Whoever has a place in a [`Counts`] gives it back when it is dropped, so nothing is counted that is not there, and what
 //! is remembered is no more than what is.
 
-mod counted;
-pub use counted::COUNTED;
-pub(crate) use counted::{of_fault, of_reason};
-
 mod counts;
 pub use counts::{Counts, Place, Taken};
 

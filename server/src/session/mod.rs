@@ -29,10 +29,9 @@ use crate::auth::Pass;
 use crate::clock::Stopwatch;
 use crate::hook::Signals;
 use crate::hub::Hub;
-use crate::limits;
 use crate::mail::{Inbox, Mail, Mailbox, Newcomer, Post, Wants};
 use crate::quarantine::{self, cause::Cause};
-use crate::telemetry::metrics;
+use crate::telemetry::{counted, metrics};
 use crate::world::World;
 use members::SharedMembers;
 use storing::Appending;
@@ -406,7 +405,7 @@ impl Session {
                 Effect::Send { to, event, shows } => self.send(&to, &event, shows),
                 Effect::Resume { connection } => self.members.lock().resume(connection),
                 Effect::Close { connection, reason } => {
-                    if let Some(limit) = limits::of_reason(reason) {
+                    if let Some(limit) = counted::of_reason(reason) {
                         metrics::limit_hit(limit);
                     }
                     self.members.lock().close(connection, reason);

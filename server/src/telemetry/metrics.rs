@@ -10,7 +10,7 @@ use metrics::{
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
-use crate::limits::COUNTED;
+use super::counted::COUNTED;
 use crate::quarantine::cause::Cause;
 
 const CONNECTIONS: &str = "quire_connections";
