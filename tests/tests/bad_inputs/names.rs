@@ -158,20 +158,15 @@ fn in_requests() -> Vec<Row> {
             &[422],
             "invalid_body",
         ),
-        Row::own(
-            37,
-            "a name of 50 KB in JSON",
+        long(
+            "a name of 10 KB in JSON",
+            10_000,
             Wanted::Answer(&[422], "invalid_name"),
-            |address| async move {
-                let body = format!(r#"{{"name":"{}","kind":"yjs"}}"#, "n".repeat(50_000));
-                request(
-                    address,
-                    "POST",
-                    "/api/v1/workspaces/default/documents",
-                    &body,
-                )
-                .await
-            },
+        ),
+        long(
+            "a name of 50 KB in JSON",
+            50_000,
+            Wanted::Answer(&[413], "body_too_large"),
         ),
         Row::own(
             37,
@@ -180,6 +175,19 @@ fn in_requests() -> Vec<Row> {
             no_strangers,
         ),
     ]
+}
+
+fn long(what: &'static str, length: usize, wanted: Wanted) -> Row {
+    Row::own(37, what, wanted, move |address| async move {
+        let body = format!(r#"{{"name":"{}","kind":"yjs"}}"#, "n".repeat(length));
+        request(
+            address,
+            "POST",
+            "/api/v1/workspaces/default/documents",
+            &body,
+        )
+        .await
+    })
 }
 
 async fn no_strangers(address: SocketAddr) -> Result<CameBack> {
