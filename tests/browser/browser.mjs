@@ -53,6 +53,7 @@ function reportViolations() {
 /** A person in the editor, and what can be asked of their screen. */
 export class Writer {
   static path = '/edit'
+  static field = 'codemirror'
   static settled = 'connected'
   static places = { content: '#editor .cm-content', line: '.cm-line', caret: '.cm-peer-caret', name: '.cm-peer-name' }
 
@@ -127,6 +128,7 @@ export class Writer {
 /** The same person where text is rich. */
 export class RichWriter extends Writer {
   static path = '/write'
+  static field = 'default'
   static settled = 'saved'
   static places = { content: '#editor .prose', line: 'p, h2, li', caret: '.peer-caret', name: '.peer-name' }
 }

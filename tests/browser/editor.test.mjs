@@ -3,31 +3,20 @@
  * nothing when the server goes away for a while.
  */
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import { launchBrowser, Writer } from './browser.mjs'
-import { startServer } from './server.mjs'
+import { test } from 'node:test'
+import { Writer } from './browser.mjs'
+import { leave, setStage } from './stage.mjs'
 import { until, untilIt } from './until.mjs'
 
 const PASTED = 'From the notebook:\n\tninety-one steps,\n\n  one lantern.'
 
-let server
-let chromium
-
-before(async () => {
-  server = await startServer()
-  chromium = await launchBrowser()
-})
-
-after(async () => {
-  await chromium?.close()
-  await server?.remove()
-})
+const stage = setStage()
 
 test('two writers who type and paste at once end with one text, which the server has too', async () => {
-  const [heron, wren] = await pair('at once')
+  const [heron, wren] = await stage.pair(Writer, 'at once')
   await heron.goTo('Control+Home')
   await heron.type('top\nbottom')
-  await agreeOn('at once', [heron, wren], 'top\nbottom')
+  await stage.agreeOn('at once', [heron, wren], 'top\nbottom')
 
   await heron.goTo('Control+Home')
   await wren.goTo('Control+End')
@@ -35,12 +24,12 @@ test('two writers who type and paste at once end with one text, which the server
     heron.type('Every evening the keeper climbed 🌊 the steps. '),
     wren.type(' Il répondit 👩‍🚀 à la mer.').then(() => wren.paste(PASTED)),
   ])
-  await agreeOn('at once', [heron, wren], `Every evening the keeper climbed 🌊 the steps. top\nbottom Il répondit 👩‍🚀 à la mer.${PASTED}`)
+  await stage.agreeOn('at once', [heron, wren], `Every evening the keeper climbed 🌊 the steps. top\nbottom Il répondit 👩‍🚀 à la mer.${PASTED}`)
   await leave(heron, wren)
 })
 
 test('writers see who is here and where, until the moment they leave', async () => {
-  const [heron, wren] = await pair('who is here')
+  const [heron, wren] = await stage.pair(Writer, 'who is here')
   await heron.goTo('Control+Home')
   await heron.type('We are two.')
   await wren.seesCaretsOf('Heron')
@@ -58,7 +47,7 @@ test('writers see who is here and where, until the moment they leave', async () 
 })
 
 test('the same person in two tabs is one person', async () => {
-  const [heron, wren] = await pair('two tabs')
+  const [heron, wren] = await stage.pair(Writer, 'two tabs')
   const second = await heron.context.newPage()
   await second.goto(heron.page.url())
   await wren.seesHere('Wren', 'Heron, in 2 tabs')
@@ -68,29 +57,29 @@ test('the same person in two tabs is one person', async () => {
 })
 
 test('undo takes back only my own words', async () => {
-  const [heron, wren] = await pair('undo')
+  const [heron, wren] = await stage.pair(Writer, 'undo')
   await heron.goTo('Control+Home')
   await heron.typeAtOnce('mine\n')
-  await agreeOn('undo', [heron, wren], 'mine\n')
+  await stage.agreeOn('undo', [heron, wren], 'mine\n')
   await wren.goTo('Control+End')
   await wren.type('yours')
-  await agreeOn('undo', [heron, wren], 'mine\nyours')
+  await stage.agreeOn('undo', [heron, wren], 'mine\nyours')
 
   await heron.page.keyboard.press('Control+z')
-  await agreeOn('undo', [heron, wren], 'yours')
+  await stage.agreeOn('undo', [heron, wren], 'yours')
   await heron.page.keyboard.press('Control+y')
-  await agreeOn('undo', [heron, wren], 'mine\nyours')
+  await stage.agreeOn('undo', [heron, wren], 'mine\nyours')
   await leave(heron, wren)
 })
 
 test('the history shows the text as it was after each change', async () => {
-  const heron = await Writer.join(chromium.browser, server.url, 'history', 'Heron')
+  const heron = await stage.join(Writer, 'history', 'Heron')
   await heron.goTo('Control+Home')
   let written = ''
   for (const sentence of ['First. ', 'Second. ', 'Third. ']) {
     await heron.type(sentence)
     written += sentence
-    await agreeOn('history', [heron], written)
+    await stage.agreeOn('history', [heron], written)
   }
   const changes = await changesOf('history', written)
   const { page } = heron
@@ -106,7 +95,7 @@ test('the history shows the text as it was after each change', async () => {
   assert.equal(await past(0), '')
   for (let index = 1; index <= changes; index += 1) {
     await slider.press('ArrowRight')
-    assert.equal(await past(index), await content('history', `&index=${index}`))
+    assert.equal(await past(index), await stage.content('history', Writer.field, `&index=${index}`))
     assert.match(await page.locator('#fact-change').textContent(), /^\d+\.\d+$/)
   }
   await page.getByRole('button', { name: 'One change earlier' }).click()
@@ -118,7 +107,7 @@ test('the history shows the text as it was after each change', async () => {
 })
 
 test('a history that stands at the end follows what is written', async () => {
-  const [heron, wren] = await pair('follow')
+  const [heron, wren] = await stage.pair(Writer, 'follow')
   await heron.page.locator('#history-toggle').click()
   await until(async () => (await heron.page.locator('#position').textContent()) === 'No changes yet', 'the history is empty')
   await wren.goTo('Control+Home')
@@ -128,14 +117,14 @@ test('a history that stands at the end follows what is written', async () => {
 })
 
 test('what is written while the server is away, on both sides, is merged when it is back', async (t) => {
-  if (!server.ours) return t.skip('the server is not ours to stop')
-  const [heron, wren] = await pair('away')
+  if (!stage.server.ours) return t.skip('the server is not ours to stop')
+  const [heron, wren] = await stage.pair(Writer, 'away')
   await heron.goTo('Control+Home')
   await heron.type('between')
-  await agreeOn('away', [heron, wren], 'between')
+  await stage.agreeOn('away', [heron, wren], 'between')
 
   for (const writer of [heron, wren]) writer.outage.expected = true
-  await server.stop('SIGKILL')
+  await stage.server.stop('SIGKILL')
   await Promise.all([heron.see('offline'), wren.see('offline')])
   assert.match(await heron.page.locator('#banner').textContent(), /^You are offline/)
   await heron.goTo('Control+Home')
@@ -143,52 +132,20 @@ test('what is written while the server is away, on both sides, is merged when it
   await wren.goTo('Control+End')
   await wren.type(' and after 🌙')
 
-  await server.start()
+  await stage.server.start()
   await Promise.all([heron.see('connected'), wren.see('connected')])
   for (const writer of [heron, wren]) writer.outage.expected = false
-  await agreeOn('away', [heron, wren], 'before between and after 🌙')
+  await stage.agreeOn('away', [heron, wren], 'before between and after 🌙')
   await leave(heron, wren)
 })
-
-async function pair(document) {
-  const heron = await Writer.join(chromium.browser, server.url, document, 'Heron')
-  const wren = await Writer.join(chromium.browser, server.url, document, 'Wren')
-  await heron.seesHere('Heron', 'Wren')
-  await wren.seesHere('Wren', 'Heron')
-  return [heron, wren]
-}
-
-/** Waits until the server and all screens show this text. */
-async function agreeOn(document, writers, text) {
-  await untilIt(() => content(document), text, 'the server has the text')
-  for (const writer of writers) await untilIt(() => writer.text(), text, `${writer.name} has the text`)
-}
 
 /** How many changes of the document are stored, once the log of them gives this text. */
 async function changesOf(document, text) {
   let changes
   const look = async () => {
-    changes = (await describe(document)).changes
-    return content(document, `&index=${changes}`)
+    changes = (await stage.describe(document)).changes
+    return stage.content(document, Writer.field, `&index=${changes}`)
   }
   await untilIt(look, text, 'all of it is stored')
   return changes
-}
-
-async function content(document, more = '') {
-  const answer = await fetch(`${server.url}/api/v1/workspaces/default/documents/${encodeURIComponent(document)}/content?format=text&field=codemirror${more}`)
-  return answer.text()
-}
-
-async function describe(document) {
-  const answer = await fetch(`${server.url}/api/v1/workspaces/default/documents/${encodeURIComponent(document)}`)
-  return answer.json()
-}
-
-/** Closes their pages; nobody's browser may have complained about anything. */
-async function leave(...writers) {
-  for (const writer of writers) {
-    await writer.context.close()
-    assert.deepEqual(writer.complaints, [], `what ${writer.name}'s browser complained about`)
-  }
 }

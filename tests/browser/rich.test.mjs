@@ -3,40 +3,29 @@
  * true whatever becomes of the server.
  */
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import { launchBrowser, RichWriter, Writer } from './browser.mjs'
-import { startServer } from './server.mjs'
+import { test } from 'node:test'
+import { RichWriter, Writer } from './browser.mjs'
+import { leave, setStage } from './stage.mjs'
 import { until, untilIt } from './until.mjs'
 
-let server
-let chromium
-
-before(async () => {
-  server = await startServer()
-  chromium = await launchBrowser()
-})
-
-after(async () => {
-  await chromium?.close()
-  await server?.remove()
-})
+const stage = setStage()
 
 test('two in rich text and one in plain text see each other, and each text has its own words', async () => {
-  const [heron, wren] = await pair('both')
-  const finch = await Writer.join(chromium.browser, server.url, 'both', 'Finch')
+  const [heron, wren] = await stage.pair(RichWriter, 'both')
+  const finch = await stage.join(Writer, 'both', 'Finch')
   await heron.seesHere('Heron', 'Finch', 'Wren')
   await wren.seesHere('Wren', 'Finch', 'Heron')
   await finch.seesHere('Finch', 'Heron', 'Wren')
 
   await heron.goTo('Control+Home')
   await heron.type('Rich words')
-  await agreeOn('both', [heron, wren], 'Rich words')
+  await stage.agreeOn('both', [heron, wren], 'Rich words')
   await finch.goTo('Control+Home')
   await finch.type('Plain words')
-  await untilIt(() => content('both', 'codemirror'), 'Plain words', 'the server has the plain text')
+  await untilIt(() => stage.content('both', Writer.field), 'Plain words', 'the server has the plain text')
   await wren.goTo('Control+End')
   await wren.type(', of two')
-  await agreeOn('both', [heron, wren], 'Rich words, of two')
+  await stage.agreeOn('both', [heron, wren], 'Rich words, of two')
   assert.equal(await finch.text(), 'Plain words')
 
   await heron.seesCaretsOf('Wren')
@@ -54,7 +43,7 @@ test('two in rich text and one in plain text see each other, and each text has i
 })
 
 test('what is formatted, and what is pasted with its format, arrives so and is there after a reload', async () => {
-  const [heron, wren] = await pair('formats')
+  const [heron, wren] = await stage.pair(RichWriter, 'formats')
   await heron.goTo('Control+Home')
   await heron.type('A title')
   await heron.page.getByRole('button', { name: 'Heading' }).click()
@@ -74,20 +63,20 @@ test('what is formatted, and what is pasted with its format, arrives so and is t
 })
 
 test('undo takes back only my own words', async () => {
-  const [heron, wren] = await pair('undo')
+  const [heron, wren] = await stage.pair(RichWriter, 'undo')
   await heron.goTo('Control+Home')
   await heron.typeAtOnce('mine ')
-  await agreeOn('undo', [heron, wren], 'mine ')
+  await stage.agreeOn('undo', [heron, wren], 'mine ')
   await wren.goTo('Control+End')
   await wren.type('yours')
-  await agreeOn('undo', [heron, wren], 'mine yours')
+  await stage.agreeOn('undo', [heron, wren], 'mine yours')
   await heron.page.getByRole('button', { name: 'Undo' }).click()
-  await agreeOn('undo', [heron, wren], 'yours')
+  await stage.agreeOn('undo', [heron, wren], 'yours')
   await leave(heron, wren)
 })
 
 test('the way leads from one text to the other, and from the list to both', async () => {
-  const heron = await RichWriter.join(chromium.browser, server.url, 'two ways/?', 'Heron')
+  const heron = await stage.join(RichWriter, 'two ways/?', 'Heron')
   const { page } = heron
   await heron.goTo('Control+Home')
   await heron.type('here')
@@ -95,10 +84,10 @@ test('the way leads from one text to the other, and from the list to both', asyn
   await page.getByRole('link', { name: 'Plain text' }).click()
   await page.locator('#connection[data-state=connected]').waitFor()
   assert.equal(await page.locator('#title').textContent(), 'two ways/?')
-  await page.goto(server.url)
+  await page.goto(stage.server.url)
   await page.getByRole('link', { name: 'two ways/?, rich text' }).click()
   await untilIt(() => heron.text(), 'here', 'the text is back')
-  await page.goto(server.url)
+  await page.goto(stage.server.url)
   await page.getByLabel('Name of the document').fill('two ways/?')
   await page.getByRole('button', { name: 'Open as rich text' }).click()
   await untilIt(() => heron.text(), 'here', 'the text is back once more')
@@ -106,10 +95,10 @@ test('the way leads from one text to the other, and from the list to both', asyn
 })
 
 test('what was called saved is there after a kill in the midst of typing', async (t) => {
-  if (!server.ours) return t.skip('the server is not ours to stop')
+  if (!stage.server.ours) return t.skip('the server is not ours to stop')
   for (const round of [1, 2, 3]) {
     const document = `killed ${round}`
-    const heron = await RichWriter.join(chromium.browser, server.url, document, 'Heron')
+    const heron = await stage.join(RichWriter, document, 'Heron')
     await heron.page.evaluate(noteWhatIsSaved)
     await heron.goTo('Control+Home')
     await heron.type('The first words')
@@ -118,13 +107,13 @@ test('what was called saved is there after a kill in the midst of typing', async
     heron.outage.expected = true
     const typing = heron.type(' and many more words, one after the other, while the server dies'.repeat(round)).catch(() => {})
     await until(async () => (await heron.text()).length > 20 * round, 'the typing is under way')
-    await server.stop('SIGKILL')
+    await stage.server.stop('SIGKILL')
     const saved = await heron.page.evaluate(() => window.saved)
     // Nobody may give back what the server has lost.
     await heron.context.close()
     await typing
-    await server.start()
-    const stored = await content(document)
+    await stage.server.start()
+    const stored = await stage.content(document, RichWriter.field)
     assert.ok(saved.startsWith('The first words'), `"${saved}" was called saved`)
     assert.ok(stored.startsWith(saved), `"${saved}" was called saved, and "${stored}" is stored`)
     assert.deepEqual(heron.complaints, [])
@@ -132,15 +121,15 @@ test('what was called saved is there after a kill in the midst of typing', async
 })
 
 test('offline nothing is called saved that is not, and all of it is when the server is back', async (t) => {
-  if (!server.ours) return t.skip('the server is not ours to stop')
-  const [heron, wren] = await pair('away')
+  if (!stage.server.ours) return t.skip('the server is not ours to stop')
+  const [heron, wren] = await stage.pair(RichWriter, 'away')
   await heron.goTo('Control+Home')
   await heron.type('between')
-  await agreeOn('away', [heron, wren], 'between')
+  await stage.agreeOn('away', [heron, wren], 'between')
   await heron.see('saved')
 
   for (const writer of [heron, wren]) writer.outage.expected = true
-  await server.stop('SIGKILL')
+  await stage.server.stop('SIGKILL')
   await Promise.all([heron.see('offline'), wren.see('offline')])
   const banner = heron.page.locator('#banner')
   assert.match(await banner.textContent(), /all that you wrote is saved/)
@@ -152,22 +141,14 @@ test('offline nothing is called saved that is not, and all of it is when the ser
   await wren.type(' and after 🌙')
   assert.equal(await heron.page.locator('#connection').textContent(), 'offline')
 
-  await server.start()
+  await stage.server.start()
   await Promise.all([heron.see('saved'), wren.see('saved')])
   for (const writer of [heron, wren]) writer.outage.expected = false
   assert.match(await heron.page.evaluate(() => window.saved), /^before between/)
-  await agreeOn('away', [heron, wren], 'before between and after 🌙')
+  await stage.agreeOn('away', [heron, wren], 'before between and after 🌙')
   await banner.waitFor({ state: 'hidden' })
   await leave(heron, wren)
 })
-
-async function pair(document) {
-  const heron = await RichWriter.join(chromium.browser, server.url, document, 'Heron')
-  const wren = await RichWriter.join(chromium.browser, server.url, document, 'Wren')
-  await heron.seesHere('Heron', 'Wren')
-  await wren.seesHere('Wren', 'Heron')
-  return [heron, wren]
-}
 
 /** Keeps, in the page itself, the text that was on the screen whenever it said that all is saved. */
 function noteWhatIsSaved() {
@@ -177,24 +158,4 @@ function noteWhatIsSaved() {
   }
   new MutationObserver(look).observe(word, { attributes: true })
   look()
-}
-
-/** Waits until the server and all screens show this text. */
-async function agreeOn(document, writers, text) {
-  await untilIt(() => content(document), text, 'the server has the text')
-  for (const writer of writers) await untilIt(() => writer.text(), text, `${writer.name} has the text`)
-}
-
-/** What the server has stored of a text, without its marks. */
-async function content(document, field = 'default') {
-  const answer = await fetch(`${server.url}/api/v1/workspaces/default/documents/${encodeURIComponent(document)}/content?format=text&field=${field}`)
-  return (await answer.text()).replace(/<[^>]*>/g, '')
-}
-
-/** Closes their pages; nobody's browser may have complained about anything. */
-async function leave(...writers) {
-  for (const writer of writers) {
-    await writer.context.close()
-    assert.deepEqual(writer.complaints, [], `what ${writer.name}'s browser complained about`)
-  }
 }
