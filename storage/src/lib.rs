@@ -7,9 +7,15 @@
 //!
 //! [`MemoryStore`] is the contract in its plainest form, for tests and for reading. [`SqliteStore`] keeps it on disk: one
 //! writer that commits all that waits in one transaction, and readers beside it that never wait for the writer.
+//!
+//! A [`Bus`] carries words between the nodes that share a store. It only hurries: whatever gets lost on it is found again in
+//! the store.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+
+mod bus;
+pub use bus::{Bus, BusState, Ear, MemoryBus, MemoryBusHub, NodeEntry, NodeLoad, Topic, Word};
 
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
@@ -19,6 +25,9 @@ pub use failpoint::Failpoint;
 
 mod foreign;
 pub use foreign::{ForeignDocument, ForeignError, HocuspocusDatabase};
+
+mod lease;
+pub use lease::{Holder, Lease};
 
 mod memory;
 pub use memory::MemoryStore;

@@ -2,6 +2,7 @@
 //!
 //! Everything is behind one lock and kept in the order of its keys. It survives nothing, so no server offers it.
 
+mod leases;
 mod news;
 mod quarantine;
 mod revocations;
@@ -9,13 +10,14 @@ mod revocations;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use engine::{
     Change, DocumentKey, Dot, Kind, Order, PayloadHash, Quarantined, ReplicaId, Snapshot,
     StoredChange, VectorClock,
 };
 
+use crate::lease::{Holder, Lease};
 use crate::news::{News, NewsHabit, Told};
 use crate::quarantine::{QuarantineEntry, QuarantineQuery};
 use crate::revocation::{Revocation, RevocationEntry};
@@ -24,6 +26,7 @@ use crate::store::{
     WorkspaceSummary, assert_of_document,
 };
 use crate::thinning::superfluous;
+use leases::Leases;
 use news::Newsroom;
 use quarantine::Quarantine;
 use revocations::Revocations;
@@ -37,7 +40,7 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct State {
     closed: bool,
-    replicas: u32,
+    leases: Leases,
     last_order: u64,
     documents: BTreeMap<DocumentKey, Document>,
     quarantine: Quarantine,
@@ -84,9 +87,17 @@ impl MemoryStore {
 impl Store for MemoryStore {
     fn new_replica(&self) -> Answer<'_, ReplicaId> {
         self.with(move |state| {
-            state.replicas += 1;
-            Ok(ReplicaId(state.replicas))
+            let replica = state.leases.take(now_ms());
+            Ok(replica)
         })
+    }
+
+    fn hold(&self, replica: ReplicaId, holder: Holder, lasts: Duration) -> Answer<'_, ()> {
+        self.with(move |state| state.leases.hold(replica, holder, now_ms(), lasts))
+    }
+
+    fn leases(&self, within: Duration) -> Answer<'_, Vec<Lease>> {
+        self.with(move |state| Ok(state.leases.list(now_ms(), within)))
     }
 
     fn append(&self, document: DocumentKey, kind: Kind, changes: Vec<Change>) -> Answer<'_, ()> {
@@ -208,6 +219,16 @@ impl Store for MemoryStore {
                 .filter(|it| wanted(it.change.dot))
                 .cloned()
                 .collect())
+        })
+    }
+
+    fn heads(&self, documents: Vec<DocumentKey>) -> Answer<'_, Vec<VectorClock>> {
+        self.with(move |state| {
+            let heads_of = |document: &DocumentKey| {
+                let found = state.documents.get(document);
+                found.map_or_else(VectorClock::default, |found| heads(&found.changes))
+            };
+            Ok(documents.iter().map(heads_of).collect())
         })
     }
 

@@ -8,6 +8,7 @@ use std::fmt;
 use std::future::Future;
 use std::ops::RangeInclusive;
 use std::pin::Pin;
+use std::time::Duration;
 
 use engine::{
     Change, DocumentKey, Dot, Kind, Loaded, Order, PayloadHash, Quarantined, ReplicaId, Snapshot,
@@ -15,6 +16,7 @@ use engine::{
 };
 use thiserror::Error;
 
+use crate::lease::{Holder, Lease};
 use crate::news::{News, NewsHabit, Told};
 use crate::quarantine::{QuarantineEntry, QuarantineQuery};
 use crate::revocation::{Revocation, RevocationEntry};
@@ -28,6 +30,19 @@ pub trait Store: fmt::Debug + Send + Sync {
     ///
     /// *If broken*: two processes write the same lane, and dots name two changes.
     fn new_replica(&self) -> Answer<'_, ReplicaId>;
+
+    /// Holds a replica id for a while from now, by the store's own clock; again and again for as long as the process lives.
+    /// An id that the store does not know any more, because it was put back to an earlier day, is taken in again, and will
+    /// not be handed out.
+    ///
+    /// *If broken*: two processes write the same lane, and do not notice.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`] if another process holds the id: this one must write no more.
+    fn hold(&self, replica: ReplicaId, holder: Holder, lasts: Duration) -> Answer<'_, ()>;
+
+    /// The replica ids that are held, or were within the time before now that is given, in their order.
+    fn leases(&self, within: Duration) -> Answer<'_, Vec<Lease>>;
 
     /// Stores changes of one document, all or none, and creates the document with `kind` if there is none.
     ///
@@ -112,6 +127,12 @@ pub trait Store: fmt::Debug + Send + Sync {
         replica: ReplicaId,
         counters: RangeInclusive<u64>,
     ) -> Answer<'_, Vec<StoredChange>>;
+
+    /// The latest change of each lane of some documents, in the order of the documents. Nothing else is read, so that it can
+    /// be asked often. A document that never was has an empty clock, and a deleted one keeps its own.
+    ///
+    /// *If broken*: a node that missed what another has stored never notices.
+    fn heads(&self, documents: Vec<DocumentKey>) -> Answer<'_, Vec<VectorClock>>;
 
     /// Keeps a payload out of its document: from now on [`Store::load`] gives its hash. The document need not exist.
     ///
@@ -283,6 +304,11 @@ pub enum StoreError {
     /// A change does not follow the last one of its lane.
     #[error("change {0} does not follow the last one of its lane")]
     HoleInLane(Dot),
+    /// Another process holds the replica id.
+    #[error(
+        "another process holds replica id {0}: the database was put back to an earlier day, or copied"
+    )]
+    LeaseLost(ReplicaId),
     /// The document was deleted.
     #[error("document was deleted")]
     Deleted,

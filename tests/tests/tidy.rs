@@ -10,12 +10,16 @@ use anyhow::{Context, Result, ensure};
 use quire_tests::server::workspace;
 
 /// Each crate and those that it may know. `protocol` and `storage` do not know each other.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("engine", &[]),
     ("protocol", &["engine"]),
-    ("storage", &["engine"]),
+    ("storage", &["engine", "services"]),
     ("server", &["engine", "protocol", "storage"]),
-    ("tests", &["engine", "protocol", "storage", "server"]),
+    (
+        "tests",
+        &["engine", "protocol", "services", "storage", "server"],
+    ),
+    ("services", &[]),
     ("fuzz", &["engine", "protocol"]),
     ("bench", &["engine", "protocol", "storage", "server"]),
 ];

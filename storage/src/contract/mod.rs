@@ -12,6 +12,9 @@ pub use documents::*;
 mod history;
 pub use history::*;
 
+mod leases;
+pub use leases::*;
+
 mod news;
 pub use news::*;
 
@@ -80,6 +83,11 @@ macro_rules! store_contract {
             a_revocation_ends_with_the_last_that_it_is_about
             what_has_ended_is_forgotten_with_the_next_revocation
             a_lifted_revocation_is_gone
+            a_replica_id_is_held_and_listed
+            a_lease_ends_unless_it_is_renewed
+            nobody_holds_the_id_of_another
+            an_id_that_was_forgotten_is_taken_in_again
+            heads_are_given_for_many_documents
             a_check_succeeds_and_a_closed_store_refuses
         }
     };

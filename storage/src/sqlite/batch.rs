@@ -137,6 +137,10 @@ impl<'a> Batch<'a> {
                 let answer = self.new_replica().await;
                 self.hold(reply, answer)
             }
+            Request::Hold(replica, holder, lasts, reply) => {
+                let answer = self.hold_replica(replica, &holder, lasts).await;
+                self.hold(reply, answer)
+            }
             Request::Check(reply) => {
                 let answer = self.check().await;
                 self.hold(reply, answer)
@@ -268,7 +272,7 @@ impl<'a> Batch<'a> {
     }
 }
 
-fn now_ms() -> i64 {
+pub(super) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| {
         i64::try_from(since.as_millis()).unwrap_or(i64::MAX)

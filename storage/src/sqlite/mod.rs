@@ -1,8 +1,8 @@
 //! The store in a SQLite database: one file, nothing to operate.
 //!
 //! `open` is the way in and proves the settings on which durability rests. `writer` is the one task that writes, at its `pace`, `batch` a
-//! transaction of it, with `known`, `append`, `keep`, `quarantine` and `revocations` for documents, changes, snapshots, what is kept
-//! out and what was taken away, and `news` for what is to be told. A change stands in `arrivals` first and under its document after `filing`. `read` and `past` run beside the writer, never wait for it, and find a change in either place. `rows` turns rows into values and refuses damaged ones; `sql` has the statements. The
+//! transaction of it, with `known`, `append`, `keep`, `quarantine`, `revocations` and `leases` for documents, changes, snapshots, what is kept
+//! out, what was taken away and which processes live, and `news` for what is to be told. A change stands in `arrivals` first and under its document after `filing`. `read` and `past` run beside the writer, never wait for it, and find a change in either place. `rows` turns rows into values and refuses damaged ones; `sql` has the statements. The
 //! tables are explained in `migrations/sqlite`.
 
 mod append;
@@ -15,6 +15,7 @@ mod filing;
 mod keep;
 mod known;
 mod latest;
+mod leases;
 mod news;
 mod open;
 mod pace;
@@ -32,9 +33,11 @@ mod writer;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use engine::{
     Change, DocumentKey, Kind, Order, PayloadHash, Quarantined, ReplicaId, Snapshot, StoredChange,
+    VectorClock,
 };
 
 pub use self::open::OpenError;
@@ -42,6 +45,7 @@ use self::open::WriteOptions;
 use self::read::Readers;
 use self::request::{Reply, Request};
 use self::writer::Writer;
+use crate::lease::{Holder, Lease};
 use crate::news::{News, NewsHabit, Told};
 use crate::quarantine::{QuarantineEntry, QuarantineQuery};
 use crate::revocation::{Revocation, RevocationEntry};
@@ -145,6 +149,14 @@ impl Store for SqliteStore {
         Box::pin(self.write(Request::NewReplica))
     }
 
+    fn hold(&self, replica: ReplicaId, holder: Holder, lasts: Duration) -> Answer<'_, ()> {
+        Box::pin(self.write(move |reply| Request::Hold(replica, holder, lasts, reply)))
+    }
+
+    fn leases(&self, within: Duration) -> Answer<'_, Vec<Lease>> {
+        Box::pin(self.readers.leases(within))
+    }
+
     fn append(&self, document: DocumentKey, kind: Kind, changes: Vec<Change>) -> Answer<'_, ()> {
         assert_of_document(&document, &changes);
         Box::pin(self.write(move |reply| Request::Append(document, kind, changes, reply)))
@@ -207,6 +219,10 @@ impl Store for SqliteStore {
         counters: RangeInclusive<u64>,
     ) -> Answer<'_, Vec<StoredChange>> {
         Box::pin(async move { self.readers.lane(&document, replica, &counters).await })
+    }
+
+    fn heads(&self, documents: Vec<DocumentKey>) -> Answer<'_, Vec<VectorClock>> {
+        Box::pin(async move { self.readers.heads(&documents).await })
     }
 
     fn quarantine(&self, quarantined: Quarantined) -> Answer<'_, ()> {

@@ -5,8 +5,11 @@
 //! primary key for each lane, by a recursive query. The arrivals are passed over as often as need be: they are bounded.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
-use engine::{DocumentKey, Kind, Order, PayloadHash, ReplicaId, Snapshot, StoredChange};
+use engine::{
+    DocumentKey, Kind, Order, PayloadHash, ReplicaId, Snapshot, StoredChange, VectorClock,
+};
 use futures_util::TryStreamExt;
 use futures_util::stream::BoxStream;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
@@ -15,12 +18,14 @@ use sqlx::{Sqlite, Transaction};
 use super::damage::DamageLog;
 use super::failure::store_error;
 use super::latest::Latest;
+use super::leases;
 use super::news;
 use super::past::past;
 use super::quarantine;
 use super::revocations;
 use super::rows;
 use super::sql;
+use crate::lease::Lease;
 use crate::news::News;
 use crate::quarantine::{QuarantineEntry, QuarantineQuery};
 use crate::revocation::RevocationEntry;
@@ -250,6 +255,24 @@ impl Readers {
     /// All revocations.
     pub(super) async fn revocations(&self) -> Result<Vec<RevocationEntry>, StoreError> {
         revocations::list(&self.pool).await
+    }
+
+    /// The latest change of each lane of some documents. Nobody shares such a database, so nobody asks often.
+    pub(super) async fn heads(
+        &self,
+        documents: &[DocumentKey],
+    ) -> Result<Vec<VectorClock>, StoreError> {
+        let mut heads = Vec::with_capacity(documents.len());
+        for document in documents {
+            let described = self.describe(document).await?;
+            heads.push(described.map(|it| it.clock).unwrap_or_default());
+        }
+        Ok(heads)
+    }
+
+    /// The replica ids that are held, or were within the time before now.
+    pub(super) async fn leases(&self, within: Duration) -> Result<Vec<Lease>, StoreError> {
+        leases::list(&self.pool, within).await
     }
 
     /// The changes that are whole, at most `limit` of them.

@@ -1,8 +1,11 @@
 //! What the writer can be asked, and how it answers.
 
+use std::time::Duration;
+
 use engine::{Change, DocumentKey, Kind, PayloadHash, Quarantined, ReplicaId, Snapshot};
 use tokio::sync::oneshot;
 
+use crate::lease::Holder;
 use crate::news::Told;
 use crate::revocation::{Revocation, RevocationEntry};
 use crate::store::{Description, StoreError};
@@ -26,6 +29,8 @@ pub(super) enum Request {
     Delete(DocumentKey, Reply<bool>),
     /// Hand out a replica id.
     NewReplica(Reply<ReplicaId>),
+    /// Hold a replica id for a while.
+    Hold(ReplicaId, Holder, Duration, Reply<()>),
     /// Prove that a commit is possible.
     Check(Reply<()>),
     /// Write a snapshot, and answer with its number.
@@ -56,6 +61,7 @@ impl Request {
             | Self::CreateWith(.., reply)
             | Self::Told(.., reply)
             | Self::PutOff(.., reply)
+            | Self::Hold(.., reply)
             | Self::Check(reply)
             | Self::RemoveSnapshot(_, reply)
             | Self::ThinSnapshots(_, reply)

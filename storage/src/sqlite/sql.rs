@@ -336,6 +336,16 @@ pub(super) const FORGET_REVOCATIONS: &str = "DELETE FROM revocations WHERE until
 
 pub(super) const LIFT_REVOCATION: &str = "DELETE FROM revocations WHERE number = ?1";
 
+pub(super) const HOLD_REPLICA: &str =
+    "INSERT INTO replicas (id, started_ms, process, node, incarnation, until_ms)
+    VALUES (?1, ?2, 0, ?3, ?4, ?5)
+    ON CONFLICT (id) DO UPDATE
+    SET node = excluded.node, incarnation = excluded.incarnation, until_ms = excluded.until_ms
+    WHERE incarnation IS NULL OR incarnation = excluded.incarnation";
+
+pub(super) const LEASES: &str = "SELECT id, node, incarnation, started_ms, until_ms FROM replicas
+    WHERE until_ms > ?1 ORDER BY id";
+
 pub(super) const INSERT_REPLICA: &str =
     "INSERT INTO replicas (started_ms, process) VALUES (?1, ?2)";
 

@@ -265,7 +265,10 @@ async fn a_database_without_arrivals_is_brought_to_the_newest_schema() {
     fixture.append(&notes, 1, 9).await;
     let before = everything(&fixture, &notes).await;
     fixture.close().await.unwrap();
-    let old = "DROP TABLE outbox; DROP TABLE revocations; DROP TABLE arrivals;
+    let old =
+        "ALTER TABLE replicas DROP COLUMN until_ms; ALTER TABLE replicas DROP COLUMN incarnation;
+        ALTER TABLE replicas DROP COLUMN node;
+        DROP TABLE outbox; DROP TABLE revocations; DROP TABLE arrivals;
         DELETE FROM _sqlx_migrations WHERE version > 2";
     meddle(fixture.path(), old).await;
     let refused = SqliteStore::open_read_only(fixture.path()).await;

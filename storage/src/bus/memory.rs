@@ -1,0 +1,184 @@
+//! The bus in memory: for several nodes in one process, in tests, and to read beside [`Bus`].
+//!
+//! [`MemoryBusHub`] is what a Redis server is to the other: each node has a [`MemoryBus`] of its own on it. Words are passed on
+//! at once, in order, by whoever says them. It forgets nothing by itself but what a node takes back.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use engine::{DocumentKey, Snapshot};
+
+use super::{Bus, BusState, Ear, NodeEntry, Topic, Word};
+use crate::store::Answer;
+
+/// What the buses of several nodes have in common. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryBusHub(Arc<Mutex<Shared>>);
+
+/// One node's end of a [`MemoryBusHub`].
+pub struct MemoryBus {
+    hub: MemoryBusHub,
+    number: u64,
+    ear: OnceLock<Ear>,
+}
+
+#[derive(Default)]
+struct Shared {
+    next: u64,
+    ends: BTreeMap<u64, End>,
+    nodes: BTreeMap<String, NodeEntry>,
+    hot: HashMap<DocumentKey, Snapshot>,
+    /// By what is counted, and by node.
+    counts: HashMap<String, BTreeMap<String, u64>>,
+}
+
+#[derive(Default)]
+struct End {
+    ear: Option<Ear>,
+    documents: HashSet<DocumentKey>,
+}
+
+impl MemoryBusHub {
+    /// A bus for one more node.
+    pub fn bus(&self) -> MemoryBus {
+        let mut shared = self.lock();
+        let number = shared.next;
+        shared.next += 1;
+        shared.ends.insert(number, End::default());
+        MemoryBus {
+            hub: self.clone(),
+            number,
+            ear: OnceLock::new(),
+        }
+    }
+
+    /// Forgets all that is kept, as a server does that was restarted or flushed.
+    pub fn flush(&self) {
+        let mut shared = self.lock();
+        shared.nodes.clear();
+        shared.hot.clear();
+        shared.counts.clear();
+    }
+
+    /// No operation leaves it half changed, so a panic elsewhere does not spoil it.
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl MemoryBus {
+    fn with_end(&self, change: impl FnOnce(&mut End)) {
+        if let Some(end) = self.hub.lock().ends.get_mut(&self.number) {
+            change(end);
+        }
+    }
+
+    /// Who hears of something that this node says.
+    fn ears(&self, topic: &Topic) -> Vec<Ear> {
+        let shared = self.hub.lock();
+        let others = shared
+            .ends
+            .iter()
+            .filter(|(number, _)| **number != self.number);
+        let ears = others.filter(|(_, end)| end.hears(topic));
+        ears.filter_map(|(_, end)| end.ear.clone()).collect()
+    }
+}
+
+impl End {
+    fn hears(&self, topic: &Topic) -> bool {
+        match topic {
+            Topic::Document(document) => self.documents.contains(document),
+            Topic::Cluster => true,
+        }
+    }
+}
+
+impl Bus for MemoryBus {
+    fn attach(&self, ear: Ear) {
+        let ear = self.ear.get_or_init(|| ear).clone();
+        self.with_end(|end| end.ear = Some(ear));
+    }
+
+    fn listen(&self, document: &DocumentKey) {
+        self.with_end(|end| {
+            end.documents.insert(document.clone());
+        });
+    }
+
+    fn ignore(&self, document: &DocumentKey) {
+        self.with_end(|end| {
+            end.documents.remove(document);
+        });
+    }
+
+    fn say(&self, topic: &Topic, word: Word) {
+        for ear in self.ears(topic) {
+            ear(topic.clone(), word.clone());
+        }
+    }
+
+    fn state(&self) -> BusState {
+        BusState::Up
+    }
+
+    fn beat(&self, node: NodeEntry) {
+        self.hub.lock().nodes.insert(node.name.clone(), node);
+    }
+
+    fn leave(&self, node: &str) -> Answer<'_, ()> {
+        let mut shared = self.hub.lock();
+        shared.nodes.remove(node);
+        for counts in shared.counts.values_mut() {
+            counts.remove(node);
+        }
+        Box::pin(async { Ok(()) })
+    }
+
+    fn nodes(&self) -> Answer<'_, Vec<NodeEntry>> {
+        let nodes = self.hub.lock().nodes.values().cloned().collect();
+        Box::pin(async { Ok(nodes) })
+    }
+
+    fn keep_hot(&self, snapshot: Snapshot) {
+        let document = snapshot.document.clone();
+        self.hub.lock().hot.insert(document, snapshot);
+    }
+
+    fn hot(&self, document: &DocumentKey) -> Answer<'_, Option<Snapshot>> {
+        let snapshot = self.hub.lock().hot.get(document).cloned();
+        Box::pin(async { Ok(snapshot) })
+    }
+
+    fn share_count(&self, node: &str, what: &str, here: u64) -> Answer<'_, u64> {
+        let mut shared = self.hub.lock();
+        let counts = shared.counts.entry(what.to_owned()).or_default();
+        counts.insert(node.to_owned(), here);
+        let elsewhere = counts.iter().filter(|(name, _)| *name != node);
+        let elsewhere = elsewhere.map(|(_, count)| count).sum();
+        Box::pin(async move { Ok(elsewhere) })
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        self.hub.lock().ends.remove(&self.number);
+        Box::pin(async { Ok(()) })
+    }
+}
+
+impl fmt::Debug for MemoryBus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryBus")
+            .field("number", &self.number)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ends = self.ends.len();
+        f.debug_struct("Shared")
+            .field("ends", &ends)
+            .finish_non_exhaustive()
+    }
+}

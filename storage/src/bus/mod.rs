@@ -1,0 +1,131 @@
+//! The bus: what nodes that share a store tell each other, so that nobody has to wait for the next look at the store.
+//!
+//! Nothing on it is the truth. A [`Word`] may be lost, repeated, late, or come before an earlier one; everything that it
+//! hurries along is found in the store, or said again. So no caller waits for it: [`Bus::say`] returns at once and answers
+//! nothing. What a bus keeps ([`Bus::keep_hot`], [`Bus::beat`]) may be gone at any moment.
+
+mod memory;
+pub use memory::{MemoryBus, MemoryBusHub};
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use engine::{Change, DocumentKey, PresenceNotice, ReplicaId, Snapshot};
+
+use crate::store::Answer;
+
+/// Carries words between nodes. Open and slow, hence `dyn`.
+pub trait Bus: fmt::Debug + Send + Sync {
+    /// Who is told what comes. Called once, before anything is listened to; what comes earlier is lost.
+    fn attach(&self, ear: Ear);
+
+    /// From now on words about a document come here.
+    fn listen(&self, document: &DocumentKey);
+
+    /// From now on words about a document need not come here.
+    fn ignore(&self, document: &DocumentKey);
+
+    /// Tells the other nodes something: those that listen to its document, or all of them. Never the node that says it.
+    /// What cannot be sent soon is dropped, the oldest first; memory is bounded.
+    fn say(&self, topic: &Topic, word: Word);
+
+    /// Whether words get through just now.
+    fn state(&self) -> BusState;
+
+    /// Enters a node in the register for a few seconds; said again and again for as long as the node serves.
+    fn beat(&self, node: NodeEntry);
+
+    /// Takes a node out of the register at once.
+    fn leave(&self, node: &str) -> Answer<'_, ()>;
+
+    /// The nodes in the register, in the order of their names.
+    fn nodes(&self) -> Answer<'_, Vec<NodeEntry>>;
+
+    /// Keeps a snapshot for a while, so that another node can open its document without reading much from the store.
+    fn keep_hot(&self, snapshot: Snapshot);
+
+    /// A snapshot that was kept, if it still is, whole.
+    fn hot(&self, document: &DocumentKey) -> Answer<'_, Option<Snapshot>>;
+
+    /// Says how many of something this node has (connections of a user, say), for a few seconds, and answers with how many
+    /// the other nodes have said that they have.
+    fn share_count(&self, node: &str, what: &str, here: u64) -> Answer<'_, u64>;
+
+    /// Lets go of everything.
+    fn close(&self) -> Answer<'_, ()>;
+}
+
+/// Where words go that come from other nodes. Must return at once.
+pub type Ear = Arc<dyn Fn(Topic, Word) + Send + Sync>;
+
+/// What a word is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Topic {
+    /// One document; only nodes that listen to it hear of it.
+    Document(DocumentKey),
+    /// All nodes, whatever they have open.
+    Cluster,
+}
+
+/// What one node tells the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// Changes of the node's own lane, each of them committed.
+    Changes(Vec<Change>),
+    /// News of the presence of the node's own clients.
+    Presence {
+        /// Who says it.
+        from: ReplicaId,
+        /// What it says.
+        notices: Vec<PresenceNotice>,
+    },
+    /// Who is here? Everybody answers with the presence of all their clients.
+    PresenceAsked,
+    /// To be passed on to all clients, unread. It is not kept.
+    Signal(Bytes),
+    /// The document was deleted.
+    Deleted,
+    /// The revocations in the store have changed.
+    Revoked,
+}
+
+/// Whether words get through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BusState {
+    /// As far as is known, they do.
+    Up,
+    /// They do not.
+    Down {
+        /// Why, in a few words.
+        reason: String,
+    },
+}
+
+/// A node as it enters itself in the register.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeEntry {
+    /// What it is called; unlike every other.
+    pub name: String,
+    /// Its replica id.
+    pub replica: ReplicaId,
+    /// Where clients and load balancers reach it, if somebody said so.
+    pub address: Option<String>,
+    /// How much it takes compared with others.
+    pub weight: u32,
+    /// What it has at hand.
+    pub load: NodeLoad,
+    /// Whether it is about to stop, and wants no new clients.
+    pub is_draining: bool,
+    /// The program's version.
+    pub version: String,
+}
+
+/// What a node has at hand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NodeLoad {
+    /// Open connections.
+    pub connections: u64,
+    /// Documents in memory.
+    pub documents: u64,
+}
