@@ -4,13 +4,22 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 BENCH := $(TARGET)/release/quire-bench
 NPM_CI := npm ci --no-audit --no-fund --loglevel=error
 
-.PHONY: run test setup lint unit fuzz-smoke fuzz black-box faulty web clients browser bench bench-quick bench-build bench-micro bench-growth deny
+.PHONY: run test setup checks release lint unit fuzz-smoke fuzz black-box faulty web clients browser bench bench-quick bench-build bench-micro bench-growth deny
 
 run: ## serve on 127.0.0.1:1234
 	cargo run --release
 
-test: setup lint unit fuzz-smoke web black-box clients browser ## everything
+test: setup ## everything; linking the release keeps one core busy for minutes, so the checks run beside it
+	$(MAKE) --jobs=2 checks release
+	$(MAKE) fuzz-smoke web black-box clients browser
 	@echo "all tests passed"
+
+checks:
+	$(MAKE) lint
+	$(MAKE) unit
+
+release: ## the binary that people run
+	cargo build --release --locked -p server
 
 setup: ## install what is missing: Debian packages, cargo-fuzz, npm packages by lock file
 	tests/setup
@@ -34,8 +43,7 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (half an hour if not said); FUZZ_TARG
 web: ## the pages: types, helpers, and that the committed build is the one the sources give
 	cd web && npm run --silent check && npm test --silent && npm run --silent verify
 
-black-box: faulty ## the very binary that people run: durability, the trace, bad input, faults, the differential runs
-	cargo build --release --locked -p server
+black-box: faulty release ## the very binary that people run: durability, the trace, bad input, faults, the differential runs
 	cargo test --profile bench --locked -p quire-tests -- --test-threads=1
 
 faulty: ## the binary that fails on purpose, for the tests of faults only
