@@ -16,9 +16,10 @@ const FLAGS = [
 /** What Chromium itself reports while no server is there to be reached. */
 const UNREACHABLE = /WebSocket connection to .* failed|net::ERR_CONNECTION_REFUSED/
 
-export async function launchBrowser() {
+/** `flags`: more for Chromium. */
+export async function launchBrowser(flags = []) {
   const profile = await mkdtemp(join(tmpdir(), 'quire-chromium-'))
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS, env: { ...process.env, HOME: profile } })
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: [...FLAGS, ...flags], env: { ...process.env, HOME: profile } })
   return {
     browser,
     async close() {

@@ -8,18 +8,26 @@ import { launchBrowser } from './browser.mjs'
 import { startServer } from './server.mjs'
 import { untilIt } from './until.mjs'
 
-/** Sets the stage for the tests of a file: it is there when the first one runs, and gone after the last. */
-export function setStage() {
-  const stage = new Stage()
+/**
+ * Sets the stage for the tests of a file: it is there when the first one runs, and gone after the last. `printed`:
+ * addresses that pages print, which lead to the server for its browser.
+ */
+export function setStage({ printed = [] } = {}) {
+  const stage = new Stage(printed)
   before(() => stage.open())
   after(() => stage.close())
   return stage
 }
 
 class Stage {
+  constructor(printed) {
+    this.printed = printed
+  }
+
   async open() {
     this.server = await startServer()
-    this.chromium = await launchBrowser()
+    const rules = this.printed.map((address) => `MAP ${address} ${new URL(this.server.url).host}`)
+    this.chromium = await launchBrowser([`--host-resolver-rules=${rules.join(',')}`])
     this.browser = this.chromium.browser
   }
 
