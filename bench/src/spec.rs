@@ -32,11 +32,9 @@ pub(crate) struct Options {
     pub(crate) prefix: String,
     /// The length of the text that each document begins with.
     pub(crate) characters: u32,
-    /// When nothing else paces a client: how many of its edits may be under way. An edit is, until everyone else has it and,
-    /// if the server echoes, its author was told.
+    /// When nothing else paces a client: how many of its edits may be under way. An edit is, until everyone else has it and
+    /// it was acknowledged to its author.
     pub(crate) window: u32,
-    /// Whether the server gives an edit back to its author.
-    pub(crate) echoes: bool,
     /// Whether what Quire's REST API says of the content is compared as well.
     pub(crate) rest: bool,
     /// How long connecting may take, and how long the end is waited for after the last edit.
@@ -56,7 +54,6 @@ impl Default for Options {
             prefix: "bench-".to_owned(),
             characters: 1_000,
             window: 1,
-            echoes: true,
             rest: false,
             patience_seconds: 20.0,
         }
@@ -75,6 +72,24 @@ pub(crate) enum Dialect {
     YSweet,
     /// The ceilings: frames of y-websocket, copied to everyone on the same path. There is no synchronisation and no content.
     Raw,
+}
+
+/// How a server tells an author that it took an edit; whether it is on disk by then is the server's affair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ack {
+    /// By giving it back.
+    Echo,
+    /// By a status for each. Some servers give it back besides, which tells nothing new.
+    Status,
+}
+
+impl Dialect {
+    pub(crate) fn ack(self) -> Ack {
+        match self {
+            Self::Hocuspocus => Ack::Status,
+            Self::YWebsocket | Self::YSweet | Self::Raw => Ack::Echo,
+        }
+    }
 }
 
 /// What is done to the server.
@@ -143,7 +158,7 @@ pub(crate) enum Workload {
         file: String,
         #[arg(long, default_value = "trace")]
         document: String,
-        /// How many keystrokes may be sent before their echo
+        /// How many keystrokes may be sent before they are acknowledged
         #[arg(long, default_value_t = 256)]
         window: u32,
         /// How many times the session is typed, one after the other
@@ -194,9 +209,9 @@ pub(crate) struct LoadResult {
     pub(crate) connect_seconds: f64,
     /// From an edit's sending to each arrival.
     pub(crate) latency: Quantiles,
-    /// From an edit's sending to its echo.
+    /// From an edit's sending to its acknowledgement.
     pub(crate) ack: Option<Quantiles>,
-    /// Edits whose echo came.
+    /// Edits that were acknowledged.
     pub(crate) acked: u64,
     /// What was measured of cursors.
     pub(crate) presence: Option<PresenceResult>,

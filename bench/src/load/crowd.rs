@@ -8,17 +8,19 @@ use super::ledger::Ledger;
 use super::plan::Plan;
 use super::swarm::Listener;
 use super::tally::Tally;
+use crate::spec::Ack;
 
 /// Everyone who was sent something.
 #[derive(Debug)]
 pub(crate) struct Crowd {
     each: usize,
+    ack: Ack,
     pub(crate) ledgers: Vec<Ledger>,
     pub(crate) cursors: Option<Cursors>,
     pub(crate) tally: Tally,
     /// The clients of whom an edit is through, once for each edit.
     pub(crate) done: Vec<usize>,
-    /// What sampled clients were sent.
+    /// What sampled clients have: what they were sent, and what they wrote if it need not come back.
     kept: HashMap<usize, Vec<Vec<u8>>>,
     is_kept: Vec<bool>,
     authors: Vec<u32>,
@@ -29,6 +31,7 @@ impl Crowd {
         let ledgers = (0..plan.documents).map(|document| Ledger::new(plan.cast(document)));
         Self {
             each: plan.each as usize,
+            ack: plan.ack,
             ledgers: ledgers.collect(),
             cursors: (plan.movers > 0).then(|| Cursors::new(plan.each, plan.movers)),
             tally: Tally::new(),
@@ -39,20 +42,28 @@ impl Crowd {
         }
     }
 
-    /// Keeps what a client is sent from now on.
+    /// Keeps what a client gets to have from now on.
     pub(crate) fn keep(&mut self, client: usize) {
         self.is_kept[client] = true;
         self.kept.insert(client, Vec::new());
     }
 
-    /// What a client was sent since it was to be kept.
+    /// A client wrote something. Where all comes back, it is to have it from there only.
+    pub(crate) fn wrote(&mut self, client: usize, update: &[u8]) {
+        if self.ack == Ack::Status {
+            self.has(client, update);
+        }
+    }
+
+    /// What a client has got since it was to be kept.
     pub(crate) fn kept(&self, client: usize) -> &[Vec<u8>] {
         self.kept.get(&client).map_or(&[], Vec::as_slice)
     }
 
     /// Whether a client has what its document started with.
     pub(crate) fn has_start(&self, client: usize) -> bool {
-        self.ledgers[client / self.each].has_start((client % self.each) as u32)
+        let (document, receiver) = self.place(client);
+        self.ledgers[document].has_start(receiver)
     }
 
     /// How much is still to arrive at those who read.
@@ -69,21 +80,42 @@ impl Crowd {
     pub(crate) fn unseen(&self) -> u64 {
         self.cursors.as_ref().map_or(0, Cursors::missing)
     }
-}
 
-impl Listener for Crowd {
-    fn update(&mut self, client: usize, update: &[u8], now_us: u32) {
+    fn has(&mut self, client: usize, update: &[u8]) {
         if self.is_kept[client]
             && let Some(kept) = self.kept.get_mut(&client)
         {
             kept.push(update.to_vec());
         }
-        let (document, receiver) = (client / self.each, (client % self.each) as u32);
-        let (tally, authors) = (&mut self.tally, &mut self.authors);
-        self.ledgers[document].arrived(receiver, update, now_us, tally, authors);
+    }
+
+    /// The document of a client, and which of its clients it is.
+    fn place(&self, client: usize) -> (usize, u32) {
+        (client / self.each, (client % self.each) as u32)
+    }
+
+    /// Notes of which authors of a document an edit is through.
+    fn go_on(&mut self, document: usize) {
         let first = document * self.each;
         self.done
-            .extend(authors.drain(..).map(|author| first + author as usize));
+            .extend(self.authors.drain(..).map(|author| first + author as usize));
+    }
+}
+
+impl Listener for Crowd {
+    fn update(&mut self, client: usize, update: &[u8], now_us: u32) {
+        self.has(client, update);
+        let (document, receiver) = self.place(client);
+        let (tally, authors) = (&mut self.tally, &mut self.authors);
+        self.ledgers[document].arrived(receiver, update, now_us, tally, authors);
+        self.go_on(document);
+    }
+
+    fn acknowledged(&mut self, client: usize, now_us: u32) {
+        let (document, receiver) = self.place(client);
+        let (tally, authors) = (&mut self.tally, &mut self.authors);
+        self.ledgers[document].acknowledged(receiver, now_us, tally, authors);
+        self.go_on(document);
     }
 
     fn presence(&mut self, client: usize, entries: &[u8], now_us: u32) {

@@ -1,4 +1,5 @@
-//! What one author was given back: an update is acknowledged when all that it wrote and erased came back, in whatever frames.
+//! What one author was given back: an update is acknowledged when all that it wrote and erased came back, in whatever frames,
+//! or when the server says so, where the dialect has a word for it.
 
 use std::collections::VecDeque;
 
@@ -6,11 +7,13 @@ use super::swarm::Listener;
 use super::tally::Tally;
 use super::update::{self, Piece};
 use super::writer::Covers;
+use crate::spec::Ack;
 
 /// The updates of one author that are under way.
 #[derive(Debug)]
 pub(crate) struct Echoes {
     author: u64,
+    ack: Ack,
     under_way: VecDeque<(u32, Covers)>,
     /// Before which clock all came back, and what did from there on.
     written: u32,
@@ -21,9 +24,10 @@ pub(crate) struct Echoes {
 }
 
 impl Echoes {
-    pub(crate) fn new(author: u64) -> Self {
+    pub(crate) fn new(author: u64, ack: Ack) -> Self {
         Self {
             author,
+            ack,
             under_way: VecDeque::new(),
             written: 0,
             early: Vec::new(),
@@ -74,7 +78,7 @@ impl Echoes {
         }
     }
 
-    fn is_acknowledged(&self, covers: &Covers) -> bool {
+    fn is_back(&self, covers: &Covers) -> bool {
         let is_erased = |(clock, count): &(u32, u32)| {
             let clocks = *clock as usize..(*clock + *count) as usize;
             self.erased[clocks].iter().all(|erased| *erased)
@@ -91,14 +95,18 @@ impl Listener for Echoes {
                 .faults
                 .note("unreadable", || format!("{error:#}"));
         }
-        while let Some((sent_us, covers)) = self.under_way.front() {
-            if !self.is_acknowledged(covers) {
-                return;
-            }
-            self.tally.acked += 1;
-            self.tally.ack.record(now_us.saturating_sub(*sent_us));
-            self.tally.last_arrival_us = now_us;
+        while self.ack == Ack::Echo
+            && let Some((sent_us, covers)) = self.under_way.front()
+            && self.is_back(covers)
+        {
+            self.tally.acknowledged(*sent_us, now_us);
             self.under_way.pop_front();
+        }
+    }
+
+    fn acknowledged(&mut self, _client: usize, now_us: u32) {
+        if let Some((sent_us, _)) = self.under_way.pop_front() {
+            self.tally.acknowledged(sent_us, now_us);
         }
     }
 
@@ -112,7 +120,32 @@ mod tests {
 
     #[test]
     fn an_update_is_acknowledged_when_all_of_it_came_back() {
-        let (mut writer, mut echoes) = (Writer::new(7), Echoes::new(7));
+        let (mut echoes, updates) = three_under_way(Ack::Echo);
+        echoes.update(0, &updates[1], 200);
+        echoes.update(0, &updates[2], 200);
+        assert_eq!(echoes.under_way(), 3, "the first one is not there yet");
+        echoes.update(0, &updates[0], 300);
+        assert_eq!((echoes.under_way(), echoes.tally.acked), (0, 3));
+        assert_eq!(echoes.tally.faults.in_words(), [""; 0]);
+        echoes.update(0, &[0, 1, 7, 1, 9, 1], 300);
+        assert_eq!(echoes.tally.faults.in_words().len(), 1);
+    }
+
+    #[test]
+    fn where_there_is_a_status_what_comes_back_acknowledges_nothing() {
+        let (mut echoes, updates) = three_under_way(Ack::Status);
+        updates
+            .iter()
+            .for_each(|update| echoes.update(0, update, 200));
+        assert_eq!((echoes.under_way(), echoes.tally.acked), (3, 0));
+        echoes.acknowledged(0, 300);
+        assert_eq!((echoes.under_way(), echoes.tally.acked), (2, 1));
+        assert_eq!(echoes.tally.ack.quantiles().max, 200);
+    }
+
+    /// An author who has written twice and erased once.
+    fn three_under_way(ack: Ack) -> (Echoes, Vec<Vec<u8>>) {
+        let (mut writer, mut echoes) = (Writer::new(7), Echoes::new(7, ack));
         let mut updates = Vec::new();
         let steps: [&dyn Fn(&mut Writer); 3] = [
             &|writer| writer.insert(0, b"abc"),
@@ -126,13 +159,6 @@ mod tests {
             echoes.sent(covers, 100);
             updates.push(update);
         }
-        echoes.update(0, &updates[1], 200);
-        echoes.update(0, &updates[2], 200);
-        assert_eq!(echoes.under_way(), 3, "the first one is not there yet");
-        echoes.update(0, &updates[0], 300);
-        assert_eq!((echoes.under_way(), echoes.tally.acked), (0, 3));
-        assert_eq!(echoes.tally.faults.in_words(), [""; 0]);
-        echoes.update(0, &[0, 1, 7, 1, 9, 1], 300);
-        assert_eq!(echoes.tally.faults.in_words().len(), 1);
+        (echoes, updates)
     }
 }

@@ -31,9 +31,6 @@ pub(crate) struct Args {
     /// How many edits of each client may be under way when nothing else paces it
     #[arg(long, default_value_t = 1, global = true)]
     window: u32,
-    /// The server does not give edits back to their author
-    #[arg(long, global = true)]
-    no_echoes: bool,
     /// Also compares what Quire's REST API says
     #[arg(long, global = true)]
     rest: bool,
@@ -70,7 +67,6 @@ pub(crate) fn spec(args: &Args) -> Result<Option<LoadSpec>> {
             prefix: prefix.unwrap_or_else(|| format!("bench-{moment}-")),
             characters: args.characters,
             window: args.window,
-            echoes: !args.no_echoes,
             rest: args.rest,
             patience_seconds: args.patience_seconds,
         },

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use super::author::{FIRST_CLIENT, START_CLIENT, letter};
 use super::tally::Tally;
 use super::update::{self, Piece};
+use crate::spec::Ack;
 
 /// The edits of one document.
 #[derive(Debug)]
@@ -19,10 +20,12 @@ pub(crate) struct Ledger {
     receivers: u32,
     /// The receivers from this one on do not read; nobody waits for them.
     awake: u32,
-    /// Whether authors are told of their own edits.
-    echoes: bool,
-    /// By author: the edits in the order of their clocks.
+    ack: Ack,
+    /// Whether what there was at the start is acknowledged; only a status tells.
+    start_is_acked: bool,
+    /// By author: the edits in the order of their clocks, and of how many a status came.
     edits: Vec<Vec<Edit>>,
+    acked: Vec<u32>,
     /// By receiver, then author: the clock before which everything arrived. The last column is of the start.
     covered: Vec<u32>,
     /// What arrived before that which precedes it, by the same index.
@@ -41,7 +44,7 @@ pub(crate) struct Cast {
     pub(crate) authors: u32,
     pub(crate) stalled: u32,
     pub(crate) start: u32,
-    pub(crate) echoes: bool,
+    pub(crate) ack: Ack,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +61,14 @@ struct Early {
     at_us: u32,
 }
 
+impl Edit {
+    /// It arrived at one more; whether that was the last.
+    fn is_through(&mut self) -> bool {
+        self.left -= 1;
+        self.left == 0
+    }
+}
+
 impl Ledger {
     pub(crate) fn new(cast: Cast) -> Self {
         let columns = cast.authors as usize + 1;
@@ -66,8 +77,10 @@ impl Ledger {
             start: cast.start,
             receivers: cast.receivers,
             awake: cast.receivers - cast.stalled,
-            echoes: cast.echoes,
+            ack: cast.ack,
+            start_is_acked: cast.start == 0,
             edits: vec![Vec::new(); cast.authors as usize],
+            acked: vec![0; cast.authors as usize],
             covered: vec![0; cast.receivers as usize * columns],
             early: HashMap::new(),
             outstanding: 0,
@@ -77,12 +90,12 @@ impl Ledger {
 
     /// An author sent its next edit.
     pub(crate) fn sent(&mut self, author: u32, now_us: u32, tally: &mut Tally) {
-        let left = self.awake - u32::from(author < self.awake) + u32::from(self.echoes);
+        // To its author, who reads too, it arrives by being acknowledged.
         self.edits[author as usize].push(Edit {
             sent_us: now_us,
-            left,
+            left: self.awake,
         });
-        self.outstanding += u64::from(left);
+        self.outstanding += u64::from(self.awake);
         self.unread += u64::from(self.receivers - self.awake);
         tally.edits += 1;
     }
@@ -110,6 +123,36 @@ impl Ledger {
             tally.faults.note("unreadable", || {
                 format!("{error:#} in an update of {} bytes", bytes.len())
             });
+        }
+    }
+
+    /// A status came: of what there was at the start, which is written before all edits, or of a receiver's next edit.
+    pub(crate) fn acknowledged(
+        &mut self,
+        receiver: u32,
+        now_us: u32,
+        tally: &mut Tally,
+        done: &mut Vec<u32>,
+    ) {
+        if !self.start_is_acked {
+            self.start_is_acked = true;
+            let cell = self.cell(receiver, self.edits.len());
+            self.covered[cell] = self.start;
+            return;
+        }
+        let author = receiver as usize;
+        let edit = self.acked.get_mut(author).and_then(|acked| {
+            *acked += 1;
+            self.edits[author].get_mut(*acked as usize - 1)
+        });
+        let Some(edit) = edit else {
+            let words = || format!("receiver {receiver} never wrote what is acknowledged");
+            return tally.faults.note("invented", words);
+        };
+        tally.acknowledged(edit.sent_us, now_us);
+        self.outstanding -= 1;
+        if edit.is_through() {
+            done.push(receiver);
         }
     }
 
@@ -208,25 +251,22 @@ impl Ledger {
             return;
         };
         let is_echo = receiver == author as u32;
+        if is_echo && self.ack == Ack::Status {
+            return;
+        }
         for edit in &mut edits[from as usize..end as usize] {
-            let took_us = now_us.saturating_sub(edit.sent_us);
             if is_echo {
-                tally.acked += 1;
-                tally.ack.record(took_us);
-                if !self.echoes {
-                    continue;
-                }
+                tally.acknowledged(edit.sent_us, now_us);
             } else {
                 tally.deliveries += 1;
                 if receiver >= self.awake {
                     self.unread -= 1;
                     continue;
                 }
-                tally.latency.record(took_us);
+                tally.latency.record(now_us.saturating_sub(edit.sent_us));
             }
             self.outstanding -= 1;
-            edit.left -= 1;
-            if edit.left == 0 {
+            if edit.is_through() {
                 done.push(author as u32);
             }
         }
@@ -267,6 +307,10 @@ mod tests {
 
     impl Scene {
         fn new() -> Self {
+            Self::with(Ack::Echo)
+        }
+
+        fn with(ack: Ack) -> Self {
             let mut scene = Self {
                 ledger: Ledger::new(Cast {
                     first: 10,
@@ -274,7 +318,7 @@ mod tests {
                     authors: 2,
                     stalled: 0,
                     start: 100,
-                    echoes: true,
+                    ack,
                 }),
                 tally: Tally::new(),
                 done: Vec::new(),
@@ -300,6 +344,16 @@ mod tests {
                 ..
             } = self;
             ledger.arrived(receiver, update, 2_000, tally, done);
+        }
+
+        fn is_acknowledged(&mut self, receiver: u32) {
+            let Self {
+                ledger,
+                tally,
+                done,
+                ..
+            } = self;
+            ledger.acknowledged(receiver, 3_000, tally, done);
         }
 
         fn all(&self) -> Vec<Vec<u8>> {
@@ -329,6 +383,39 @@ mod tests {
         assert_eq!(scene.tally.latency.quantiles().count, 12);
         scene.done.sort_unstable();
         assert_eq!(scene.done, [0, 0, 0, 1, 1, 1]);
+    }
+
+    #[test]
+    fn a_status_is_of_the_start_and_then_of_one_edit_after_the_other() {
+        let mut scene = Scene::with(Ack::Status);
+        let all = scene.all();
+        assert!(!scene.ledger.has_start(0));
+        scene.is_acknowledged(0);
+        assert!(scene.ledger.has_start(0) && !scene.ledger.has_start(1));
+        assert_eq!((scene.tally.acked, scene.ledger.outstanding()), (0, 18));
+        (0..3).for_each(|_| scene.is_acknowledged(0));
+        assert_eq!((scene.tally.acked, scene.ledger.outstanding()), (3, 15));
+        assert_eq!(scene.tally.ack.quantiles().count, 3);
+        assert_eq!(scene.tally.latency.quantiles().count, 0);
+        for receiver in [1, 2] {
+            all.iter()
+                .for_each(|update| scene.arrives(receiver, update));
+        }
+        assert_eq!(scene.done, [0, 0, 0], "the other author waits for its acks");
+        assert_eq!(scene.faults(), [""; 0]);
+        scene.is_acknowledged(0);
+        assert!(scene.faults()[0].starts_with("invented"));
+    }
+
+    #[test]
+    fn where_there_is_a_status_what_comes_back_counts_for_nothing() {
+        let mut scene = Scene::with(Ack::Status);
+        scene.is_acknowledged(0);
+        for update in scene.edits[0].clone() {
+            scene.arrives(0, &update);
+        }
+        assert_eq!((scene.tally.acked, scene.ledger.outstanding()), (0, 18));
+        assert_eq!(scene.faults(), [""; 0]);
     }
 
     #[test]

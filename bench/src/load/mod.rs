@@ -25,6 +25,7 @@ mod stream;
 mod swarm;
 mod tally;
 mod trace;
+mod unsettled;
 mod update;
 mod verify;
 mod wire;

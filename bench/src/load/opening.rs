@@ -138,6 +138,8 @@ impl Listener for Answers {
         self.last_us = now_us;
     }
 
+    fn acknowledged(&mut self, _client: usize, _now_us: u32) {}
+
     fn presence(&mut self, _client: usize, _entries: &[u8], _now_us: u32) {}
 }
 

@@ -1,7 +1,7 @@
 //! What a workload comes to: how many documents, who types and moves in them, how fast.
 
 use super::ledger::Cast;
-use crate::spec::{LoadSpec, Workload};
+use crate::spec::{Ack, LoadSpec, Workload};
 
 /// A workload in which clients are in documents of equal size.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,7 +19,7 @@ pub(crate) struct Plan {
     pub(crate) stalled: u32,
     /// The length of the text at the start.
     pub(crate) start: u32,
-    pub(crate) echoes: bool,
+    pub(crate) ack: Ack,
 }
 
 /// How fast edits follow each other.
@@ -50,7 +50,7 @@ impl Plan {
             moves_per_second: 0.0,
             stalled: 0,
             start: options.characters,
-            echoes: options.echoes,
+            ack: spec.dialect.ack(),
         };
         match spec.workload {
             Workload::Room {
@@ -122,7 +122,7 @@ impl Plan {
             authors: self.authors,
             stalled: self.stalled,
             start: self.start,
-            echoes: self.echoes,
+            ack: self.ack,
         }
     }
 }

@@ -111,8 +111,9 @@ impl<'a> Run<'a> {
         }
         let update = author::start(self.plan.start);
         for document in 0..self.plan.documents {
-            self.swarm
-                .edit((document * self.plan.each) as usize, &update);
+            let first = (document * self.plan.each) as usize;
+            self.crowd.wrote(first, &update);
+            self.swarm.edit(first, &update);
         }
         let clients = self.plan.clients() as usize;
         let mut having = 0;
@@ -229,6 +230,7 @@ impl<'a> Run<'a> {
         self.authors[document][number].type_one(&mut self.update);
         let now_us = self.swarm.now_us();
         self.crowd.ledgers[document].sent(number as u32, now_us, &mut self.crowd.tally);
+        self.crowd.wrote(client, &self.update);
         self.swarm.edit(client, &self.update);
     }
 

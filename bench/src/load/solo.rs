@@ -1,4 +1,4 @@
-//! One socket that writes a whole document, with so many updates under way at once, each acknowledged by its echo.
+//! One socket that writes a whole document, with so many updates under way at once, each acknowledged in its turn.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -162,7 +162,7 @@ impl<'a> Solo<'a> {
         let mut solo = Self {
             spec,
             swarm: Swarm::new(server(spec)?, spec.dialect, documents, spec.seed)?,
-            echoes: Echoes::new(FIRST_CLIENT),
+            echoes: Echoes::new(FIRST_CLIENT, spec.dialect.ack()),
         };
         solo.swarm.connect(0, None)?;
         let late = Instant::now() + spec.patience();
@@ -179,15 +179,15 @@ impl<'a> Solo<'a> {
         Ok(solo)
     }
 
-    /// Sends all, as the window allows, and waits until all came back.
+    /// Sends all, as the window allows, and waits until all is acknowledged.
     ///
     /// # Errors
-    /// It was closed, or nothing came back for too long.
+    /// It was closed, or nothing was acknowledged for too long.
     pub(crate) fn write(&mut self, script: &Script, window: usize) -> Result<()> {
         let mut sent = 0;
         let mut heard_us = self.swarm.now_us();
-        while sent < script.len() || (self.spec.options.echoes && self.echoes.under_way() > 0) {
-            while sent < script.len() && self.has_room(window) {
+        while sent < script.len() || self.echoes.under_way() > 0 {
+            while sent < script.len() && self.echoes.under_way() < window {
                 self.send(script, sent);
                 sent += 1;
             }
@@ -203,10 +203,6 @@ impl<'a> Solo<'a> {
             }
         }
         Ok(())
-    }
-
-    fn has_room(&self, window: usize) -> bool {
-        !self.spec.options.echoes || self.echoes.under_way() < window
     }
 
     fn send(&mut self, script: &Script, number: usize) {

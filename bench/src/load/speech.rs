@@ -16,6 +16,8 @@ pub(crate) enum Heard<'a> {
     /// The answer to what was asked at the beginning.
     Missing(&'a [u8]),
     Update(&'a [u8]),
+    /// Whether it took what this client wrote: the first that it has not said it of.
+    Status(bool),
     Presence(&'a [u8]),
     /// The server does not want this client.
     Refused(&'a [u8]),
@@ -54,6 +56,9 @@ pub(crate) fn hear<'a>(
                 }
             }
             (HOCUSPOCUS_CLOSE, Dialect::Hocuspocus) => take(Heard::Refused(reader.var_bytes()?)),
+            (HOCUSPOCUS_STATUS, Dialect::Hocuspocus) => {
+                take(Heard::Status(reader.var_uint()? == HOCUSPOCUS_TAKEN));
+            }
             // Nothing that follows can be found without knowing how long this one is.
             _ => return Ok(()),
         }
@@ -131,12 +136,14 @@ const SYNC: u64 = 0;
 const AWARENESS: u64 = 1;
 const AUTH: u64 = 2;
 const HOCUSPOCUS_CLOSE: u64 = 7;
+const HOCUSPOCUS_STATUS: u64 = 8;
 
 const STEP1: u64 = 0;
 const STEP2: u64 = 1;
 const UPDATE: u64 = 2;
 
 const HOCUSPOCUS_DENIED: u64 = 1;
+const HOCUSPOCUS_TAKEN: u64 = 1;
 /// The version that a client of Hocuspocus says it is.
 const PROVIDER: &[u8] = b"4.8.0";
 
@@ -175,10 +182,20 @@ mod tests {
         hear(Dialect::Hocuspocus, b"\x01d\x02\x01\x02no", |what| {
             heard.push(what);
         })?;
-        hear(Dialect::Hocuspocus, b"\x01d\x08\x01", |what| {
-            heard.push(what);
-        })?;
         assert_eq!(heard, [Heard::Refused(b"no")]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_status_tells_whether_an_edit_was_taken() -> Result<()> {
+        let mut heard = Vec::new();
+        for message in [b"\x01d\x08\x01", b"\x01d\x08\x00"] {
+            hear(Dialect::Hocuspocus, message, |what| heard.push(what))?;
+        }
+        assert_eq!(heard, [Heard::Status(true), Heard::Status(false)]);
+        heard.clear();
+        hear(Dialect::YWebsocket, b"\x08\x01", |what| heard.push(what))?;
+        assert_eq!(heard, [], "no other dialect knows it");
         Ok(())
     }
 }

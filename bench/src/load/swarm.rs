@@ -12,12 +12,15 @@ use super::poll::{Poll, Readiness};
 use super::speech::{self, Heard};
 use super::stream::Stream;
 use super::tally::Faults;
-use crate::spec::Dialect;
+use super::unsettled::{Unsettled, Written};
+use crate::spec::{Ack, Dialect};
 
 /// Who is told what the clients hear.
 pub(crate) trait Listener {
     /// Edits came, or all that a client lacked.
     fn update(&mut self, client: usize, update: &[u8], now_us: u32);
+    /// The server says that it took the first edit of which it had not yet.
+    fn acknowledged(&mut self, client: usize, now_us: u32);
     /// It was told who is where.
     fn presence(&mut self, client: usize, entries: &[u8], now_us: u32);
 }
@@ -60,6 +63,7 @@ struct Client {
     inbox: Inbox,
     document: u32,
     stage: Stage,
+    unsettled: Unsettled,
     /// Whether it reads at all; whether there was something when it did not.
     reads: bool,
     began_us: u32,
@@ -136,6 +140,7 @@ impl Swarm {
             inbox: Inbox::default(),
             document,
             stage: Stage::Upgrading(Vec::new()),
+            unsettled: Unsettled::default(),
             reads: true,
             began_us: self.now_us(),
             joined_us: 0,
@@ -165,6 +170,7 @@ impl Swarm {
         speech::update(self.dialect, document, update, &mut message);
         self.say(client, Opcode::Binary, &message);
         self.message = message;
+        self.wrote(client, Written::Edit);
     }
 
     /// Tells who is where.
@@ -311,10 +317,10 @@ impl Swarm {
         let mut fault = None;
         let mut pings: Vec<Vec<u8>> = Vec::new();
         let dialect = self.dialect;
-        let frames = self.clients[number].inbox.feed(
-            bytes,
-            &mut self.model,
-            |opcode, payload| match opcode {
+        let client = &mut self.clients[number];
+        let frames = client
+            .inbox
+            .feed(bytes, &mut self.model, |opcode, payload| match opcode {
                 Opcode::Binary => {
                     let heard = speech::hear(dialect, payload, |heard| match heard {
                         Heard::Have => duties.asked = true,
@@ -323,6 +329,11 @@ impl Swarm {
                             listener.update(number, update, now_us);
                         }
                         Heard::Update(update) => listener.update(number, update, now_us),
+                        Heard::Status(is_taken) => match client.unsettled.settle(is_taken) {
+                            Ok(Written::Edit) => listener.acknowledged(number, now_us),
+                            Ok(Written::NothingMore) => {}
+                            Err(error) => fault = Some(format!("{error:#}")),
+                        },
                         Heard::Presence(entries) => listener.presence(number, entries, now_us),
                         Heard::Refused(why) => {
                             fault = Some(format!("refused: {}", String::from_utf8_lossy(why)));
@@ -335,8 +346,7 @@ impl Swarm {
                 Opcode::Ping => pings.push(payload.to_vec()),
                 Opcode::Close => fault = Some(farewell(payload)),
                 _ => {}
-            },
-        )?;
+            })?;
         self.traffic.frames_in += frames;
         for ping in pings {
             self.say(number, Opcode::Pong, &ping);
@@ -354,9 +364,19 @@ impl Swarm {
             let mut message = Vec::new();
             speech::nothing_more(self.dialect, document, &mut message);
             self.say(number, Opcode::Binary, &message);
+            // A status comes for the answer to the question that joining brings, not to those that come by themselves.
+            if self.clients[number].stage == Stage::Joining {
+                self.wrote(number, Written::NothingMore);
+            }
         }
         if duties.joined && self.clients[number].stage == Stage::Joining {
             self.now_joined(number);
+        }
+    }
+
+    fn wrote(&mut self, number: usize, written: Written) {
+        if self.dialect.ack() == Ack::Status {
+            self.clients[number].unsettled.wrote(written);
         }
     }
 

@@ -38,6 +38,13 @@ impl Tally {
             faults: Faults::default(),
         }
     }
+
+    /// An edit was acknowledged to its author.
+    pub(crate) fn acknowledged(&mut self, sent_us: u32, now_us: u32) {
+        self.acked += 1;
+        self.ack.record(now_us.saturating_sub(sent_us));
+        self.last_arrival_us = self.last_arrival_us.max(now_us);
+    }
 }
 
 impl Times {

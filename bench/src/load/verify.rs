@@ -120,6 +120,8 @@ impl Listener for Latecomer {
         }
     }
 
+    fn acknowledged(&mut self, _client: usize, _now_us: u32) {}
+
     fn presence(&mut self, _client: usize, _entries: &[u8], _now_us: u32) {}
 }
 

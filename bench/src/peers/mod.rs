@@ -22,6 +22,8 @@ use crate::spec::Dialect;
 pub(crate) enum Server {
     /// Quire, which stores in SQLite and acknowledges what is on disk.
     Quire,
+    /// The same, spoken to as Hocuspocus.
+    QuireHocuspocus,
     /// `@y/websocket-server`, in memory.
     YWebsocket,
     /// `@hocuspocus/server` without a store.
@@ -43,6 +45,7 @@ impl Server {
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Quire => "Quire",
+            Self::QuireHocuspocus => "Quire (Hocuspocus)",
             Self::YWebsocket => "y-websocket",
             Self::Hocuspocus => "Hocuspocus",
             Self::HocuspocusSqlite => "Hocuspocus, SQLite",
@@ -56,7 +59,7 @@ impl Server {
     /// What it is, with its version.
     pub(crate) fn version(self) -> &'static str {
         match self {
-            Self::Quire => concat!("Quire ", env!("CARGO_PKG_VERSION")),
+            Self::Quire | Self::QuireHocuspocus => concat!("Quire ", env!("CARGO_PKG_VERSION")),
             Self::YWebsocket => "@y/websocket-server 0.1.5",
             Self::Hocuspocus | Self::HocuspocusSqlite => "@hocuspocus/server 4.7.0",
             Self::YSweet | Self::YSweetFiles => "y-sweet 0.9.1",
@@ -70,23 +73,26 @@ impl Server {
         matches!(self, Self::Tungstenite | Self::Coalesce)
     }
 
+    pub(crate) fn is_quire(self) -> bool {
+        matches!(self, Self::Quire | Self::QuireHocuspocus)
+    }
+
     /// Whether it is somebody else's server.
     pub(crate) fn is_peer(self) -> bool {
-        self != Self::Quire && !self.is_ceiling()
+        !self.is_quire() && !self.is_ceiling()
     }
 
     /// Whether what it holds is there again after a restart.
     pub(crate) fn stores(self) -> bool {
-        matches!(
-            self,
-            Self::Quire | Self::HocuspocusSqlite | Self::YSweetFiles
-        )
+        self.is_quire() || matches!(self, Self::HocuspocusSqlite | Self::YSweetFiles)
     }
 
     pub(crate) fn dialect(self) -> Dialect {
         match self {
             Self::Quire | Self::YWebsocket => Dialect::YWebsocket,
-            Self::Hocuspocus | Self::HocuspocusSqlite => Dialect::Hocuspocus,
+            Self::QuireHocuspocus | Self::Hocuspocus | Self::HocuspocusSqlite => {
+                Dialect::Hocuspocus
+            }
             Self::YSweet | Self::YSweetFiles => Dialect::YSweet,
             Self::Tungstenite | Self::Coalesce => Dialect::Raw,
         }
@@ -96,7 +102,7 @@ impl Server {
     fn command(self, tools: &Tools, port: u16, folder: &Path) -> Command {
         let listen = format!("127.0.0.1:{port}");
         match self {
-            Self::Quire => {
+            Self::Quire | Self::QuireHocuspocus => {
                 let mut command = Command::new(&tools.quire);
                 command
                     .args(["serve", "--listen", &listen, "--log-filter", "warn"])
@@ -138,7 +144,7 @@ impl Server {
     /// What must be installed for it, by path.
     pub(crate) fn needs(self, tools: &Tools) -> Vec<&Path> {
         match self {
-            Self::Quire => vec![&tools.quire],
+            Self::Quire | Self::QuireHocuspocus => vec![&tools.quire],
             Self::YWebsocket => vec![&tools.node, &tools.y_websocket],
             Self::Hocuspocus => vec![&tools.node, &tools.hocuspocus_server],
             Self::HocuspocusSqlite => {

@@ -61,7 +61,7 @@ fn label(svg: &mut Svg, y: f64, server: Server, cell: &Cell, scale: &Scale) {
 
 fn class(server: Server) -> &'static str {
     match server {
-        Server::Quire => "quire",
+        server if server.is_quire() => "quire",
         server if server.is_ceiling() => "ceiling",
         _ => "peer",
     }

@@ -42,7 +42,7 @@ pub(super) fn lines<'a>(record: &Record, row: &'a Row) -> Vec<Line<'a>> {
 }
 
 fn cells(measured: &RowRecord, measure: &Measure) -> BTreeMap<Server, Cell> {
-    let tells = |server: &Server| *server == Server::Quire || !measure.is_of_quire;
+    let tells = |server: &Server| server.is_quire() || !measure.is_of_quire;
     let runs = measured.runs.iter().filter(|(server, _)| tells(server));
     runs.map(|(server, runs)| (*server, cell(runs, measure)))
         .collect()

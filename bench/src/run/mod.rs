@@ -171,7 +171,7 @@ fn chosen(args: &Args) -> Result<Vec<Row>> {
     if let Some(peers) = &args.peers {
         for row in &mut rows {
             row.servers
-                .retain(|server| *server == Server::Quire || peers.contains(server));
+                .retain(|server| server.is_quire() || peers.contains(server));
         }
     }
     Ok(rows)
@@ -202,11 +202,10 @@ fn list(rows: &[Row], args: &Args) {
 
 fn failures_of_quire<'a>(record: &Record, rows: &'a [Row]) -> Vec<&'a str> {
     let failed = |row: &&Row| {
-        let runs = record
-            .rows
-            .get(&row.key)
-            .and_then(|row| row.runs.get(&Server::Quire));
-        runs.is_some_and(|runs| runs.iter().any(|run| !run.is_good()))
+        let measured = record.rows.get(&row.key);
+        let runs = measured.into_iter().flat_map(|row| &row.runs);
+        let mut of_quire = runs.filter(|(server, _)| server.is_quire());
+        of_quire.any(|(_, runs)| runs.iter().any(|run| !run.is_good()))
     };
     rows.iter()
         .filter(failed)

@@ -108,7 +108,7 @@ impl Bench {
 
     /// Stops a server; Quire's log is compared with what it said.
     fn end(&self, server: Running) -> Result<()> {
-        if server.server != Server::Quire {
+        if !server.server.is_quire() {
             return server.stop();
         }
         let said = Said::by(&server)?;
@@ -129,7 +129,7 @@ impl Bench {
             seed,
             options: Options {
                 window: step.window,
-                rest: server.server == Server::Quire,
+                rest: server.server.is_quire(),
                 patience_seconds: step.patience_seconds,
                 ..Options::default()
             },
