@@ -11,6 +11,7 @@ pub mod auth;
 pub mod breadcrumb;
 pub mod cli;
 mod clock;
+pub mod cluster;
 pub mod config;
 pub mod connection;
 mod founding;

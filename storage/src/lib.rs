@@ -15,7 +15,9 @@
 #![warn(missing_docs)]
 
 mod bus;
-pub use bus::{Bus, BusState, Ear, MemoryBus, MemoryBusHub, NodeEntry, NodeLoad, Topic, Word};
+pub use bus::{
+    Bus, BusState, Ear, MemoryBus, MemoryBusHub, NodeEntry, NodeLoad, OpenClock, Topic, Word,
+};
 
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;

@@ -11,7 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use engine::{Change, DocumentKey, PresenceNotice, ReplicaId, Snapshot};
+use engine::{Change, DocumentKey, PresenceNotice, ReplicaId, Snapshot, VectorClock};
 
 use crate::store::Answer;
 
@@ -88,6 +88,40 @@ pub enum Word {
     Deleted,
     /// The revocations in the store have changed.
     Revoked,
+    /// How far are these documents with you? Every node answers of those that it has open.
+    ClocksAsked {
+        /// What the answers name it by.
+        question: u64,
+        /// Which documents.
+        documents: Vec<DocumentKey>,
+    },
+    /// How far documents are with the node that says it.
+    Clocks {
+        /// Which question it answers.
+        question: u64,
+        /// Who says it.
+        from: ReplicaId,
+        /// Those that it has open.
+        clocks: Vec<OpenClock>,
+    },
+    /// A node is to take no new clients and to let go of those that it has, or not any more.
+    Drain {
+        /// What the node is called.
+        node: String,
+        /// Whether it is to; else it takes clients again.
+        begins: bool,
+    },
+}
+
+/// How far a document is with a node that has it open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenClock {
+    /// The document.
+    pub document: DocumentKey,
+    /// The latest change of each lane that it shows to its clients.
+    pub clock: VectorClock,
+    /// Changes that have come and wait for what they build on.
+    pub held: u64,
 }
 
 /// Whether words get through.
