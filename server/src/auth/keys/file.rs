@@ -8,11 +8,11 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use jsonwebtoken::EncodingKey;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
-use super::{Algorithm, Key, make};
+use super::error::KeyFileError;
+use super::stored::StoredKey;
+use super::{Algorithm, make};
 use crate::place::timestamp;
 
 /// A server's own keys.
@@ -20,99 +20,6 @@ use crate::place::timestamp;
 #[serde(deny_unknown_fields)]
 pub struct KeyFile {
     keys: Vec<StoredKey>,
-}
-
-/// A key as it is kept.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StoredKey {
-    /// What it is called by tokens.
-    #[serde(rename = "kid")]
-    pub id: String,
-    /// The algorithm that it is for.
-    #[serde(rename = "alg")]
-    pub algorithm: Algorithm,
-    /// When it was made or added.
-    pub created_at: String,
-    /// When it was revoked; none if it is good.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revoked_at: Option<String>,
-    /// A text whose bytes are the key (HS256).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub secret: Option<String>,
-    /// The private part in PEM; none if somebody else has it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub private: Option<String>,
-    /// The public part in PEM.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub public: Option<String>,
-}
-
-/// What is wrong with the keys, or with what is to become one.
-#[derive(Debug, Error)]
-pub enum KeyFileError {
-    /// The file cannot be read or written.
-    #[error("the key file {} cannot be read or written: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// Others can read it.
-    #[error(
-        "the key file {} can be read or changed by others (mode {mode:03o}); make it its owner's only, with chmod 600",
-        path.display()
-    )]
-    Exposed {
-        /// The file.
-        path: PathBuf,
-        /// Its mode.
-        mode: u32,
-    },
-    /// It is not what `quire key` writes.
-    #[error("the key file {} cannot be understood: {reason}", path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// What the parser says.
-        reason: String,
-    },
-    /// One of its keys is not what it says.
-    #[error("the key {0:?} is not one of its algorithm")]
-    Damaged(String),
-    /// There is a key of that name.
-    #[error("there is a key {0:?} already; revoked ones count too")]
-    Exists(String),
-    /// There is no such key.
-    #[error("there is no key {0:?}")]
-    Missing(String),
-    /// A name that would have to be escaped somewhere.
-    #[error(
-        "the name {0:?} of a key is to be 1 to 64 letters, digits, dots, dashes and underscores"
-    )]
-    BadId(String),
-    /// Keys of this algorithm are only added.
-    #[error(
-        "RS256 keys are not made here: add the public part of one with `quire key add --public FILE`, or make one for ES256"
-    )]
-    NotMadeHere,
-    /// No public key.
-    #[error(
-        "this is no public key in PEM for RS256 (2048 bits or more), ES256 (P-256) or EdDSA (Ed25519)"
-    )]
-    NotPublic,
-    /// A private key where a public one is asked for.
-    #[error(
-        "this is a private key, and only the public part is to be added: whoever signs keeps the private one"
-    )]
-    Private,
-    /// A secret that can be guessed.
-    #[error("a secret of {0} bytes can be guessed; 32 or more are needed")]
-    ShortSecret(usize),
-    /// The system has no random numbers.
-    #[error("the system gave no random numbers")]
-    NoRandomness,
 }
 
 impl KeyFile {
@@ -283,31 +190,6 @@ impl KeyFile {
             File::open(data_dir)?.sync_all()
         };
         write().map_err(|source| io_error(&path, source))
-    }
-}
-
-impl StoredKey {
-    /// What checks its signatures.
-    ///
-    /// # Errors
-    /// It is not of its algorithm.
-    pub fn verifier(&self) -> Result<Key, KeyFileError> {
-        make::verifier(self)
-    }
-
-    /// What makes its signatures; none if somebody else has the private part.
-    ///
-    /// # Errors
-    /// It is not of its algorithm.
-    pub fn signer(&self) -> Result<Option<EncodingKey>, KeyFileError> {
-        make::signer(self)
-    }
-}
-
-/// Without the key itself.
-impl std::fmt::Debug for StoredKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "StoredKey({:?}, {})", self.id, self.algorithm)
     }
 }
 

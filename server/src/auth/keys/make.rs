@@ -1,4 +1,4 @@
-//! New keys, and keys that others made.
+//! New keys, keys that others made, and what signs and checks with either.
 
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::error::Unspecified;
@@ -10,8 +10,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{DecodingKey, EncodingKey};
 
-use super::file::{KeyFileError, StoredKey};
+use super::error::KeyFileError;
 use super::pem::pem;
+use super::stored::StoredKey;
 use super::{Algorithm, Key};
 
 /// The parts of a key that is kept.
@@ -67,28 +68,36 @@ pub(super) fn import_secret(text: &str) -> Result<(Algorithm, Material), KeyFile
     }
 }
 
-/// What checks the signatures of a key.
-pub(super) fn verifier(key: &StoredKey) -> Result<Key, KeyFileError> {
-    let verifier = match (key.algorithm, &key.secret, &key.public) {
-        (Algorithm::Hs256, Some(secret), _) if secret.len() >= SECRET_BYTES_MIN => {
-            DecodingKey::from_secret(secret.as_bytes())
-        }
-        (Algorithm::Hs256, ..) | (_, _, None) => return Err(damaged(key)),
-        (algorithm, _, Some(text)) => public(algorithm, text).map_err(|_| damaged(key))?,
-    };
-    Ok(Key::own(&key.id, key.algorithm, verifier))
-}
+impl StoredKey {
+    /// What checks its signatures.
+    ///
+    /// # Errors
+    /// It is not of its algorithm.
+    pub fn verifier(&self) -> Result<Key, KeyFileError> {
+        let verifier = match (self.algorithm, &self.secret, &self.public) {
+            (Algorithm::Hs256, Some(secret), _) if secret.len() >= SECRET_BYTES_MIN => {
+                DecodingKey::from_secret(secret.as_bytes())
+            }
+            (Algorithm::Hs256, ..) | (_, _, None) => return Err(damaged(self)),
+            (algorithm, _, Some(text)) => public(algorithm, text).map_err(|_| damaged(self))?,
+        };
+        Ok(Key::own(&self.id, self.algorithm, verifier))
+    }
 
-/// What makes the signatures of a key; none if somebody else does.
-pub(super) fn signer(key: &StoredKey) -> Result<Option<EncodingKey>, KeyFileError> {
-    let pem = key.private.as_deref().map(str::as_bytes);
-    let signer = match (key.algorithm, &key.secret, pem) {
-        (Algorithm::Hs256, Some(secret), _) => Ok(EncodingKey::from_secret(secret.as_bytes())),
-        (Algorithm::Es256, _, Some(pem)) => EncodingKey::from_ec_pem(pem),
-        (Algorithm::EdDsa, _, Some(pem)) => EncodingKey::from_ed_pem(pem),
-        _ => return Ok(None),
-    };
-    signer.map(Some).map_err(|_| damaged(key))
+    /// What makes its signatures; none if somebody else has the private part.
+    ///
+    /// # Errors
+    /// It is not of its algorithm.
+    pub fn signer(&self) -> Result<Option<EncodingKey>, KeyFileError> {
+        let pem = self.private.as_deref().map(str::as_bytes);
+        let signer = match (self.algorithm, &self.secret, pem) {
+            (Algorithm::Hs256, Some(secret), _) => Ok(EncodingKey::from_secret(secret.as_bytes())),
+            (Algorithm::Es256, _, Some(pem)) => EncodingKey::from_ec_pem(pem),
+            (Algorithm::EdDsa, _, Some(pem)) => EncodingKey::from_ed_pem(pem),
+            _ => return Ok(None),
+        };
+        signer.map(Some).map_err(|_| damaged(self))
+    }
 }
 
 fn public(algorithm: Algorithm, text: &str) -> Result<DecodingKey, KeyFileError> {

@@ -6,8 +6,11 @@
 mod algorithm;
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 
+mod error;
+pub use error::KeyFileError;
+
 mod file;
-pub use file::{KeyFile, KeyFileError, StoredKey};
+pub use file::KeyFile;
 
 mod make;
 
@@ -15,6 +18,9 @@ mod pem;
 
 mod ring;
 pub use ring::{Found, KeyRing};
+
+mod stored;
+pub use stored::StoredKey;
 
 use std::fmt;
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use engine::{Capability, DocumentKey};
 
 use super::super::ConnectionLimits;
-use super::seat::Joined;
+use super::joined::{Joined, Renewing};
 use super::{DIALECT, Own};
 use crate::auth::{Auth, Pass, Refusal, Visitor};
 use crate::hub::{Hub, JoinError};
@@ -17,9 +17,6 @@ use crate::outbox::Outbox;
 
 /// Somebody on the way into a document.
 pub(super) type Entering = Pin<Box<dyn Future<Output = Result<Joined, NotIn>> + Send>>;
-
-/// A newer token that is being looked at.
-pub(super) type Renewing = Pin<Box<dyn Future<Output = Result<Arc<Pass>, Refusal>> + Send>>;
 
 /// Why somebody did not get in.
 #[derive(Debug)]

@@ -10,6 +10,8 @@ mod entering;
 
 mod hearing;
 
+mod joined;
+
 mod seat;
 
 mod settling;

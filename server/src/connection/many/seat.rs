@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
-use engine::{Author, ConnectionId, DocumentKey, Now};
+use engine::Author;
 use protocol::hocuspocus::{Address, Notice, ping};
 use protocol::websocket::Frame;
 use tokio::time::Instant;
@@ -12,13 +11,12 @@ use tokio::time::Instant;
 use super::super::mailing::{self, Mailing};
 use super::super::{ConnectionLimits, End};
 use super::Guest;
-use super::entering::{Entering, Renewing};
+use super::entering::Entering;
+use super::joined::Joined;
 use super::waiting::{Heard, Waiting};
-use crate::auth::Pass;
 use crate::hub::Hub;
 use crate::limits::Place;
-use crate::mail::Mailbox;
-use crate::outbox::{Answers, Outbox};
+use crate::outbox::Answers;
 
 /// All documents of a connection.
 pub(super) struct Seats {
@@ -68,56 +66,6 @@ pub(super) enum State {
     Joined(Box<Joined>),
     /// It was not let in, or let go. It may try again.
     Denied,
-}
-
-/// A client's place in a document.
-pub(super) struct Joined {
-    pub(super) connection: ConnectionId,
-    pub(super) document: DocumentKey,
-    pub(super) pass: Arc<Pass>,
-    pub(super) mailbox: Mailbox,
-    pub(super) outbox: Outbox,
-    /// The question for what was dropped, while it waits for room in the mailbox.
-    pub(super) asking: Mailing,
-    /// A newer token that is being looked at.
-    pub(super) renewing: Option<Renewing>,
-    /// When the client is to be asked for a newer token.
-    pub(super) token_at: Option<Instant>,
-    /// The last step of the document that was written.
-    pub(super) seen: Option<u64>,
-    /// The same, once all is written that was taken.
-    pub(super) taken: Option<u64>,
-}
-
-impl Joined {
-    pub(super) fn new(
-        connection: ConnectionId,
-        document: DocumentKey,
-        pass: Arc<Pass>,
-        mailbox: Mailbox,
-        outbox: Outbox,
-        now: Now,
-    ) -> Self {
-        Self {
-            connection,
-            document,
-            token_at: token_at(&pass, now),
-            pass,
-            mailbox,
-            outbox,
-            asking: Mailing::Idle,
-            renewing: None,
-            seen: None,
-            taken: None,
-        }
-    }
-}
-
-/// When a client is to be asked for a newer token than the one behind a pass.
-pub(super) fn token_at(pass: &Pass, now: Now) -> Option<Instant> {
-    let left_ms = pass.grant.expires_ms?.saturating_sub(now.wall_ms);
-    let left = Duration::from_millis(left_ms);
-    Instant::now().checked_add(left - TOKEN_BEFORE.min(left / 2))
 }
 
 impl Seats {
@@ -220,6 +168,3 @@ impl Seats {
         }
     }
 }
-
-/// How long before a pass ends a newer token is asked for, unless half of its time is less.
-const TOKEN_BEFORE: Duration = Duration::from_secs(30);

@@ -10,7 +10,8 @@ use protocol::websocket::Frame;
 
 use super::super::End;
 use super::super::mailing::Mailing;
-use super::seat::{Joined, Seats, State};
+use super::joined::Joined;
+use super::seat::{Seats, State};
 use crate::mail::Mail;
 use crate::outbox::{Answers, Taken};
 
