@@ -5,3 +5,8 @@
 
 mod process;
 pub use process::{Process, free_port};
+
+mod redis;
+pub use redis::Redis;
+
+pub mod require;

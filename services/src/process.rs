@@ -1,7 +1,10 @@
 //! A child process that ends with whoever started it.
+//!
+//! A test that passes or fails drops it. One that is killed can not: beside each [`Process`] a small watchman waits for the
+//! end of a pipe that only this process holds open, and then kills it.
 
 use std::net::TcpListener;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
@@ -10,6 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 #[derive(Debug)]
 pub struct Process {
     child: Child,
+    watchman: Child,
     name: &'static str,
 }
 
@@ -22,7 +26,17 @@ impl Process {
         let child = command
             .spawn()
             .with_context(|| format!("can not start {name}; `make setup` installs it"))?;
-        Ok(Self { child, name })
+        match watchman(child.id()) {
+            Ok(watchman) => Ok(Self {
+                child,
+                watchman,
+                name,
+            }),
+            Err(error) => {
+                end(child);
+                Err(error)
+            }
+        }
     }
 
     /// Sends it a signal.
@@ -32,6 +46,11 @@ impl Process {
     pub fn signal(&self, signal: Signal) -> Result<()> {
         let sent = kill_process(Pid::from_child(&self.child), signal);
         sent.with_context(|| format!("{} takes no signal", self.name))
+    }
+
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Whether it still runs.
@@ -50,11 +69,14 @@ impl Process {
     }
 }
 
+/// The watchman goes first: once the process is gone, its number may soon be another's.
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        for child in [&mut self.watchman, &mut self.child] {
+            // It may have ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 
@@ -65,4 +87,21 @@ impl Drop for Process {
 pub fn free_port() -> Result<u16> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).context("no port is free")?;
     Ok(listener.local_addr()?.port())
+}
+
+/// Kills a process once this one has ended, and the pipe with it.
+fn watchman(id: u32) -> Result<Child> {
+    Command::new("sh")
+        .args(["-c", "read -r _; kill -9 \"$1\"", "watchman"])
+        .arg(id.to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("can not start a shell")
+}
+
+fn end(mut child: Child) {
+    let _ = child.kill();
+    let _ = child.wait();
 }

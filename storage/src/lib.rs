@@ -16,7 +16,8 @@
 
 mod bus;
 pub use bus::{
-    Bus, BusState, Ear, MemoryBus, MemoryBusHub, NodeEntry, NodeLoad, OpenClock, Topic, Word,
+    Bus, BusAnswer, BusError, BusFigures, BusState, Ear, MemoryBus, MemoryBusHub, NodeEntry,
+    NodeLoad, OpenClock, Topic, Word,
 };
 
 #[cfg(any(test, feature = "contract"))]

@@ -33,7 +33,7 @@ pub mod ledger;
 
 pub mod recipes;
 
-pub mod require;
+pub use services::require;
 
 pub mod server;
 

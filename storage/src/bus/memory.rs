@@ -8,9 +8,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use engine::{DocumentKey, Snapshot};
+use tokio::sync::watch;
 
-use super::{Bus, BusState, Ear, NodeEntry, Topic, Word};
-use crate::store::Answer;
+use super::{Bus, BusAnswer, BusFigures, BusState, Counters, Ear, NodeEntry, Topic, Word};
 
 /// What the buses of several nodes have in common. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +21,8 @@ pub struct MemoryBus {
     hub: MemoryBusHub,
     number: u64,
     ear: OnceLock<Ear>,
+    state: watch::Sender<BusState>,
+    counters: Arc<Counters>,
 }
 
 #[derive(Default)]
@@ -50,6 +52,8 @@ impl MemoryBusHub {
             hub: self.clone(),
             number,
             ear: OnceLock::new(),
+            state: watch::Sender::new(BusState::Up),
+            counters: Arc::default(),
         }
     }
 
@@ -97,7 +101,12 @@ impl End {
 
 impl Bus for MemoryBus {
     fn attach(&self, ear: Ear) {
-        let ear = self.ear.get_or_init(|| ear).clone();
+        let counters = self.counters.clone();
+        let counted: Ear = Arc::new(move |topic, word| {
+            counters.heard.add(1);
+            ear(topic, word);
+        });
+        let ear = self.ear.get_or_init(|| counted).clone();
         self.with_end(|end| end.ear = Some(ear));
     }
 
@@ -114,20 +123,28 @@ impl Bus for MemoryBus {
     }
 
     fn say(&self, topic: &Topic, word: Word) {
+        if !self.hub.lock().ends.contains_key(&self.number) {
+            return self.counters.dropped.add(1);
+        }
+        self.counters.said.add(1);
         for ear in self.ears(topic) {
             ear(topic.clone(), word.clone());
         }
     }
 
-    fn state(&self) -> BusState {
-        BusState::Up
+    fn states(&self) -> watch::Receiver<BusState> {
+        self.state.subscribe()
+    }
+
+    fn figures(&self) -> BusFigures {
+        self.counters.figures()
     }
 
     fn beat(&self, node: NodeEntry) {
         self.hub.lock().nodes.insert(node.name.clone(), node);
     }
 
-    fn leave(&self, node: &str) -> Answer<'_, ()> {
+    fn leave(&self, node: &str) -> BusAnswer<'_, ()> {
         let mut shared = self.hub.lock();
         shared.nodes.remove(node);
         for counts in shared.counts.values_mut() {
@@ -136,7 +153,7 @@ impl Bus for MemoryBus {
         Box::pin(async { Ok(()) })
     }
 
-    fn nodes(&self) -> Answer<'_, Vec<NodeEntry>> {
+    fn nodes(&self) -> BusAnswer<'_, Vec<NodeEntry>> {
         let nodes = self.hub.lock().nodes.values().cloned().collect();
         Box::pin(async { Ok(nodes) })
     }
@@ -146,12 +163,12 @@ impl Bus for MemoryBus {
         self.hub.lock().hot.insert(document, snapshot);
     }
 
-    fn hot(&self, document: &DocumentKey) -> Answer<'_, Option<Snapshot>> {
+    fn hot(&self, document: &DocumentKey) -> BusAnswer<'_, Option<Snapshot>> {
         let snapshot = self.hub.lock().hot.get(document).cloned();
         Box::pin(async { Ok(snapshot) })
     }
 
-    fn share_count(&self, node: &str, what: &str, here: u64) -> Answer<'_, u64> {
+    fn share_count(&self, node: &str, what: &str, here: u64) -> BusAnswer<'_, u64> {
         let mut shared = self.hub.lock();
         let counts = shared.counts.entry(what.to_owned()).or_default();
         counts.insert(node.to_owned(), here);
@@ -160,7 +177,7 @@ impl Bus for MemoryBus {
         Box::pin(async move { Ok(elsewhere) })
     }
 
-    fn close(&self) -> Answer<'_, ()> {
+    fn close(&self) -> BusAnswer<'_, ()> {
         self.hub.lock().ends.remove(&self.number);
         Box::pin(async { Ok(()) })
     }
@@ -181,4 +198,11 @@ impl fmt::Debug for Shared {
             .field("ends", &ends)
             .finish_non_exhaustive()
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MemoryBusHub;
+
+    crate::bus_contract! { Some(MemoryBusHub::default()) }
 }

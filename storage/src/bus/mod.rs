@@ -4,16 +4,25 @@
 //! hurries along is found in the store, or said again. So no caller waits for it: [`Bus::say`] returns at once and answers
 //! nothing. What a bus keeps ([`Bus::keep_hot`], [`Bus::beat`]) may be gone at any moment.
 
+mod figures;
+pub use figures::BusFigures;
+pub(crate) use figures::Counters;
+
 mod memory;
 pub use memory::{MemoryBus, MemoryBusHub};
 
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use engine::{Change, DocumentKey, PresenceNotice, ReplicaId, Snapshot, VectorClock};
+use thiserror::Error;
+use tokio::sync::watch;
 
-use crate::store::Answer;
+/// A future that a bus returns. It never takes long: what cannot be had soon is an error.
+pub type BusAnswer<'a, T> = Pin<Box<dyn Future<Output = Result<T, BusError>> + Send + 'a>>;
 
 /// Carries words between nodes. Open and slow, hence `dyn`.
 pub trait Bus: fmt::Debug + Send + Sync {
@@ -27,33 +36,44 @@ pub trait Bus: fmt::Debug + Send + Sync {
     fn ignore(&self, document: &DocumentKey);
 
     /// Tells the other nodes something: those that listen to its document, or all of them. Never the node that says it.
-    /// What cannot be sent soon is dropped, the oldest first; memory is bounded.
+    /// What one node says comes in order for as long as nothing gets lost. What cannot be sent soon is dropped, the oldest
+    /// first, and a change that is very large is not sent at all; memory is bounded.
     fn say(&self, topic: &Topic, word: Word);
 
     /// Whether words get through just now.
-    fn state(&self) -> BusState;
+    fn state(&self) -> BusState {
+        self.states().borrow().clone()
+    }
+
+    /// The same for whoever waits for it to change. When it is [`BusState::Up`] again, all that is listened to is heard, and
+    /// words have been lost before: compare heads at once.
+    fn states(&self) -> watch::Receiver<BusState>;
+
+    /// What has become of words so far.
+    fn figures(&self) -> BusFigures;
 
     /// Enters a node in the register for a few seconds; said again and again for as long as the node serves.
     fn beat(&self, node: NodeEntry);
 
     /// Takes a node out of the register at once.
-    fn leave(&self, node: &str) -> Answer<'_, ()>;
+    fn leave(&self, node: &str) -> BusAnswer<'_, ()>;
 
     /// The nodes in the register, in the order of their names.
-    fn nodes(&self) -> Answer<'_, Vec<NodeEntry>>;
+    fn nodes(&self) -> BusAnswer<'_, Vec<NodeEntry>>;
 
     /// Keeps a snapshot for a while, so that another node can open its document without reading much from the store.
     fn keep_hot(&self, snapshot: Snapshot);
 
     /// A snapshot that was kept, if it still is, whole.
-    fn hot(&self, document: &DocumentKey) -> Answer<'_, Option<Snapshot>>;
+    fn hot(&self, document: &DocumentKey) -> BusAnswer<'_, Option<Snapshot>>;
 
     /// Says how many of something this node has (connections of a user, say), for a few seconds, and answers with how many
-    /// the other nodes have said that they have.
-    fn share_count(&self, node: &str, what: &str, here: u64) -> Answer<'_, u64>;
+    /// the other nodes have said that they have. The error comes within a moment if that cannot be known: whoever asks then
+    /// goes by what it has itself, so that a limit never keeps out everybody.
+    fn share_count(&self, node: &str, what: &str, here: u64) -> BusAnswer<'_, u64>;
 
-    /// Lets go of everything.
-    fn close(&self) -> Answer<'_, ()>;
+    /// Says what is still to be said, as far as that takes no more than a moment, and lets go of everything.
+    fn close(&self) -> BusAnswer<'_, ()>;
 }
 
 /// Where words go that come from other nodes. Must return at once.
@@ -135,6 +155,11 @@ pub enum BusState {
         reason: String,
     },
 }
+
+/// A bus that could not answer.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("bus is unavailable: {0}")]
+pub struct BusError(pub String);
 
 /// A node as it enters itself in the register.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,11 @@
 //! The contract of [`Store`] as code: one check for each promise, run by every implementation alike.
 //!
 //! Each check takes an empty store. [`store_contract!`](crate::store_contract) turns them into tests, given an expression
-//! that opens one. What only some stores can promise, such as outliving the process, is tested beside those.
+//! that opens one. What only some stores can promise, such as outliving the process, is tested beside those. The promises of
+//! [`Bus`](crate::Bus) are checked likewise by [`bus_contract!`](crate::bus_contract).
+
+mod bus;
+pub use bus::*;
 
 mod changes;
 pub use changes::*;
