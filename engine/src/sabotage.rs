@@ -42,6 +42,8 @@ pub enum Bug {
     EarlyPublish,
     /// Never looks at what the store has of other lanes.
     DeafToHeads,
+    /// Lets clients in at once, whatever they have seen elsewhere.
+    BlindJoin,
     /// Never repeats an append that failed.
     NoRetry,
     /// Takes the edits of those who may not write.

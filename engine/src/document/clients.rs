@@ -30,11 +30,7 @@ pub(super) struct Asked {
 impl Document {
     pub(super) fn joined(&mut self, joining: Joining, now: Now, effects: &mut Effects) {
         let connection = joining.connection;
-        let refusal = joining
-            .rights
-            .refusal(now)
-            .or_else(|| self.refusal(joining.kind));
-        if let Some(reason) = refusal {
+        if let Some(reason) = self.objection_to(&joining, now) {
             effects.push(Effect::Close { connection, reason });
             return;
         }
@@ -43,6 +39,12 @@ impl Document {
         self.tell_rights(connection, effects);
         self.ask_for_missing(connection, true, effects);
         self.show_everyone(connection, effects);
+    }
+
+    /// Why a client is not let in, whenever that is.
+    pub(super) fn objection_to(&self, joining: &Joining, now: Now) -> Option<CloseReason> {
+        let refusal = joining.rights.refusal(now);
+        refusal.or_else(|| self.refusal(joining.kind))
     }
 
     fn refusal(&self, kind: Kind) -> Option<CloseReason> {
@@ -65,9 +67,7 @@ impl Document {
         }
         let gone = self.presence.close(connection, now);
         self.show_presence(gone, None, now);
-        if self.peers.is_empty() {
-            self.idle_since_ms = Some(now.monotonic_ms);
-        }
+        self.rest_if_empty(now);
     }
 
     pub(super) fn intent(

@@ -78,6 +78,9 @@ pub enum Effect {
     PublishPresence(Vec<PresenceNotice>),
     /// Ask the other nodes for the presence of all their clients, who each answer with a `PublishPresence`.
     AskPresence,
+    /// Ask the store for the latest change of each lane, beginning after this effect; answer with `Heads` that says `asked`, or
+    /// with `HeadsFailed`. There is one such question at a time.
+    AskHeads,
     /// Load the changes of these counters of a lane from the store; answer with `Pulled` or `PullFailed`. There is one pull
     /// at a time.
     Pull {

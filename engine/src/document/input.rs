@@ -91,8 +91,16 @@ pub enum Input {
     Pulled(Vec<StoredChange>),
     /// The store could not answer the last pull.
     PullFailed,
-    /// The store's latest change of each lane, as it is to be looked up every second or two while the document is shared.
-    Heads(VectorClock),
+    /// The store's latest change of each lane, as it is to be looked up every second or two while the document is shared, and
+    /// whenever the document asks.
+    Heads {
+        /// The latest change of each lane.
+        heads: VectorClock,
+        /// Whether this is the answer to `AskHeads`, and was looked up after that.
+        asked: bool,
+    },
+    /// The store could not answer `AskHeads`.
+    HeadsFailed,
     /// The document was deleted.
     Deleted,
     /// The server is stopping: store what is not stored, then let everyone go.
@@ -117,8 +125,21 @@ impl Input {
                 | Self::PresenceAsked
                 | Self::Pulled(_)
                 | Self::PullFailed
-                | Self::Heads(_)
+                | Self::Heads { .. }
+                | Self::HeadsFailed
         )
+    }
+
+    /// The client that it comes from or is about, if it is one that has joined before.
+    pub(super) fn connection(&self) -> Option<ConnectionId> {
+        match self {
+            Self::Granted { connection, .. }
+            | Self::Revoked { connection }
+            | Self::Left { connection }
+            | Self::Intent { connection, .. }
+            | Self::Drained { connection, .. } => Some(*connection),
+            _ => None,
+        }
     }
 }
 

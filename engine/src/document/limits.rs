@@ -38,6 +38,9 @@ pub struct Limits {
     pub changes_per_pull_max: u64,
     /// How long a missing change may be on its way before it is pulled, in milliseconds.
     pub pull_delay_ms: u64,
+    /// How long a client that comes may wait until what others have stored is here, in milliseconds; then it is let in with
+    /// what is here.
+    pub join_wait_ms: u64,
     /// What becomes of edits under the number of a writer who is connected.
     pub writers: WriterPolicy,
     /// Bounds of the presence table.
@@ -62,6 +65,7 @@ impl Default for Limits {
             held_bytes_max: 8 * 1024 * 1024,
             changes_per_pull_max: 256,
             pull_delay_ms: 30,
+            join_wait_ms: 2_000,
             writers: WriterPolicy::default(),
             presence: PresenceLimits::default(),
         }

@@ -9,9 +9,11 @@ mod clients;
 mod durability;
 mod effect;
 mod gathering;
+mod heads;
 mod held;
 mod input;
 mod limits;
+mod lobby;
 mod opening;
 mod peers;
 mod phase;
@@ -50,6 +52,7 @@ use crate::time::{HlcClock, Now};
 use clients::Asked;
 use durability::{Durability, Released};
 use gathering::Gathering;
+use lobby::Lobby;
 use peers::{Checkpoints, Peers};
 use rebuilding::Rebuilding;
 use relay::Pushed;
@@ -86,6 +89,10 @@ pub struct Document {
     whole: Whole,
     checkpoints: Checkpoints,
     replication: Seldom<Replication>,
+    /// Who has come and is not let in yet.
+    lobby: Seldom<Lobby>,
+    /// Whether the store is being asked how far each lane is.
+    heads_asked: bool,
     tail: Tail,
     idle_since_ms: Option<u64>,
     /// The stored past while it is replayed.
@@ -133,6 +140,8 @@ impl Document {
             whole: Whole::default(),
             checkpoints: Checkpoints::default(),
             replication: Seldom::default(),
+            lobby: Seldom::default(),
+            heads_asked: false,
             tail: Tail::default(),
             idle_since_ms: None,
             past: None,
@@ -180,13 +189,13 @@ impl Document {
         self.read_only
     }
 
-    /// The estimated memory that the content takes up, in bytes.
+    /// The estimated memory that the content takes up and what waits to be taken in, in bytes.
     pub fn weight(&self) -> usize {
         let past = self.past.as_ref().map_or(0, |past| past.weight());
-        self.content.weight() + past
+        self.content.weight() + past + self.lobby_bytes()
     }
 
-    /// How many clients there are.
+    /// How many clients were let in and are here.
     pub fn peers(&self) -> usize {
         self.peers.len()
     }
@@ -201,10 +210,13 @@ impl Document {
         if self.phase == Phase::Rebuilding && input.is_deferrable() {
             return self.defer(input, effects);
         }
+        let Some(input) = self.hear_in_lobby(input, now, effects) else {
+            return;
+        };
         match input {
             Input::Opened(loaded) => self.opened(loaded, now, effects),
             Input::OpenFailed => self.load_failed(now, effects),
-            Input::Joined(joining) => self.joined(joining, now, effects),
+            Input::Joined(joining) => self.came(joining, now, effects),
             Input::Granted {
                 connection,
                 access,
@@ -231,7 +243,8 @@ impl Document {
             Input::PresenceAsked => self.presence.announce_all(),
             Input::Pulled(changes) => self.pulled(changes, now, effects),
             Input::PullFailed => self.pull_failed(now),
-            Input::Heads(heads) => self.compare_heads(&heads, now, effects),
+            Input::Heads { heads, asked } => self.compare_heads(&heads, asked, now, effects),
+            Input::HeadsFailed => self.heads_failed(),
             Input::Deleted => self.close_all(CloseReason::Deleted, effects),
             Input::Drain => self.drain(CloseReason::Stopping),
             Input::Tick => self.tick(now, effects),
@@ -240,6 +253,7 @@ impl Document {
 
     /// Ends a batch of inputs: answers what was asked, shows and stores what it brought.
     pub fn settle(&mut self, now: Now, effects: &mut Effects) {
+        self.let_in(now, effects);
         self.answer(now, effects);
         self.pass_on_editing(now, effects);
         self.whole.expire(now);
@@ -256,6 +270,8 @@ impl Document {
         self.say(released, effects);
         self.finish_draining(effects);
         self.replicate(now, effects);
+        self.ask_heads_if_due(effects);
+        self.leave_lobby_out(effects);
         if matches!(self.phase, Phase::Closed(_)) {
             effects.push(Effect::Retire);
         } else if let Some(changes) = self.durability.next_append(&self.limits, now) {
@@ -277,9 +293,12 @@ impl Document {
         let whole = self.whole.until_ms();
         let (pull, load) = (self.pull_due_ms(), self.load_due_ms());
         let (presence, rights) = (self.gathering.due_ms(), self.rights_end_ms());
-        [sweep, idle, retry, whole, pull, load, presence, rights]
-            .into_iter()
-            .flatten()
-            .min()
+        let lobby = self.lobby_due_ms();
+        [
+            sweep, idle, retry, whole, pull, load, presence, rights, lobby,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }

@@ -408,8 +408,8 @@ impl From<Pushed> for Input {
     }
 }
 
-/// What a deferred input takes up besides its place.
-fn weight(input: &Input) -> usize {
+/// What an input that has to wait takes up besides its place.
+pub(super) fn weight(input: &Input) -> usize {
     match input {
         Input::Intent {
             intent:

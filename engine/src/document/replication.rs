@@ -62,9 +62,9 @@ impl Document {
         }
     }
 
-    /// The store has changes up to here: lanes that are behind, the tail of one included, will be pulled.
-    pub(super) fn compare_heads(&mut self, heads: &VectorClock, now: Now, effects: &mut Effects) {
-        if self.listens() && !self.sabotage.is(Bug::DeafToHeads) {
+    /// The store has changes up to here.
+    pub(super) fn stored_up_to(&mut self, heads: &VectorClock, now: Now, effects: &mut Effects) {
+        if self.listens() {
             self.replication.pulls.tell_stored(heads);
             self.take_in_held(now, effects);
         }
@@ -96,6 +96,7 @@ impl Document {
         if self.replication.pulls.answered().is_some() {
             self.replication.pulls.stalled(&self.limits, now);
         }
+        self.despair_in_lobby();
     }
 
     pub(super) fn heard_presence(

@@ -113,6 +113,7 @@ impl Document {
         self.phase = Phase::Closed(reason);
         let connections = std::mem::take(&mut self.peers).which(|_| true).into_iter();
         effects.extend(connections.map(|connection| Effect::Close { connection, reason }));
+        self.close_lobby(reason, effects);
         self.close_deferred(reason, effects);
     }
 }

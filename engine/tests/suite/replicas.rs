@@ -2,6 +2,7 @@
 //! reorders it.
 
 mod containment;
+mod joins;
 mod presence;
 mod random;
 
@@ -533,7 +534,10 @@ fn who_hears_of_its_own_lane_what_it_did_not_write_is_put_away() {
     );
     assert_eq!(nodes.at(1).clients[1].closed, Some(CloseReason::NotReady));
     let mut nodes = pair();
-    nodes.at(1).tell(Input::Heads(lane(2, 7)));
+    nodes.at(1).tell(Input::Heads {
+        heads: lane(2, 7),
+        asked: false,
+    });
     assert_eq!(
         nodes.at(1).document.phase(),
         Phase::Closed(CloseReason::NotReady)
@@ -577,7 +581,10 @@ fn a_document_that_is_alone_listens_to_nobody() {
     world.tell(Input::Heard {
         changes: vec![stray],
     });
-    world.tell(Input::Heads(lane(9, 4)));
+    world.tell(Input::Heads {
+        heads: lane(9, 4),
+        asked: false,
+    });
     world.tell(Input::PresenceAsked);
     world.join(0);
     world.pass(10_000);
@@ -595,11 +602,10 @@ fn a_client_that_moves_finds_what_it_wrote() {
     nodes.at(1).join(0);
     nodes.at(0).tell(Input::Left { connection });
     nodes.at(1).run();
-    assert_eq!(
-        nodes.text(1),
-        "mine",
-        "it gives back what its new node lacks"
-    );
+    assert_eq!(nodes.text(1), "", "its new node has yet to be told");
+    nodes.pass(100);
+    nodes.answer_pull();
+    assert_eq!(nodes.text(1), "mine");
     nodes.heal();
     nodes.check_same();
 }

@@ -33,6 +33,8 @@ pub(super) struct World {
     now_ms: u64,
     appending: Option<Vec<Change>>,
     snapshotting: Option<Snapshot>,
+    /// Whether the document has asked how far each lane is in the store.
+    asks_heads: bool,
     replica: ReplicaId,
     connections: u64,
     effects: Effects,
@@ -80,6 +82,7 @@ impl World {
             now_ms: 1_000_000,
             appending: None,
             snapshotting: None,
+            asks_heads: false,
             replica,
             connections: 0,
             effects: Effects::new(),
@@ -222,7 +225,9 @@ impl World {
     }
 
     pub(super) fn heads(&mut self) {
-        self.tell(Input::Heads(self.store.heads()));
+        let asked = std::mem::take(&mut self.asks_heads);
+        let heads = self.store.heads();
+        self.tell(Input::Heads { heads, asked });
     }
 
     pub(super) fn pulled(&mut self, can: bool) {
@@ -260,6 +265,7 @@ impl World {
         self.appending = None;
         self.snapshotting = None;
         self.other.pulling = None;
+        self.asks_heads = false;
         self.effects.clear();
         for seat in &mut self.seats {
             seat.line = None;
@@ -421,6 +427,13 @@ impl World {
             }
             Effect::PublishPresence(_) | Effect::AskPresence => {
                 assert!(self.limits.shared, "there is no other replica");
+            }
+            Effect::AskHeads => {
+                let asks = std::mem::replace(&mut self.asks_heads, true);
+                assert!(
+                    self.limits.shared && !asks,
+                    "there is one question at a time"
+                );
             }
             Effect::Pull { replica, counters } => {
                 let pull = self.other.pulling.replace((replica, counters));

@@ -438,6 +438,7 @@ impl Session {
                 Effect::Publish(_)
                 | Effect::PublishPresence(_)
                 | Effect::AskPresence
+                | Effect::AskHeads
                 | Effect::Pull { .. } => {}
                 Effect::Retire => retired = true,
             }

@@ -52,8 +52,12 @@ impl World {
                 true if !fails => Input::SnapshotStored,
                 _ => Input::SnapshotFailed,
             },
-            Ask::Heads if fails => Input::Tick,
-            Ask::Heads => Input::Heads(document.heads().clone()),
+            Ask::Heads { asked: true } if fails => Input::HeadsFailed,
+            Ask::Heads { .. } if fails => Input::Tick,
+            Ask::Heads { asked } => Input::Heads {
+                heads: document.heads().clone(),
+                asked,
+            },
             Ask::Lane(..) if fails => Input::PullFailed,
             Ask::Lane(replica, counters) => Input::Pulled(document.lane(replica, &counters)),
         })
@@ -69,11 +73,15 @@ impl World {
             .map(|(document, session)| (*document, session.id))
             .collect();
         for (document, session) in sessions {
-            if !self.store.owes(session, |ask| matches!(ask, Ask::Heads)) {
+            let asked = false;
+            if !self
+                .store
+                .owes(session, |ask| matches!(ask, Ask::Heads { asked: false }))
+            {
                 self.store.ask(Request {
                     session,
                     document,
-                    ask: Ask::Heads,
+                    ask: Ask::Heads { asked },
                 });
             }
         }

@@ -307,6 +307,7 @@ impl World {
                 self.publish(node, document, &News::Presence(from, notices));
             }
             Effect::AskPresence => self.publish(node, document, &News::WhoIsHere),
+            Effect::AskHeads => return self.ask_heads(id, document),
             Effect::Pull { replica, counters } => {
                 self.ask(id, document, Ask::Lane(replica, counters));
             }
@@ -321,6 +322,16 @@ impl World {
             document,
             ask,
         });
+    }
+
+    fn ask_heads(&mut self, session: u64, document: usize) -> Found<()> {
+        let is_question = |ask: &Ask| matches!(ask, Ask::Heads { asked: true });
+        let alone = self.setup.nodes == 1 || self.store.owes(session, is_question);
+        let asked = true;
+        self.ask(session, document, Ask::Heads { asked });
+        Check::Bounds.that(!alone, || {
+            "two questions at a time, or none to ask".to_owned()
+        })
     }
 
     fn append(&mut self, session: u64, document: usize, changes: Vec<engine::Change>) -> Found<()> {

@@ -54,7 +54,10 @@ pub(super) enum Ask {
     Load,
     Append(Vec<Change>),
     Keep(Box<Snapshot>),
-    Heads,
+    /// How far each lane is; whether the session asked itself, or its node does so for all.
+    Heads {
+        asked: bool,
+    },
     Lane(ReplicaId, RangeInclusive<u64>),
 }
 

@@ -49,6 +49,10 @@ pub(crate) struct World {
     pub(crate) resumed: Vec<ConnectionId>,
     /// What it wanted the other nodes told, or the store asked for on their account.
     pub(crate) abroad: Vec<Effect>,
+    /// Whether the document has asked how far each lane is in the store.
+    pub(crate) asks_heads: bool,
+    /// Whether that is answered at once.
+    pub(crate) answers_heads: bool,
     /// The edits that anyone has sent to this document.
     brought: IdSet,
     /// Edits that waited behind a hole. Who knows of them repeats them with all that it sends, and they are passed on.
@@ -108,6 +112,8 @@ pub(crate) fn unopened_as(
         alarms: Vec::new(),
         resumed: Vec::new(),
         abroad: Vec::new(),
+        asks_heads: false,
+        answers_heads: true,
         brought: IdSet::new(),
         unattributed: IdSet::new(),
         replica,
@@ -140,6 +146,19 @@ impl World {
         for effect in std::mem::take(&mut self.effects) {
             self.perform(effect);
         }
+        if self.answers_heads {
+            self.answer_heads();
+        }
+    }
+
+    /// Lets the store say how far each lane is, if it was asked.
+    pub(crate) fn answer_heads(&mut self) -> bool {
+        let asked = std::mem::take(&mut self.asks_heads);
+        if asked {
+            let heads = self.store.heads();
+            self.tell(Input::Heads { heads, asked });
+        }
+        asked
     }
 
     pub(crate) fn tell(&mut self, input: Input) {
@@ -176,6 +195,7 @@ impl World {
         self.replica = replica;
         self.appending = None;
         self.snapshotting = None;
+        self.asks_heads = false;
         self.loading = false;
         self.effects.clear();
         self.abroad.clear();
@@ -450,6 +470,14 @@ impl World {
                     "a document that is alone has nobody to tell or ask"
                 );
                 self.abroad.push(effect);
+            }
+            Effect::AskHeads => {
+                let alone = !self.limits.shared || self.asks_heads;
+                assert!(
+                    !alone,
+                    "a document that is shared asks one question at a time"
+                );
+                self.asks_heads = true;
             }
             Effect::Retire => {
                 let is_closed = matches!(self.document.phase(), Phase::Closed(_));

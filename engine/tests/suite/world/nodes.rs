@@ -192,7 +192,8 @@ impl Nodes {
     /// Lets a node compare its lanes with the store's.
     pub(crate) fn compare(&mut self, node: usize) {
         let heads = self.store().heads();
-        self.at(node).tell(Input::Heads(heads));
+        let asked = false;
+        self.at(node).tell(Input::Heads { heads, asked });
         self.collect();
     }
 
