@@ -9,6 +9,8 @@ import { count, exactly, timeElement } from './times.ts'
 
 /** How long to let edits gather before asking how many changes there are now. */
 const REFRESH_AFTER_MS = 400
+/** How long to wait before asking again in any case: an edit is seen before it is stored, and counts only then. */
+const LOOK_AGAIN_AFTER_MS = 2_000
 
 export class HistoryPanel {
   readonly #panel = byId('history')
@@ -16,6 +18,10 @@ export class HistoryPanel {
   readonly #slider = byId<HTMLInputElement>('moment')
   readonly #moments = new Latest<Moment>({ value: (moment) => this.#show(moment), error: (error) => this.#fail(error) })
   #refresh: ReturnType<typeof setTimeout> | undefined
+  /** Whether a change is what is waited for. */
+  #isSoon = false
+  /** How many changes there were when the moment was asked for that is shown. */
+  #shown: number | undefined
 
   constructor(
     private readonly name: string,
@@ -31,12 +37,14 @@ export class HistoryPanel {
 
   /** The document has changed, here or elsewhere. */
   documentChanged(): void {
-    if (this.#panel.hidden) return
-    this.#refresh ??= setTimeout(() => void this.#measure(), REFRESH_AFTER_MS)
+    if (this.#panel.hidden || this.#isSoon) return
+    this.#measureIn(REFRESH_AFTER_MS)
+    this.#isSoon = true
   }
 
   async #open(): Promise<void> {
     this.#setOpen(true)
+    this.#shown = undefined
     this.#slider.focus()
     await this.#measure()
   }
@@ -59,18 +67,29 @@ export class HistoryPanel {
     this.#stopRefresh()
     try {
       const changes = await changeCount(this.name)
-      const atEnd = this.#slider.value === this.#slider.max
-      this.#slider.max = String(changes)
-      if (atEnd) this.#slider.value = String(changes)
-      this.#ask()
+      if (changes !== this.#shown) this.#follow(changes)
     } catch (error) {
       this.#fail(error)
     }
+    if (!this.#panel.hidden && !this.#isSoon) this.#measureIn(LOOK_AGAIN_AFTER_MS)
+  }
+
+  #follow(changes: number): void {
+    const atEnd = this.#slider.value === this.#slider.max
+    this.#slider.max = String(changes)
+    if (atEnd) this.#slider.value = String(changes)
+    this.#shown = changes
+    this.#ask()
+  }
+
+  #measureIn(ms: number): void {
+    this.#stopRefresh()
+    this.#refresh = setTimeout(() => void this.#measure(), ms)
   }
 
   #stopRefresh(): void {
     clearTimeout(this.#refresh)
-    this.#refresh = undefined
+    this.#isSoon = false
   }
 
   #moveTo(index: number): void {
@@ -104,6 +123,7 @@ export class HistoryPanel {
   }
 
   #fail(error: unknown): void {
+    this.#shown = undefined
     say(byId('history-problem'), `The history cannot be shown. ${inPlainWords(error)}`)
   }
 }
