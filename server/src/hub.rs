@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::Bytes;
-use engine::{ConnectionId, DocumentKey, Kind};
-use storage::StoreError;
+use engine::{ConnectionId, DocumentKey, Input, Kind};
+use storage::{StoreError, Word};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tokio_util::task::TaskTracker;
 
@@ -145,6 +145,9 @@ impl Hub {
     /// The store could not delete it.
     pub async fn delete(&self, key: DocumentKey) -> Result<bool, StoreError> {
         let deleted = self.0.world.store.delete(key.clone()).await?;
+        if deleted {
+            self.0.world.say(&key, Word::Deleted);
+        }
         let mailbox = self.sessions().open.get(&key).cloned();
         if let Some(mailbox) = mailbox {
             // A session that is being put away has nobody left to tell.
@@ -165,8 +168,30 @@ impl Hub {
         }
     }
 
-    /// Passes something on to all who have a document open. False if nobody has.
+    /// Tells the other nodes that passes were revoked.
+    pub fn say_revoked(&self) {
+        if let Some(cluster) = &self.0.world.cluster {
+            cluster.say_revoked();
+        }
+    }
+
+    /// Gives a hot document what another node says of it. False if it was dropped for want of room.
+    pub(crate) fn hear(&self, key: &DocumentKey, word: Input) -> bool {
+        let mailbox = self.sessions().open.get(key).cloned();
+        mailbox.is_none_or(|mailbox| mailbox.hear(word))
+    }
+
+    /// The hot documents, and the way to each of their sessions.
+    pub(crate) fn open(&self) -> Vec<(DocumentKey, Mailbox)> {
+        let sessions = self.sessions();
+        let open = sessions.open.iter();
+        open.map(|(key, mailbox)| (key.clone(), mailbox.clone()))
+            .collect()
+    }
+
+    /// Passes something on to all who have a document open, on whichever node. False if nobody has it open here.
     pub async fn signal(&self, key: &DocumentKey, text: Bytes) -> bool {
+        self.0.world.say(key, Word::Signal(text.clone()));
         let mailbox = self.sessions().open.get(key).cloned();
         match mailbox {
             Some(mailbox) => mailbox.send(Mail::Signal(text)).await.is_ok(),
@@ -188,8 +213,7 @@ impl Hub {
         let mut sessions = self.sessions();
         let idle = inbox.is_empty();
         if idle {
-            sessions.open.remove(key);
-            metrics::documents_open(sessions.open.len());
+            self.put_away(&mut sessions, key);
         }
         idle
     }
@@ -198,8 +222,7 @@ impl Hub {
     pub(crate) fn forget(&self, key: &DocumentKey) {
         let mut sessions = self.sessions();
         if sessions.open.get(key).is_some_and(Mailbox::is_gone) {
-            sessions.open.remove(key);
-            metrics::documents_open(sessions.open.len());
+            self.put_away(&mut sessions, key);
         }
     }
 
@@ -207,8 +230,16 @@ impl Hub {
     pub(crate) fn abandon(&self, key: &DocumentKey, mailbox: &Mailbox) {
         let mut sessions = self.sessions();
         if sessions.open.get(key).is_some_and(|it| it.is_same(mailbox)) {
-            sessions.open.remove(key);
-            metrics::documents_open(sessions.open.len());
+            self.put_away(&mut sessions, key);
+        }
+    }
+
+    /// Other nodes are listened to for exactly as long as there is a session, hence under the lock.
+    fn put_away(&self, sessions: &mut Sessions, key: &DocumentKey) {
+        sessions.open.remove(key);
+        metrics::documents_open(sessions.open.len());
+        if let Some(cluster) = &self.0.world.cluster {
+            cluster.ignore(key);
         }
     }
 
@@ -267,6 +298,10 @@ impl Hub {
             Entry::Vacant(_) if self.is_full(hot) => Err(JoinError::Full),
             entry => {
                 let (mailbox, inbox) = Mailbox::new(self.0.limits.mailbox_max);
+                // Before the past is read, so that nothing falls between the two.
+                if let Some(cluster) = &self.0.world.cluster {
+                    cluster.listen(key);
+                }
                 let kind = newcomer.dialect.kind();
                 (self.0.start_session)(self, key.clone(), kind, mailbox.clone(), inbox);
                 entry.insert_entry(mailbox.clone());

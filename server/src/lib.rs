@@ -31,6 +31,7 @@ pub mod receiving;
 pub mod serve;
 pub mod session;
 pub mod socket;
+mod stores;
 pub mod telemetry;
 pub mod tls;
 pub mod watchdog;

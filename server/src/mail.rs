@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use engine::{ConnectionId, Input, Intent};
+use engine::{Change, ConnectionId, Input, Intent, VectorClock};
 use protocol::Dialect;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -33,6 +33,8 @@ pub struct Gone;
 pub(crate) struct Post {
     /// Answers of the store, or that a time has come.
     pub(crate) answers: Vec<Input>,
+    /// What other nodes say, in the order in which it came.
+    pub(crate) heard: Vec<Input>,
     /// Mail, in the order in which it came.
     pub(crate) mails: Vec<Mail>,
 }
@@ -40,7 +42,7 @@ pub(crate) struct Post {
 /// What a session takes now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wants {
-    /// Answers of the store only; mail is left alone.
+    /// Answers of the store only; mail and the words of other nodes are left alone.
     Answers,
     /// All that comes.
     All,
@@ -56,6 +58,10 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Queue {
     post: Post,
+    /// What the words that wait take up, in bytes.
+    heard_bytes: usize,
+    /// The store's heads as they were told last, and whether the session has yet to be told.
+    heads: Option<(VectorClock, bool)>,
     reader: Option<Waker>,
     is_closed: bool,
 }
@@ -107,6 +113,35 @@ impl Mailbox {
         }
     }
 
+    /// Takes what another node says, if there is room for it; false if there is not. Nobody waits for room: what is dropped
+    /// is found in the store. That the document was deleted is said once, and always has room.
+    pub(crate) fn hear(&self, word: Input) -> bool {
+        let bytes = weight_of(&word);
+        let mut queue = self.0.queue();
+        if queue.is_closed {
+            return true;
+        }
+        let is_full = queue.post.heard.len() >= WORDS_MAX
+            || queue.heard_bytes.saturating_add(bytes) > WORDS_BYTES_MAX;
+        if is_full && !matches!(word, Input::Deleted) {
+            return false;
+        }
+        queue.heard_bytes += bytes;
+        queue.post.heard.push(word);
+        wake(queue);
+        true
+    }
+
+    /// Tells the session the store's heads, unless it knows them; the last ones count.
+    pub(crate) fn tell_heads(&self, heads: VectorClock) {
+        let mut queue = self.0.queue();
+        let is_known = matches!(&queue.heads, Some((known, _)) if *known == heads);
+        if !queue.is_closed && !is_known {
+            queue.heads = Some((heads, true));
+            wake(queue);
+        }
+    }
+
     /// Whether nobody will read it any more.
     pub(crate) fn is_gone(&self) -> bool {
         self.0.room.is_closed()
@@ -152,20 +187,16 @@ impl Inbox {
     /// Is woken when there is an answer, or mail if that is wanted.
     pub(crate) fn poll_ready(&self, wants: Wants, context: &mut Context<'_>) -> Poll<()> {
         let mut queue = self.0.queue();
-        if queue.post.has(wants) {
+        if queue.has(wants) {
             return Poll::Ready(());
         }
         queue.reader = Some(context.waker().clone());
         Poll::Pending
     }
 
-    /// Takes all answers, and up to so many mails if they are wanted.
+    /// Takes all answers, and all words and up to so many mails if they are wanted.
     pub(crate) fn take(&self, wants: Wants, mails_max: usize) -> Post {
-        let mails_max = match wants {
-            Wants::Answers => 0,
-            Wants::All => mails_max,
-        };
-        let post = self.0.queue().post.take(mails_max);
+        let post = self.0.queue().take(wants, mails_max);
         self.0.room.add_permits(post.mails.len());
         post
     }
@@ -197,22 +228,62 @@ impl Post {
     pub(crate) fn of(input: Input) -> Self {
         Self {
             answers: vec![input],
-            mails: Vec::new(),
+            ..Self::default()
         }
     }
 
     fn has(&self, wants: Wants) -> bool {
-        !self.answers.is_empty() || wants == Wants::All && !self.mails.is_empty()
+        let has_words = || !self.mails.is_empty() || !self.heard.is_empty();
+        !self.answers.is_empty() || wants == Wants::All && has_words()
     }
 
-    fn take(&mut self, mails_max: usize) -> Self {
-        let mails = if self.mails.len() > mails_max {
+    fn take_mails(&mut self, mails_max: usize) -> Vec<Mail> {
+        if self.mails.len() > mails_max {
             self.mails.drain(..mails_max).collect()
         } else {
             std::mem::take(&mut self.mails)
+        }
+    }
+}
+
+impl Queue {
+    fn has(&self, wants: Wants) -> bool {
+        self.post.has(wants) || matches!(self.heads, Some((_, true)))
+    }
+
+    fn take(&mut self, wants: Wants, mails_max: usize) -> Post {
+        let mut post = Post {
+            answers: std::mem::take(&mut self.post.answers),
+            ..Post::default()
         };
-        let answers = std::mem::take(&mut self.answers);
-        Self { answers, mails }
+        if let Some((heads, is_news)) = &mut self.heads
+            && std::mem::take(is_news)
+        {
+            post.answers.push(Input::Heads {
+                heads: heads.clone(),
+                asked: false,
+            });
+        }
+        if wants == Wants::All {
+            post.heard = std::mem::take(&mut self.post.heard);
+            post.mails = self.post.take_mails(mails_max);
+            self.heard_bytes = 0;
+        }
+        post
+    }
+}
+
+/// What a word of another node takes up while it waits, in bytes.
+pub(crate) fn weight_of(word: &Input) -> usize {
+    let of_change = |change: &Change| change.payload.len() + WORD_OVERHEAD_BYTES;
+    match word {
+        Input::Heard { changes } => changes.iter().map(of_change).sum(),
+        Input::HeardPresence { notices, .. } => {
+            let states = notices.iter().filter_map(|it| it.entry.state.as_ref());
+            notices.len() * WORD_OVERHEAD_BYTES + states.map(Bytes::len).sum::<usize>()
+        }
+        Input::Signal(text) => text.len() + WORD_OVERHEAD_BYTES,
+        _ => WORD_OVERHEAD_BYTES,
     }
 }
 
@@ -286,6 +357,13 @@ pub struct Newcomer {
     /// Where to put frames for it.
     pub outbox: Outbox,
 }
+
+/// Words of other nodes that wait for one session. Further ones are dropped, and found in the store.
+const WORDS_MAX: usize = 1_024;
+/// The same in bytes.
+const WORDS_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// What a change or a notice takes up besides its bytes.
+const WORD_OVERHEAD_BYTES: usize = 256;
 
 #[cfg(test)]
 mod tests {

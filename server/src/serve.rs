@@ -1,17 +1,16 @@
 //! `quire serve`: builds everything from the configuration, serves until told to stop, and stops without losing a word.
 
-use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use engine::{Limits, PresenceLimits};
 use metrics_exporter_prometheus::PrometheusHandle;
 use protocol::preflight::Bounds;
-use storage::{MemoryStore, SqliteStore, Store};
+use storage::Store;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
@@ -23,6 +22,7 @@ use tracing::{info, warn};
 use crate::auth::{self, Auth};
 use crate::breadcrumb::{self, Crumbs};
 use crate::clock::Clock;
+use crate::cluster::{Cluster, LostReplica, Node};
 use crate::config::{Config, RateConfig, StoreChoice};
 use crate::connection::{ConnectionLimits, PreAuthLimits};
 use crate::hook::{Doorkeeper, Hook};
@@ -35,6 +35,7 @@ use crate::memory::Memory;
 use crate::outbox::OutboxLimits;
 use crate::receiving::Receiving;
 use crate::session;
+use crate::stores::{self, OwnFolder};
 use crate::telemetry::metrics;
 use crate::tls::Tls;
 use crate::watchdog::{ABANDONED_MAX, Spares, Watchdog, WatchdogLimits, rounds};
@@ -50,16 +51,25 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let tls = config.tls.clone().map(Tls::load).transpose()?.map(Arc::new);
     listener::raise_open_files();
     let listener = bind(config.listen)?;
-    let _lock = lock_data(&config)?;
-    let store = open_store(&config).await?;
+    let name = stores::node_name(&config, listener.local_addr()?);
+    let own = OwnFolder::lock(&config, &name)?;
+    let store = stores::open(&config).await?;
+    let node = stores::node(&config, name).await?;
     let metrics = metrics::init()?;
-    let crumbs = match config.store {
-        StoreChoice::Memory => Crumbs::none(),
-        StoreChoice::Sqlite => breadcrumb::examine(&*store, &config.data_dir).await?,
+    let crumbs = match &own {
+        None => Crumbs::none(),
+        Some(own) => breadcrumb::examine(&*store, own.path(), &config.data_dir).await?,
     };
     tokio::spawn(upkeep(metrics.clone()));
     let spares = Spares::rest(ABANDONED_MAX, Handle::current());
-    let app = assemble(&config, store.clone(), Some(metrics), crumbs, Some(spares)).await?;
+    let parts = Parts {
+        store: store.clone(),
+        node,
+        metrics: Some(metrics),
+        crumbs,
+        spares: Some(spares),
+    };
+    let app = assemble(&config, parts).await?;
     let stopping = CancellationToken::new();
     if let Some(tls) = &tls {
         tokio::spawn(tls.clone().watch(stopping.clone()));
@@ -67,11 +77,25 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     banner(&config, &app.hub.world().auth, listener.local_addr()?);
     let serving = listener::serve(listener, entrance(&config, &app, tls), stopping.clone());
     let serving = tokio::spawn(serving);
-    stop_signal().await;
+    let lost = tokio::select! {
+        () = stop_signal() => false,
+        () = lost(&app) => true,
+    };
     stopping.cancel();
     serving.await.context("the listener failed")?;
     shut_down(&app, &*store, config.shutdown.grace).await;
-    Ok(())
+    match lost {
+        true => Err(LostReplica.into()),
+        false => Ok(()),
+    }
+}
+
+/// Waits until this process may write no more, which only ever happens where several share a store.
+async fn lost(app: &App) {
+    match &app.hub.world().cluster {
+        Some(cluster) => cluster.lost().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Everything that the handlers need, for a server that leaves no crumbs.
@@ -83,21 +107,57 @@ pub async fn build(
     store: Arc<dyn Store>,
     metrics: Option<PrometheusHandle>,
 ) -> anyhow::Result<Arc<App>> {
-    assemble(config, store, metrics, Crumbs::none(), None).await
+    build_node(config, store, None, metrics).await
 }
 
-async fn assemble(
+/// The same for one of several nodes that share the store.
+///
+/// # Errors
+/// The store gave no replica id.
+pub async fn build_node(
     config: &Config,
     store: Arc<dyn Store>,
+    node: Option<Node>,
+    metrics: Option<PrometheusHandle>,
+) -> anyhow::Result<Arc<App>> {
+    let parts = Parts {
+        store,
+        node,
+        metrics,
+        crumbs: Crumbs::none(),
+        spares: None,
+    };
+    assemble(config, parts).await
+}
+
+/// What a server is made of besides its configuration.
+struct Parts {
+    store: Arc<dyn Store>,
+    node: Option<Node>,
     metrics: Option<PrometheusHandle>,
     crumbs: Crumbs,
     spares: Option<Spares>,
-) -> anyhow::Result<Arc<App>> {
+}
+
+async fn assemble(config: &Config, parts: Parts) -> anyhow::Result<Arc<App>> {
+    let Parts {
+        store,
+        node,
+        metrics,
+        crumbs,
+        spares,
+    } = parts;
     let replica = store
         .new_replica()
         .await
         .context("the store gave no replica id")?;
     info!(%replica, "this process is a new replica");
+    let cluster = match node {
+        Some(node) => Some(Arc::new(
+            Cluster::join(node, replica, config, store.clone()).await?,
+        )),
+        None => None,
+    };
     let hook = Hook::new(config, update_bounds(config))?;
     if let Some(hook) = &hook {
         hook.start(&store);
@@ -111,10 +171,15 @@ async fn assemble(
         Some(hook) if hook.decides() => auth.decided_by(Box::new(Doorkeeper(hook.clone()))),
         _ => auth,
     };
+    let connections = Arc::new(Semaphore::new(config.limits.connections));
     let world = World {
         store: store.clone(),
         replica,
-        limits: document_limits(config).into(),
+        limits: Limits {
+            shared: cluster.is_some(),
+            ..document_limits(config)
+        }
+        .into(),
         unsaved_bytes_max: config.limits.unsaved_node_bytes,
         unsaved_bytes: AtomicUsize::new(0),
         append_failed_ms: AtomicU64::new(0),
@@ -130,6 +195,9 @@ async fn assemble(
         receiving: Receiving::new(config.limits.receiving_bytes),
         watchdog: Arc::new(Watchdog::new(watchdog_limits(config), spares)),
         message_cpu_max: config.limits.message_cpu,
+        connections: connections.clone(),
+        connections_max: config.limits.connections,
+        cluster: cluster.clone(),
         clock: Clock::start(),
     };
     let hub = HubLimits {
@@ -139,6 +207,9 @@ async fn assemble(
     let hub = Hub::new(world, hub, session::start);
     rounds::start(&hub, Handle::current()).context("the watchdog cannot be started")?;
     auth::keep_up(&hub);
+    if let Some(cluster) = cluster {
+        cluster.start(&hub);
+    }
     let sockets = socket_limits(config, hub.world().auth.is_open());
     Ok(Arc::new(App {
         store,
@@ -147,7 +218,7 @@ async fn assemble(
         origins: config.origins.clone(),
         health: Health::default(),
         sockets,
-        connections: Arc::new(Semaphore::new(config.limits.connections)),
+        connections,
         rebuilds: Semaphore::new(REBUILDS_MAX),
         body_time_max: config.limits.request_time,
         open_metrics: config.auth.open_metrics,
@@ -274,35 +345,6 @@ fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
-async fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
-    Ok(match config.store {
-        StoreChoice::Memory => Arc::new(MemoryStore::new()),
-        StoreChoice::Sqlite => Arc::new(SqliteStore::open(&config.data_dir).await?),
-    })
-}
-
-/// Keeps a second server away from the data as long as the lock is held: each would take the other's writes for its own.
-pub(crate) fn lock_data(config: &Config) -> anyhow::Result<Option<File>> {
-    if config.store == StoreChoice::Memory {
-        return Ok(None);
-    }
-    let folder = &config.data_dir;
-    fs::create_dir_all(folder)
-        .with_context(|| format!("can not make the folder {}", folder.display()))?;
-    let path = folder.join(LOCK_FILE);
-    let lock = File::create(&path).with_context(|| format!("can not write {}", path.display()))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(Some(lock)),
-        Err(TryLockError::WouldBlock) => bail!(
-            "another server uses the data in {}; stop it, or choose another folder with --data-dir",
-            folder.display()
-        ),
-        Err(TryLockError::Error(error)) => {
-            Err(error).with_context(|| format!("can not lock {}", path.display()))
-        }
-    }
-}
-
 /// Waits for the first request to stop; the second one ends the process.
 async fn stop_signal() {
     let (Ok(mut terminate), Ok(mut interrupt)) = (
@@ -336,6 +378,9 @@ async fn shut_down(app: &App, store: &dyn Store, grace: Duration) {
     if let Some(hook) = &app.hub.world().hook {
         hook.stop();
     }
+    if let Some(cluster) = &app.hub.world().cluster {
+        cluster.leave().await;
+    }
     if timeout(grace, store.close()).await.is_err() {
         warn!("the store did not close in time");
     }
@@ -346,6 +391,8 @@ fn banner(config: &Config, auth: &Auth, address: SocketAddr) {
     let store = match config.store {
         StoreChoice::Memory => "memory (nothing survives a restart)".to_owned(),
         StoreChoice::Sqlite => format!("SQLite in {}", config.data_dir.display()),
+        StoreChoice::Postgres if config.redis_url.is_some() => "Postgres, with Redis".to_owned(),
+        StoreChoice::Postgres => "Postgres, without Redis".to_owned(),
     };
     let (http, ws) = match config.tls {
         Some(_) => ("https", "wss"),
@@ -374,8 +421,6 @@ const MESSAGES_BURST_S: usize = 5;
 /// As much as is ever read at once.
 const BYTES_BURST_MIN: usize = 128 * 1024;
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
-/// The file whose lock says that a server uses the folder.
-const LOCK_FILE: &str = "quire.lock";
 /// How many requests may rebuild content from the log at once; further ones wait. Each may take a processor and as much
 /// memory as the document is large.
 const REBUILDS_MAX: usize = 4;

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use engine::{Limits, ReplicaId};
-use storage::{Store, StoreError};
+use engine::{DocumentKey, Limits, ReplicaId};
+use storage::{Store, StoreError, Word};
+use tokio::sync::Semaphore;
 
 use crate::auth::Auth;
 use crate::breadcrumb::Crumbs;
 use crate::clock::Clock;
+use crate::cluster::Cluster;
 use crate::hook::Hook;
 use crate::limits::{Admission, Places};
 use crate::memory::Memory;
@@ -49,11 +51,37 @@ pub struct World {
     pub watchdog: Arc<Watchdog>,
     /// How long the engine may be at one edit; the author of a longer one is closed.
     pub message_cpu_max: Duration,
+    /// One permit for each connection that may be open.
+    pub connections: Arc<Semaphore>,
+    /// How many those are.
+    pub connections_max: usize,
+    /// The other nodes, if this one shares its store.
+    pub cluster: Option<Arc<Cluster>>,
     /// The time.
     pub(crate) clock: Clock,
 }
 
 impl World {
+    /// How many connections are open.
+    pub fn connections_open(&self) -> usize {
+        self.connections_max
+            .saturating_sub(self.connections.available_permits())
+    }
+
+    /// Tells the other nodes something of a document, if there are any.
+    pub(crate) fn say(&self, document: &DocumentKey, word: Word) {
+        if let Some(cluster) = &self.cluster {
+            cluster.say(document, word);
+        }
+    }
+
+    /// Whether another process holds the replica id, so that this one must write no more.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.cluster
+            .as_ref()
+            .is_some_and(|cluster| cluster.is_lost())
+    }
+
     /// Notes how an append went.
     pub(crate) fn note_append(&self, stored: &Result<(), StoreError>) {
         let failed = matches!(stored, Err(StoreError::Full | StoreError::Unavailable(_)));

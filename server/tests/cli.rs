@@ -267,7 +267,7 @@ fn a_mistake_in_typing_is_exit_code_2() {
         ),
         (
             vec!["serve", "--store", "mysql"],
-            "expected sqlite or memory",
+            "expected sqlite, memory or postgres",
         ),
         (vec!["doc", "show", "a\u{1b}[31m"], "control character"),
         (
@@ -305,7 +305,8 @@ fn every_setting_is_shown_with_its_origin() {
     let output = shell
         .command(&args)
         .env("PORT", "8080")
-        .env("REDIS_URL", "redis://x")
+        .env("REDIS_URL", "redis://:secret@x")
+        .env("QUIRE_LISTN", "127.0.0.1:9")
         .output()
         .unwrap();
     let shown: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
@@ -333,8 +334,16 @@ fn every_setting_is_shown_with_its_origin() {
     assert_eq!(find("store"), setting("store", "sqlite", "default"));
     let warned = String::from_utf8(output.stderr).unwrap();
     assert!(
-        warned.starts_with("warning: REDIS_URL is ignored"),
+        warned.starts_with("warning: QUIRE_LISTN is not a setting"),
         "{warned}"
+    );
+    assert_eq!(
+        find("redis_url"),
+        setting(
+            "redis_url",
+            "redis://… (not shown)",
+            "environment REDIS_URL"
+        )
     );
     let table = shell.prints(&["config", "show"]);
     assert!(

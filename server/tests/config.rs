@@ -181,7 +181,7 @@ fn a_mistake_in_the_file_is_told_with_its_line_and_what_was_meant() {
         ),
         (
             "store = 'mysql'",
-            "quire.toml:1: store is \"mysql\", expected sqlite or memory",
+            "quire.toml:1: store is \"mysql\", expected sqlite, memory or postgres",
         ),
         (
             "listen = ['a']",
@@ -237,20 +237,106 @@ fn a_mistake_in_a_variable_is_told_with_its_name() {
 #[test]
 fn what_is_ignored_is_said() {
     let given = given("")
-        .variable("DATABASE_URL", "postgres://user:secret@db/quire")
         .variable("QUIRE_LISTN", "127.0.0.1:9")
         .variable("QUIRE_SERVICE_HOST", "10.0.0.1");
     let warnings = given.load().unwrap().warnings;
-    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(
-        warnings[0].starts_with("DATABASE_URL is ignored"),
+        warnings[0].contains("did you mean QUIRE_LISTEN?"),
         "{warnings:?}"
     );
-    assert!(!warnings[0].contains("secret"));
-    assert!(
-        warnings[1].contains("did you mean QUIRE_LISTEN?"),
-        "{warnings:?}"
+}
+
+const DATABASE: &str = "postgres://user:hunter2@db:5432/quire";
+
+#[test]
+fn a_database_is_used_by_whoever_says_where_it_is() {
+    let told = given("").variable("DATABASE_URL", DATABASE);
+    let config = told.load().unwrap().config;
+    assert_eq!(config.store, StoreChoice::Postgres);
+    assert_eq!(config.database_url.as_ref().unwrap().reveal(), DATABASE);
+    assert!(config.check().is_ok());
+    let own = told
+        .variable("QUIRE_DATABASE_URL", "postgresql://other/quire")
+        .variable("REDIS_URL", "rediss://:hunter2@redis");
+    let config = own.load().unwrap().config;
+    let url = config.database_url.as_ref().unwrap().reveal();
+    assert_eq!(url, "postgresql://other/quire");
+    assert_eq!(
+        config.redis_url.as_ref().unwrap().reveal(),
+        "rediss://:hunter2@redis"
     );
+    assert!(config.check().is_ok());
+    let empty = given("").variable("DATABASE_URL", "");
+    assert_eq!(empty.load().unwrap().config.store, StoreChoice::Sqlite);
+}
+
+#[test]
+fn what_a_database_does_not_go_with_is_refused() {
+    let complaint = |given: &Given| {
+        let config = given.load().unwrap().config;
+        config.check().unwrap_err().to_string()
+    };
+    for store in ["sqlite", "memory"] {
+        let two = given("")
+            .variable("DATABASE_URL", DATABASE)
+            .flag("store", store);
+        let expected = format!(
+            "store is {store} and database_url is set too; leave one of them out: database_url means postgres"
+        );
+        assert_eq!(complaint(&two), expected);
+    }
+    assert_eq!(
+        complaint(&given("store = 'postgres'")),
+        "store is postgres and database_url is none; set DATABASE_URL to the address of the database"
+    );
+    let alone = complaint(&given("").variable("REDIS_URL", "redis://redis"));
+    assert!(
+        alone.starts_with("redis_url is set and database_url is none; "),
+        "{alone}"
+    );
+    let spread = complaint(&given("shutdown.spread = '10s'"));
+    assert_eq!(
+        spread,
+        "shutdown.spread (10s) has to be shorter than shutdown.grace (10s)"
+    );
+    let lease = complaint(&given("cluster.lease = '1s'"));
+    assert_eq!(lease, "cluster.lease (1s) has to be 3s or longer");
+}
+
+#[test]
+fn what_is_secret_is_shown_nowhere() {
+    let told = given("")
+        .variable("DATABASE_URL", DATABASE)
+        .variable("REDIS_URL", "redis://user:hunter2@redis");
+    let loaded = told.load().unwrap();
+    assert_eq!(loaded.origins["database_url"].0, "postgres://… (not shown)");
+    assert_eq!(loaded.origins["redis_url"].0, "redis://… (not shown)");
+    assert!(!format!("{loaded:?}").contains("hunter2"));
+    for wrong in [
+        "mysql://user:hunter2@db",
+        "user:hunter2@db",
+        "postgres://a hunter2",
+    ] {
+        let complaint = given("").variable("DATABASE_URL", wrong).complaint();
+        assert_eq!(
+            complaint,
+            "environment DATABASE_URL: database_url is something that is not shown, \
+             expected none, or a URL such as postgres://user:password@db.example.com:5432/quire"
+        );
+    }
+}
+
+#[test]
+fn clients_are_let_go_over_a_while_where_there_are_other_nodes() {
+    let spread = |file| {
+        let shutdown = given(file).load().unwrap().config.shutdown;
+        [true, false].map(|has_others| shutdown.spread(has_others).as_millis())
+    };
+    assert_eq!(spread(""), [5_000, 0]);
+    assert_eq!(spread("shutdown.grace = '4s'"), [2_000, 0]);
+    assert_eq!(spread("shutdown.spread = 'none'"), [0, 0]);
+    assert_eq!(spread("shutdown.spread = '3s'"), [3_000, 3_000]);
 }
 
 #[test]

@@ -259,6 +259,14 @@ impl Auth {
         self.revocations.add(&*self.store, revocation).await
     }
 
+    /// Takes in what other nodes have revoked or lifted. True if there is any such thing.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn reload_revocations(&self) -> Result<bool, StoreError> {
+        self.revocations.reload(&*self.store).await
+    }
+
     /// Reads the keys again if they have changed. True if what they were good for is to be looked at again.
     fn refresh_keys(&self) -> bool {
         self.guard.as_ref().is_some_and(Guard::refresh)

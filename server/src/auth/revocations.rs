@@ -6,12 +6,17 @@ use std::sync::{PoisonError, RwLock};
 use engine::{Author, DocumentKey};
 use storage::{Revocation, RevocationEntry, Revoked, Store, StoreError};
 use thiserror::Error;
+use tokio::sync::Mutex;
 
 use super::Pass;
 
 /// All revocations.
 #[derive(Debug, Default)]
-pub(super) struct Revocations(RwLock<Known>);
+pub(super) struct Revocations {
+    known: RwLock<Known>,
+    /// Held from asking the store until its answer is at hand, so that an older answer never takes a newer one's place.
+    asking: Mutex<()>,
+}
 
 #[derive(Debug, Default)]
 struct Known {
@@ -40,8 +45,19 @@ impl Revocations {
     /// All that a store keeps.
     pub(super) async fn load(store: &dyn Store) -> Result<Self, StoreError> {
         let revocations = Self::default();
-        revocations.replace(store.revocations().await?);
+        revocations.reload(store).await?;
         Ok(revocations)
+    }
+
+    /// Takes in what a store keeps by now. True if that is not what was known.
+    pub(super) async fn reload(&self, store: &dyn Store) -> Result<bool, StoreError> {
+        let _asking = self.asking.lock().await;
+        let entries = store.revocations().await?;
+        let is_news = entries != self.list();
+        if is_news {
+            self.with(|known| known.entries = entries);
+        }
+        Ok(is_news)
     }
 
     /// Keeps a revocation, and applies it once it is kept.
@@ -54,6 +70,7 @@ impl Revocations {
         if self.counts(&revocation) >= REVOCATIONS_MAX {
             return Err(RevokeError::TooMany);
         }
+        let _asking = self.asking.lock().await;
         let entry = store.revoke(revocation).await?;
         self.with(|known| {
             known.entries.retain(|it| {
@@ -68,6 +85,7 @@ impl Revocations {
 
     /// Lifts a revocation. False if there is none of that number.
     pub(super) async fn lift(&self, store: &dyn Store, number: u64) -> Result<bool, StoreError> {
+        let _asking = self.asking.lock().await;
         let lifted = store.lift_revocation(number).await?;
         self.with(|known| known.entries.retain(|it| it.number != number));
         Ok(lifted)
@@ -75,13 +93,13 @@ impl Revocations {
 
     /// All of them, the oldest first.
     pub(super) fn list(&self) -> Vec<RevocationEntry> {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         known.entries.clone()
     }
 
     /// Whether a pass was taken away; for a document, if one is named.
     pub(super) fn cover(&self, pass: &Pass, document: Option<&DocumentKey>) -> bool {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let user = pass.grant.principal.as_ref();
         let revoked = [
             user.and_then(|user| known.users.get(user)),
@@ -94,7 +112,7 @@ impl Revocations {
 
     /// How many there would be besides this one.
     fn counts(&self, revocation: &Revocation) -> usize {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let stay = known.entries.iter().filter(|it| {
             let it = &it.revocation;
             let is_over = it.until_ms.is_some_and(|until| until <= revocation.at_ms);
@@ -103,13 +121,9 @@ impl Revocations {
         stay.count()
     }
 
-    fn replace(&self, entries: Vec<RevocationEntry>) {
-        self.with(|known| known.entries = entries);
-    }
-
     /// Changes the entries, and what is at hand of them.
     fn with(&self, change: impl FnOnce(&mut Known)) {
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         change(&mut known);
         known.index();
     }

@@ -15,12 +15,13 @@ use super::{Crumb, Crumbs, Found, Leftovers, What};
 use crate::clock::Clock;
 use crate::quarantine::{cause::Cause, report};
 
-/// Looks into what the process before left in a data folder, and begins to leave crumbs there.
+/// Looks into what the process before left in a folder of its own, and begins to leave crumbs there. The data folder is for
+/// the processes that try them.
 ///
 /// # Errors
 /// The store can not keep what is guilty. To go on would be to die of it again.
-pub async fn examine(store: &dyn Store, data_dir: &Path) -> Result<Crumbs> {
-    let folder = data_dir.join(FOLDER);
+pub async fn examine(store: &dyn Store, own: &Path, data_dir: &Path) -> Result<Crumbs> {
+    let folder = own.join(FOLDER);
     let mut left = Leftovers::read(&folder);
     for found in 0..left.found.len() {
         // A mark that cannot be written only means that a trial without an end is held again.
@@ -161,7 +162,7 @@ fn account(crumb: &Crumb, hash: PayloadHash, payload: Bytes, reason: &str) -> Qu
     }
 }
 
-/// The folder of the crumbs within the data folder.
+/// The folder of the crumbs within that of the process.
 const FOLDER: &str = "crumbs";
 
 /// Trials that may begin without ending before the crumb is believed as it is. Whoever runs the server may be impatient.

@@ -74,7 +74,8 @@ struct SettingArgs {
     /// Address and port to listen on [env: QUIRE_LISTEN] [default: 127.0.0.1:1234]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
-    /// sqlite, or memory, which forgets everything at the end [env: QUIRE_STORE] [default: sqlite]
+    /// sqlite, memory, which forgets everything at the end, or postgres, which DATABASE_URL implies
+    /// [env: QUIRE_STORE] [default: sqlite]
     #[arg(long, value_name = "STORE")]
     store: Option<String>,
     /// Let everybody who reaches a non-loopback address read and write everything

@@ -16,7 +16,8 @@ use super::{output, serve};
 use crate::clock::Clock;
 use crate::config::{Config, StoreChoice};
 use crate::founding::Founding;
-use crate::serve::{lock_data, update_bounds};
+use crate::serve::update_bounds;
+use crate::stores::OwnFolder;
 use crate::telemetry::logs::{self, LogFormat};
 
 /// What became of one document.
@@ -90,13 +91,20 @@ pub(super) fn run(command: ImportCommand) -> Result<(), Failure> {
 async fn hocuspocus(args: ImportHocuspocusArgs) -> Result<(), Failure> {
     DocumentKey::new(&args.workspace, "any")?;
     let config = Config::load(&args.data.flags())?.config;
-    if config.store == StoreChoice::Memory {
-        return Err(Failure::usage(
-            "the store is memory, which forgets everything at the end; set store to sqlite",
-        ));
+    match config.store {
+        StoreChoice::Sqlite => {}
+        StoreChoice::Memory => {
+            let sentence =
+                "the store is memory, which forgets everything at the end; set store to sqlite";
+            return Err(Failure::usage(sentence));
+        }
+        StoreChoice::Postgres => {
+            let sentence = "the store is postgres, and documents are imported to sqlite only";
+            return Err(Failure::usage(sentence));
+        }
     }
     let theirs = HocuspocusDatabase::open(&args.file).await?;
-    let lock = (!args.dry_run).then(|| lock_data(&config));
+    let lock = (!args.dry_run).then(|| OwnFolder::lock(&config, "import"));
     let _lock = lock
         .transpose()
         .map_err(|error| Failure::failed(format!("{error:#}")))?;

@@ -1,6 +1,7 @@
 //! The layer of environment variables: `QUIRE_KEY` and `QUIRE_SECTION__KEY`, and the ones that everybody knows.
 //!
-//! `PORT` changes the port of `listen` and `RUST_LOG` is `log.filter`; a variable of our own wins over them. Variables
+//! `PORT` changes the port of `listen`, `RUST_LOG` is `log.filter`, and `DATABASE_URL` and `REDIS_URL` are `database_url` and
+//! `redis_url`; a variable of our own wins over them. Variables
 //! without a section that are no setting are left alone (Kubernetes puts `QUIRE_SERVICE_HOST` and the like in every pod),
 //! with a warning where a setting was probably meant.
 
@@ -61,8 +62,10 @@ impl Environment {
     /// Puts the variables over the values.
     pub(super) fn apply(&self, values: &mut Values) -> Result<(), ConfigError> {
         self.apply_port(values)?;
-        if let Some(filter) = self.given("RUST_LOG") {
-            values.set("log.filter", filter.to_owned(), origin("RUST_LOG"));
+        for (variable, key) in KNOWN_TO_ALL {
+            if let Some(text) = self.given(variable) {
+                values.set(key, text.to_owned(), origin(variable));
+            }
         }
         self.refuse_unknown()?;
         for setting in SETTINGS {
@@ -76,22 +79,16 @@ impl Environment {
 
     /// What the operator may have meant and did not get.
     pub(super) fn warnings(&self) -> Vec<String> {
-        let ignored = STORES_NOT_SERVED
-            .iter()
-            .filter(|(variable, _)| self.given(variable).is_some());
-        let ignored = ignored.map(|(variable, service)| {
-            format!("{variable} is ignored: this version does not use {service} yet, it stores in SQLite in data_dir")
-        });
         let mistyped = self
             .own()
             .filter(|name| !is_setting(name) && !has_section(name));
-        let mistyped = mistyped.filter_map(|name| {
+        let warned = mistyped.filter_map(|name| {
             let meant = nearest(name, variables())?;
             Some(format!(
                 "{name} is not a setting and is ignored; did you mean {meant}?"
             ))
         });
-        ignored.chain(mistyped).collect()
+        warned.collect()
     }
 
     fn apply_port(&self, values: &mut Values) -> Result<(), ConfigError> {
@@ -171,5 +168,9 @@ const PREFIX: &str = "QUIRE_";
 const FILE_VARIABLE: &str = "QUIRE_CONFIG";
 const FILE_NAME: &str = "quire.toml";
 
-/// Variables that a deployment sets when it means a service that a later version will use.
-const STORES_NOT_SERVED: [(&str, &str); 2] = [("DATABASE_URL", "Postgres"), ("REDIS_URL", "Redis")];
+/// Variables that other programs go by too, and what they set here.
+const KNOWN_TO_ALL: [(&str, &str); 3] = [
+    ("RUST_LOG", "log.filter"),
+    ("DATABASE_URL", "database_url"),
+    ("REDIS_URL", "redis_url"),
+];

@@ -7,6 +7,7 @@ use std::time::Duration;
 use humantime::format_duration;
 use thiserror::Error;
 
+use super::form::StoreChoice;
 use super::origin::Origin;
 
 /// Why a configuration was refused.
@@ -89,6 +90,42 @@ pub enum ConfigError {
     HalfOfTls {
         /// The setting that is not set.
         missing: &'static str,
+    },
+    /// A database is meant, and nobody said which.
+    #[error(
+        "store is postgres and database_url is none; set DATABASE_URL to the address of the database"
+    )]
+    PostgresWithoutUrl,
+    /// Changes can not be stored in two places.
+    #[error(
+        "store is {} and database_url is set too; leave one of them out: database_url means postgres", store.as_str()
+    )]
+    TwoStores {
+        /// The other one.
+        store: StoreChoice,
+    },
+    /// Nodes that share no store have nothing to tell each other.
+    #[error(
+        "redis_url is set and database_url is none; Redis only carries words between nodes that share a Postgres database: \
+         set DATABASE_URL too, or leave redis_url out"
+    )]
+    RedisAlone,
+    /// A lease would be over before it is renewed.
+    #[error("cluster.lease ({}) has to be 3s or longer", format_duration(*lease))]
+    ShortLease {
+        /// `cluster.lease`
+        lease: Duration,
+    },
+    /// Clients would be cut off before they are let go.
+    #[error(
+        "shutdown.spread ({}) has to be shorter than shutdown.grace ({})",
+        format_duration(*spread), format_duration(*grace)
+    )]
+    SpreadBeyondGrace {
+        /// `shutdown.spread`
+        spread: Duration,
+        /// `shutdown.grace`
+        grace: Duration,
     },
     /// Every quiet connection would be closed before it was asked for a sign of life.
     #[error(

@@ -19,6 +19,9 @@ pub(super) trait Form: Sized {
     /// What a value has to be, for "expected …".
     const EXPECTED: &'static str;
 
+    /// Whether a value is shown nowhere, not even a wrong one.
+    const IS_SECRET: bool = false;
+
     /// The value, if the text is one.
     fn parse(text: &str) -> Option<Self>;
 }
@@ -30,7 +33,23 @@ pub enum StoreChoice {
     Sqlite,
     /// In memory: everything is lost when the server stops.
     Memory,
+    /// In a Postgres database, which several nodes share.
+    Postgres,
 }
+
+impl StoreChoice {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Memory => "memory",
+            Self::Postgres => "postgres",
+        }
+    }
+}
+
+/// How long it takes to let all clients go when the server stops.
+pub(super) struct Spread(pub(super) Option<Duration>);
 
 /// The path of a file, if there is to be one.
 pub(super) struct NamedFile(pub(super) Option<PathBuf>);
@@ -123,12 +142,13 @@ impl Form for bool {
 }
 
 impl Form for StoreChoice {
-    const EXPECTED: &'static str = "sqlite or memory";
+    const EXPECTED: &'static str = "sqlite, memory or postgres";
 
     fn parse(text: &str) -> Option<Self> {
         match text {
             "sqlite" => Some(Self::Sqlite),
             "memory" => Some(Self::Memory),
+            "postgres" => Some(Self::Postgres),
             _ => None,
         }
     }
@@ -174,6 +194,18 @@ impl Form for Duration {
     fn parse(text: &str) -> Option<Self> {
         let duration = humantime::parse_duration(text).ok()?;
         DURATIONS.contains(&duration).then_some(duration)
+    }
+}
+
+impl Form for Spread {
+    const EXPECTED: &'static str = "auto, none, or a duration from 1ms to 365days such as 5s";
+
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "auto" => Some(Self(None)),
+            "none" => Some(Self(Some(Duration::ZERO))),
+            text => Duration::parse(text).map(|time| Self(Some(time))),
+        }
     }
 }
 

@@ -7,6 +7,9 @@
 mod auth;
 pub use auth::{AuthConfig, JwksConfig};
 
+mod cluster;
+pub use cluster::{ClusterConfig, SecretUrl};
+
 mod environment;
 pub use environment::Environment;
 
@@ -43,7 +46,8 @@ use crate::auth::keys::KeyFile;
 use crate::origins::Origins;
 use crate::telemetry::logs::LogFormat;
 use crate::tls::TlsFiles;
-use form::{Count, Depth, Filter, FrameSize, HeadSize, Memory, NamedFile, Size, TypeDepth};
+use cluster::{DatabaseUrl, RedisUrl};
+use form::{Count, Depth, Filter, FrameSize, HeadSize, Memory, NamedFile, Size, Spread, TypeDepth};
 use values::Values;
 
 /// Everything that can be set about a server.
@@ -55,6 +59,10 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where changes are stored.
     pub store: StoreChoice,
+    /// The database that nodes share.
+    pub database_url: Option<SecretUrl>,
+    /// The Redis server by which nodes tell each other of what is new.
+    pub redis_url: Option<SecretUrl>,
     /// Whether anybody who reaches a non-loopback address may read and write everything.
     pub insecure_allow_anonymous: bool,
     /// Whose word is taken for where a client is, and who may come in.
@@ -79,6 +87,8 @@ pub struct Config {
     pub hook: HookConfig,
     /// How the server stops.
     pub shutdown: ShutdownConfig,
+    /// This node among others.
+    pub cluster: ClusterConfig,
 }
 
 /// `[log]`
@@ -210,6 +220,8 @@ pub struct ConnectionConfig {
 pub struct ShutdownConfig {
     /// How long a stop waits for edits to be stored and connections to be closed.
     pub grace: Duration,
+    /// Over how long clients are let go, once all is stored; none if that goes by whether there are other nodes.
+    pub spread: Option<Duration>,
 }
 
 impl Config {
@@ -232,7 +244,8 @@ impl Config {
     /// Refuses what every setting alone allows, but all together do not.
     ///
     /// # Errors
-    /// The server would be open to everybody without anybody having said so, or would close every quiet connection.
+    /// The server would be open to everybody without anybody having said so, or would close every quiet connection; or it
+    /// is not clear where changes are stored, or clients could not be let go in time.
     pub fn check(&self) -> Result<(), ConfigError> {
         let is_local = self.listen.ip().is_loopback();
         if !is_local && !self.insecure_allow_anonymous && !self.asks_for_tokens() {
@@ -241,6 +254,20 @@ impl Config {
             });
         }
         self.hook.check()?;
+        let (database, redis) = (self.database_url.as_ref(), self.redis_url.as_ref());
+        cluster::check(self.store, database, redis)?;
+        self.check_times()
+    }
+
+    fn check_times(&self) -> Result<(), ConfigError> {
+        let ShutdownConfig { grace, spread } = self.shutdown;
+        if let Some(spread) = spread.filter(|spread| *spread >= grace) {
+            return Err(ConfigError::SpreadBeyondGrace { spread, grace });
+        }
+        let lease = self.cluster.lease;
+        if lease < LEASE_MIN {
+            return Err(ConfigError::ShortLease { lease });
+        }
         let ConnectionConfig {
             ping_interval,
             silence_timeout,
@@ -264,10 +291,14 @@ impl Config {
     }
 
     fn read(values: &Values) -> Result<Self, ConfigError> {
+        let DatabaseUrl(database_url) = values.get("database_url")?;
+        let RedisUrl(redis_url) = values.get("redis_url")?;
         Ok(Self {
             listen: values.get("listen")?,
             data_dir: values.get("data_dir")?,
-            store: values.get("store")?,
+            store: cluster::store(values)?,
+            database_url,
+            redis_url,
             insecure_allow_anonymous: values.get("insecure_allow_anonymous")?,
             addresses: read_addresses(values)?,
             origins: values.get("origins")?,
@@ -282,10 +313,28 @@ impl Config {
             },
             connection: ConnectionConfig::read(values)?,
             hook: HookConfig::read(values)?,
-            shutdown: ShutdownConfig {
-                grace: values.get("shutdown.grace")?,
-            },
+            shutdown: ShutdownConfig::read(values)?,
+            cluster: ClusterConfig::read(values)?,
         })
+    }
+}
+
+impl ShutdownConfig {
+    fn read(values: &Values) -> Result<Self, ConfigError> {
+        let Spread(spread) = values.get("shutdown.spread")?;
+        Ok(Self {
+            grace: values.get("shutdown.grace")?,
+            spread,
+        })
+    }
+
+    /// Over how long clients are let go: where there are other nodes they should not all come to those at once.
+    pub fn spread(&self, has_others: bool) -> Duration {
+        let usual = match has_others {
+            true => SPREAD_AMONG_OTHERS.min(self.grace / 2),
+            false => Duration::ZERO,
+        };
+        self.spread.unwrap_or(usual)
     }
 }
 
@@ -398,3 +447,7 @@ impl ConnectionConfig {
         })
     }
 }
+
+/// It is renewed every third of it, and once is allowed to fail.
+const LEASE_MIN: Duration = Duration::from_secs(3);
+const SPREAD_AMONG_OTHERS: Duration = Duration::from_secs(5);

@@ -16,6 +16,8 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new("listen", "127.0.0.1:1234"),
     Setting::new("data_dir", "./quire-data"),
     Setting::new("store", "sqlite"),
+    Setting::new("database_url", "none"),
+    Setting::new("redis_url", "none"),
     Setting::new("insecure_allow_anonymous", "false"),
     Setting::new("trusted_proxies", "none"),
     Setting::new("forwarded_header", "x-forwarded-for"),
@@ -92,7 +94,16 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new("hook.events", "none"),
     Setting::new("hook.debounce", "2s"),
     Setting::new("shutdown.grace", "10s"),
+    Setting::new("shutdown.spread", "auto"),
+    Setting::new("cluster.node", "auto"),
+    Setting::new("cluster.address", "none"),
+    Setting::new("cluster.weight", "1"),
+    Setting::new("cluster.lease", "30s"),
+    Setting::new("cluster.heads_interval", "1500ms"),
 ];
+
+/// Settings whose values are shown nowhere.
+pub(super) const SECRETS: [&str; 2] = ["database_url", "redis_url"];
 
 impl Setting {
     const fn new(key: &'static str, default: &'static str) -> Self {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::error::ConfigError;
 use super::form::Form;
 use super::origin::Origin;
-use super::settings::SETTINGS;
+use super::settings::{SECRETS, SETTINGS};
 
 /// The value of every setting, as text, with its origin.
 #[derive(Clone, Debug)]
@@ -34,7 +34,10 @@ impl Values {
         F::parse(text).ok_or_else(|| ConfigError::BadValue {
             origin: origin.clone(),
             key: key.to_owned(),
-            found: format!("{text:?}"),
+            found: match F::IS_SECRET {
+                true => "something that is not shown".to_owned(),
+                false => format!("{text:?}"),
+            },
             expected: F::EXPECTED,
         })
     }
@@ -44,8 +47,15 @@ impl Values {
         self.0[key].1 != Origin::Default
     }
 
-    /// The values with their origins.
+    /// The values with their origins. Of secrets it is only said that they are there.
     pub(super) fn into_origins(self) -> BTreeMap<&'static str, (String, Origin)> {
-        self.0
+        let mut origins = self.0;
+        for key in SECRETS {
+            let (text, _) = origins.get_mut(key).expect("every secret is a setting");
+            if let Some((scheme, _)) = text.split_once("://") {
+                *text = format!("{scheme}://… (not shown)");
+            }
+        }
+        origins
     }
 }

@@ -7,6 +7,7 @@
 pub(crate) mod members;
 pub use members::Members;
 
+mod others;
 mod signals;
 mod storing;
 mod work;
@@ -20,7 +21,7 @@ use engine::{
     Audience, Change, CloseReason, ConnectionId, Document, DocumentKey, Effect, Effects, Event,
     Input, Intent, Joining, Kind, Now, PresenceDropped, Rights, Snapshot,
 };
-use storage::Failpoint;
+use storage::{Failpoint, Word};
 use tokio::time::Instant;
 use tracing::{error, warn};
 
@@ -29,7 +30,7 @@ use crate::auth::Pass;
 use crate::clock::Stopwatch;
 use crate::hook::Signals;
 use crate::hub::Hub;
-use crate::mail::{Inbox, Mail, Mailbox, Newcomer, Post, Wants};
+use crate::mail::{Inbox, Mail, Mailbox, Newcomer, Post, Wants, weight_of};
 use crate::quarantine::{self, cause::Cause};
 use crate::telemetry::{counted, metrics};
 use crate::world::World;
@@ -135,7 +136,7 @@ impl Session {
     async fn serve(mut self: Box<Self>, mut effects: Effects) {
         while !self.work.is_abandoned() && !self.perform(effects) {
             let post = self.next().await;
-            let is_heavy = self.work.is_heavy(burden_of(&post.mails), self.weight);
+            let is_heavy = self.work.is_heavy(burden_of(&post), self.weight);
             // Made anew for each batch: an idle document holds on to no buffer.
             effects = Effects::new();
             self.work.begin();
@@ -204,6 +205,9 @@ impl Session {
         for answer in post.answers {
             self.document
                 .handle(answer, self.world.clock.now(), effects);
+        }
+        for word in post.heard {
+            self.hear(word, effects);
         }
         let mut stopwatch = Stopwatch::start(self.world.message_cpu_max);
         for mail in post.mails {
@@ -362,12 +366,16 @@ impl Session {
             let author = self.members.lock().author(connection);
             self.work.push(payload, author, connection);
         }
+        let (is_signal, before) = (matches!(intent, Intent::Signal(_)), effects.len());
         let input = Input::Intent {
             connection,
             intent,
             seen,
         };
         self.document.handle(input, now, effects);
+        if is_signal {
+            self.pass_on_signals(&effects[before..]);
+        }
     }
 
     /// Whether an edit would add to the document. What cannot be read is for the document to refuse.
@@ -434,12 +442,11 @@ impl Session {
                 Effect::ReadOnly { reason } => {
                     error!(document = %self.key, "document takes no more edits: {reason}");
                 }
-                // A node that has its store to itself has nobody to tell and nothing to pull (`Limits::shared`).
-                Effect::Publish(_)
-                | Effect::PublishPresence(_)
-                | Effect::AskPresence
-                | Effect::AskHeads
-                | Effect::Pull { .. } => {}
+                Effect::Publish(changes) => self.say(Word::Changes(changes)),
+                Effect::PublishPresence(notices) => self.publish_presence(notices),
+                Effect::AskPresence => self.say(Word::PresenceAsked),
+                Effect::AskHeads => self.ask_heads(),
+                Effect::Pull { replica, counters } => self.pull(replica, counters),
                 Effect::Retire => retired = true,
             }
         }
@@ -526,9 +533,10 @@ impl Drop for Session {
     }
 }
 
-/// How much mails ask for: the bytes of their edits, and for each pull what an answer is worth.
-fn burden_of(mails: &[Mail]) -> usize {
-    let intents = mails.iter().flat_map(|mail| match mail {
+/// How much a post asks for: the bytes of its edits, and for each pull what an answer is worth.
+fn burden_of(post: &Post) -> usize {
+    let heard: usize = post.heard.iter().map(weight_of).sum();
+    let intents = post.mails.iter().flat_map(|mail| match mail {
         Mail::Intents { intents, .. } => &intents[..],
         _ => &[],
     });
@@ -537,7 +545,7 @@ fn burden_of(mails: &[Mail]) -> usize {
         Intent::Pull { .. } => PULL_BURDEN_BYTES,
         _ => 0,
     };
-    intents.map(burden).sum()
+    heard + intents.map(burden).sum::<usize>()
 }
 
 /// Lets all others run that can, and goes on when its turn comes again, on any thread. What tokio offers for this ties a

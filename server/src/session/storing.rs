@@ -4,11 +4,12 @@
 //! a task of its own for each would cost as much as the edit. The others are rare and may take long, and run beside.
 
 use std::future::Future;
+use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use engine::{Change, DocumentKey, Input, Kind, Loaded, Snapshot};
+use engine::{Change, DocumentKey, Input, Kind, Loaded, ReplicaId, Snapshot};
 use storage::{Failpoint, Past, StoreError, load_log};
 use tracing::{error, info, warn};
 
@@ -49,6 +50,9 @@ pub(super) async fn append(
     let through = changes.last().map_or(0, |change| change.dot.counter);
     let timer = metrics::append_started(changes.len());
     Failpoint::BeforeAppend.reach();
+    if world.is_lost() {
+        return Input::AppendRefused;
+    }
     let stored = world.store.append(key.clone(), kind, changes).await;
     timer.finished(stored.is_ok());
     world.note_append(&stored);
@@ -93,6 +97,40 @@ async fn seed(world: &Arc<World>, hook: &Hook, key: &DocumentKey, past: Past) ->
         Err(failure) => {
             warn!(document = %key, "document is not opened, the application did not give its first content: {failure:#}");
             Input::OpenFailed
+        }
+    }
+}
+
+/// Reads changes of another replica that got lost on the bus.
+pub(super) async fn pull(
+    world: Arc<World>,
+    key: DocumentKey,
+    replica: ReplicaId,
+    counters: RangeInclusive<u64>,
+) -> Input {
+    match world.store.lane(key.clone(), replica, counters).await {
+        Ok(changes) => {
+            metrics::pulled(changes.len());
+            Input::Pulled(changes)
+        }
+        Err(failure) => {
+            warn!(document = %key, "changes of another node are not to be had: {failure}");
+            Input::PullFailed
+        }
+    }
+}
+
+/// Reads how far each lane of a document is.
+pub(super) async fn heads(world: Arc<World>, key: DocumentKey) -> Input {
+    let heads = world.store.heads(vec![key.clone()]).await;
+    match heads.map(|mut heads| heads.pop()) {
+        Ok(heads) => Input::Heads {
+            heads: heads.unwrap_or_default(),
+            asked: true,
+        },
+        Err(failure) => {
+            warn!(document = %key, "clients are let in with what is here, the store did not tell what there is: {failure}");
+            Input::HeadsFailed
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use engine::{Author, ConnectionId, DocumentKey, Kind, Piece};
+use engine::{Author, Change, ConnectionId, DocumentKey, Kind, Piece};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::breadcrumb::{Step, Trail};
@@ -76,6 +76,17 @@ impl Work {
         self.leave(&Step::Replay(change.dot));
         self.watch.begin(Some(Suspect {
             payload: piece.payload.clone(),
+            author: change.author.clone(),
+            connection: change.connection,
+            dot: Some(change.dot),
+        }));
+    }
+
+    /// The engine is about to be given a change of another node, which is stored.
+    pub(super) fn hear(&mut self, change: &Change) {
+        self.leave(&Step::Replay(change.dot));
+        self.watch.begin(Some(Suspect {
+            payload: change.payload.clone(),
             author: change.author.clone(),
             connection: change.connection,
             dot: Some(change.dot),

@@ -42,6 +42,9 @@ const HOOK_LAG: &str = "quire_hook_news_late_seconds";
 const SIGNALS_DROPPED: &str = "quire_hook_signals_dropped_total";
 const WAITING: &str = "quire_admission_waiting";
 const WAIT_SECONDS: &str = "quire_admission_wait_seconds";
+const WORDS_DROPPED: &str = "quire_bus_words_dropped_total";
+const PULLED: &str = "quire_changes_pulled_total";
+const HEADS_ROUNDS: &str = "quire_heads_rounds_total";
 const DAMAGED_ROWS: &str = "quire_damaged_rows_total";
 
 /// Bounds of the histogram of store delays, in seconds.
@@ -121,6 +124,18 @@ fn describe() {
     describe_counter!(
         SIGNALS_DROPPED,
         "Clients' signals that the application was too slow for, or failed at"
+    );
+    describe_counter!(
+        WORDS_DROPPED,
+        "Words of other nodes for which a document had no room; what they told of is found in the store"
+    );
+    describe_counter!(
+        PULLED,
+        "Changes of other nodes that were read from the store, because the bus did not bring them"
+    );
+    describe_counter!(
+        HEADS_ROUNDS,
+        "Comparisons of the open documents with the store, by what came of them"
     );
     describe_gauge!(CONNECTIONS, "Open WebSocket connections");
     describe_gauge!(DOCUMENTS_OPEN, "Documents in memory");
@@ -383,6 +398,22 @@ pub(crate) fn hook_late(late: Duration) {
 /// The application did not take a client's signal.
 pub(crate) fn signal_dropped() {
     counter!(SIGNALS_DROPPED).increment(1);
+}
+
+/// There was no room for what another node said.
+pub(crate) fn word_dropped() {
+    counter!(WORDS_DROPPED).increment(1);
+}
+
+/// The store gave changes that the bus had not brought.
+pub(crate) fn pulled(changes: usize) {
+    counter!(PULLED).increment(changes as u64);
+}
+
+/// The open documents were compared with the store, or could not be.
+pub(crate) fn heads_round(done: bool) {
+    let outcome = if done { "done" } else { "failed" };
+    counter!(HEADS_ROUNDS, "outcome" => outcome).increment(1);
 }
 
 /// Stored rows were damaged.

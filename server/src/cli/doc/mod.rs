@@ -33,6 +33,10 @@ pub(super) fn run(command: DocCommand) -> Result<(), Failure> {
 
 pub(super) async fn open(args: &DataArgs) -> Result<SqliteStore, Failure> {
     let config = Config::load(&args.flags())?.config;
+    if config.store == StoreChoice::Postgres {
+        let sentence = "the store is postgres, which is looked at through the API of a server";
+        return Err(Failure::usage(sentence));
+    }
     if config.store == StoreChoice::Memory {
         let sentence = "the store is memory, which only the running server can read; ask its API, \
                         or set store to sqlite";

@@ -91,6 +91,7 @@ pub(super) async fn revoke(
     let author = caller.author();
     let entry = auth.revoke(revoked, until_ms, author, reason).await?;
     info!(revoked = ?entry.revocation.revoked, by = %caller, "revoked");
+    app.hub.say_revoked();
     app.hub.revoked().await;
     Ok((StatusCode::CREATED, Json(Revocation::from(entry))))
 }
@@ -123,6 +124,7 @@ pub(super) async fn lift(
     if !auth.lift_revocation(number).await? {
         return Err(no_such_revocation());
     }
+    app.hub.say_revoked();
     info!(revoked = ?entry.revocation.revoked, by = %caller, "revocation lifted");
     Ok(StatusCode::NO_CONTENT)
 }

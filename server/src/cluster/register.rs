@@ -1,0 +1,73 @@
+//! The register of nodes: who is here, and how much each has at hand. It is kept on the bus; the leases in the store tell the
+//! same more slowly.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::ReplicaId;
+use storage::{BusError, Lease, NodeEntry, NodeLoad, Store, StoreError};
+use tokio::time::timeout;
+use tracing::warn;
+
+use super::Cluster;
+use crate::hub::{Hub, WeakHub};
+
+/// Enters this node again and again, until it goes.
+pub(super) async fn keep(cluster: Arc<Cluster>, hub: WeakHub) {
+    let Some(bus) = cluster.bus() else {
+        return;
+    };
+    while let Some(hub) = hub.upgrade() {
+        bus.beat(cluster.entry(load(&hub)));
+        drop(hub);
+        tokio::select! {
+            () = tokio::time::sleep(BEAT_INTERVAL) => {}
+            () = cluster.leaving.cancelled() => return,
+        }
+    }
+}
+
+/// What a node has at hand.
+pub fn load(hub: &Hub) -> NodeLoad {
+    NodeLoad {
+        connections: hub.world().connections_open() as u64,
+        documents: hub.documents_open() as u64,
+    }
+}
+
+/// Waits a moment for the bus to have heard that this node goes. If it has not, it will notice by itself.
+pub(super) async fn farewell(left: impl Future<Output = Result<(), BusError>>) {
+    if !matches!(timeout(FAREWELL_MAX, left).await, Ok(Ok(()))) {
+        warn!("the other nodes were not told that this one goes");
+    }
+}
+
+/// The nodes that hold a replica id: of each name the one that came last.
+pub(super) async fn of_leases(store: &dyn Store) -> Result<Vec<NodeEntry>, StoreError> {
+    let leases = store.leases(Duration::ZERO).await?;
+    let held = leases.into_iter().filter(|lease| lease.is_held);
+    let nodes: BTreeMap<String, ReplicaId> = held.filter_map(named).collect();
+    Ok(nodes.into_iter().map(entry).collect())
+}
+
+fn named(lease: Lease) -> Option<(String, ReplicaId)> {
+    Some((lease.holder?.node, lease.replica))
+}
+
+fn entry((name, replica): (String, ReplicaId)) -> NodeEntry {
+    NodeEntry {
+        name,
+        replica,
+        address: None,
+        weight: 1,
+        load: NodeLoad::default(),
+        is_draining: false,
+        version: String::new(),
+    }
+}
+
+/// An entry is forgotten after five seconds without a beat.
+const BEAT_INTERVAL: Duration = Duration::from_secs(1);
+const FAREWELL_MAX: Duration = Duration::from_secs(1);

@@ -1,0 +1,122 @@
+//! What is looked up in the store again and again, because a word about it may have been lost: the heads of all documents that
+//! are open here, and the revocations. While the bus is away that is how all of it is found, so it happens more often then;
+//! and at once when the bus is back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::DocumentKey;
+use storage::{BusState, StoreError};
+use tokio::time::timeout;
+use tracing::{debug, warn};
+
+use super::Cluster;
+use crate::hub::{Hub, WeakHub};
+use crate::mail::Mailbox;
+use crate::telemetry::metrics;
+
+/// Compares the heads of all open documents with the store's, until the node goes.
+pub(super) async fn heads(cluster: Arc<Cluster>, hub: WeakHub) {
+    loop {
+        let interval = match cluster.hears() {
+            true => cluster.heads_interval(),
+            false => cluster.heads_interval().min(HEADS_WITHOUT_BUS),
+        };
+        if !pause(&cluster, interval).await {
+            return;
+        }
+        let Some(hub) = hub.upgrade() else {
+            return;
+        };
+        match compare(&cluster, &hub).await {
+            Ok(()) => metrics::heads_round(true),
+            Err(failure) => {
+                metrics::heads_round(false);
+                debug!("heads were not compared: {failure}");
+            }
+        }
+    }
+}
+
+/// Keeps what was taken away up to date, until the node goes.
+pub(super) async fn revocations(cluster: Arc<Cluster>, hub: WeakHub) {
+    loop {
+        let interval = match cluster.hears() {
+            true => REVOCATIONS,
+            false => REVOCATIONS_WITHOUT_BUS,
+        };
+        tokio::select! {
+            () = cluster.revocations.notified() => {}
+            () = tokio::time::sleep(interval) => {}
+            () = cluster.leaving.cancelled() => return,
+        }
+        let Some(hub) = hub.upgrade() else {
+            return;
+        };
+        match hub.world().auth.reload_revocations().await {
+            Ok(true) => hub.revoked().await,
+            Ok(false) => {}
+            Err(failure) => warn!("revocations of other nodes are not known: {failure}"),
+        }
+    }
+}
+
+/// Waits until it is time for a round: at once when the bus has come back or gone. False if the node goes.
+async fn pause(cluster: &Cluster, interval: Duration) -> bool {
+    let mut states = cluster.bus().map(|bus| bus.states());
+    let was_up = cluster.hears();
+    let changes = async {
+        match &mut states {
+            Some(states) => states
+                .wait_for(|state| (*state == BusState::Up) != was_up)
+                .await
+                .is_ok(),
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = tokio::time::sleep(jittered(interval)) => true,
+        // A bus that is gone for good says nothing more.
+        true = changes => true,
+        () = cluster.leaving.cancelled() => false,
+    }
+}
+
+async fn compare(cluster: &Cluster, hub: &Hub) -> Result<(), StoreError> {
+    let open = hub.open();
+    for some in open.chunks(HEADS_AT_ONCE) {
+        compare_some(cluster, some).await?;
+    }
+    Ok(())
+}
+
+async fn compare_some(
+    cluster: &Cluster,
+    open: &[(DocumentKey, Mailbox)],
+) -> Result<(), StoreError> {
+    let documents = open.iter().map(|(key, _)| key.clone()).collect();
+    let late = || StoreError::Unavailable("it does not answer".to_owned());
+    let heads = timeout(HEADS_MAX, cluster.store.heads(documents)).await;
+    let heads = heads.unwrap_or_else(|_| Err(late()))?;
+    for ((_, mailbox), heads) in open.iter().zip(heads) {
+        mailbox.tell_heads(heads);
+    }
+    Ok(())
+}
+
+/// Up to a fifth less, so that nodes which were started together do not ask together.
+fn jittered(interval: Duration) -> Duration {
+    let mut random = [0; 1];
+    // Without a random number it is not spread, which is no harm.
+    let _ = aws_lc_rs::rand::fill(&mut random);
+    interval - interval / 5 * u32::from(random[0]) / 255
+}
+
+/// Documents whose heads are asked for in one question.
+const HEADS_AT_ONCE: usize = 1_000;
+/// How long the store may take to answer.
+const HEADS_MAX: Duration = Duration::from_secs(5);
+/// How often heads are compared while they are all that tells of other nodes.
+const HEADS_WITHOUT_BUS: Duration = Duration::from_millis(500);
+const REVOCATIONS: Duration = Duration::from_secs(10);
+const REVOCATIONS_WITHOUT_BUS: Duration = Duration::from_millis(1_500);

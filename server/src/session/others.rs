@@ -1,0 +1,62 @@
+//! What a session has to do with the other nodes that have its document open: what it tells them, what they tell it, and what
+//! of that got lost and is pulled from the store.
+
+use std::ops::RangeInclusive;
+
+use engine::{Change, Effect, Effects, Event, Input, PresenceNotice, ReplicaId};
+use storage::Word;
+
+use super::{Session, storing};
+
+impl Session {
+    /// Tells the other nodes something, if there are any.
+    pub(super) fn say(&self, word: Word) {
+        self.world.say(&self.key, word);
+    }
+
+    pub(super) fn publish_presence(&self, notices: Vec<PresenceNotice>) {
+        let from = self.world.replica;
+        self.say(Word::Presence { from, notices });
+    }
+
+    pub(super) fn pull(&self, replica: ReplicaId, counters: RangeInclusive<u64>) {
+        let (world, key) = (self.world.clone(), self.key.clone());
+        self.ask(storing::pull(world, key, replica, counters));
+    }
+
+    pub(super) fn ask_heads(&self) {
+        let (world, key) = (self.world.clone(), self.key.clone());
+        self.ask(storing::heads(world, key));
+    }
+
+    /// Takes in what another node says. Its changes are given to the engine one by one, each noted before.
+    pub(super) fn hear(&mut self, word: Input, effects: &mut Effects) {
+        match word {
+            Input::Heard { changes } => changes
+                .into_iter()
+                .for_each(|change| self.hear_change(change, effects)),
+            word => self.document.handle(word, self.world.clock.now(), effects),
+        }
+    }
+
+    fn hear_change(&mut self, change: Change, effects: &mut Effects) {
+        self.work.hear(&change);
+        let heard = Input::Heard {
+            changes: vec![change],
+        };
+        self.document.handle(heard, self.world.clock.now(), effects);
+    }
+
+    /// Passes on to the other nodes what a client has just been allowed to say to all.
+    pub(super) fn pass_on_signals(&self, effects: &[Effect]) {
+        for effect in effects {
+            if let Effect::Send {
+                event: Event::Signal(text),
+                ..
+            } = effect
+            {
+                self.say(Word::Signal(text.clone()));
+            }
+        }
+    }
+}
