@@ -1,4 +1,4 @@
-//! Where changes are kept. The only crate that knows SQL.
+//! Where changes are kept, and how nodes hear of them. The only crate that knows SQL and Redis.
 //!
 //! A [`Store`] is the truth about every document: the log of its changes, and snapshots that spare replaying it. When
 //! [`Store::append`] returns, the changes survive a crash of the machine; an acknowledgement may be sent then, and not
@@ -8,8 +8,8 @@
 //! [`MemoryStore`] is the contract in its plainest form, for tests and for reading. [`SqliteStore`] keeps it on disk: one
 //! writer that commits all that waits in one transaction, and readers beside it that never wait for the writer.
 //!
-//! A [`Bus`] carries words between the nodes that share a store. It only hurries: whatever gets lost on it is found again in
-//! the store.
+//! A [`Bus`] carries words between the nodes that share a store: [`RedisBus`], or [`MemoryBus`] within one process. It only
+//! hurries: whatever gets lost on it is found again in the store.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -40,6 +40,9 @@ pub use news::{Changed, News, NewsHabit, Told};
 
 mod quarantine;
 pub use quarantine::{QuarantineEntry, QuarantineQuery};
+
+mod redis;
+pub use redis::{BadRedisUrl, RedisBus};
 
 mod revocation;
 pub use revocation::{Revocation, RevocationEntry, Revoked};

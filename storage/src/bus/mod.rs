@@ -4,6 +4,10 @@
 //! hurries along is found in the store, or said again. So no caller waits for it: [`Bus::say`] returns at once and answers
 //! nothing. What a bus keeps ([`Bus::keep_hot`], [`Bus::beat`]) may be gone at any moment.
 
+pub(crate) mod encoding;
+pub(crate) mod fields;
+pub(crate) mod keeping;
+
 mod figures;
 pub use figures::BusFigures;
 pub(crate) use figures::Counters;

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use engine::{DocumentKey, Dot, PresenceEntry, PresenceId, PresenceNotice, ReplicaId};
 
 use super::{changes, document, snapshot};
-use crate::bus::{Bus, BusState, NodeEntry, NodeLoad, Topic, Word};
+use crate::bus::{Bus, BusState, NodeEntry, NodeLoad, OpenClock, Topic, Word};
 
 /// What several buses have in common.
 pub trait Hub: Send + Sync {
@@ -350,6 +350,23 @@ fn words() -> Vec<Word> {
         Word::PresenceAsked,
         Word::Signal(Bytes::new()),
         Word::Deleted,
+        Word::ClocksAsked {
+            question: 300,
+            documents: vec![document("a"), document("b")],
+        },
+        Word::Clocks {
+            question: 300,
+            from: ReplicaId(9),
+            clocks: vec![OpenClock {
+                document: document("a"),
+                clock: [Dot::new(ReplicaId(9), 3)].into_iter().collect(),
+                held: 1,
+            }],
+        },
+        Word::Drain {
+            node: "one".to_owned(),
+            begins: true,
+        },
     ]
 }
 
