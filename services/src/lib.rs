@@ -6,6 +6,9 @@
 mod process;
 pub use process::{Process, free_port};
 
+mod postgres;
+pub use postgres::Postgres;
+
 mod redis;
 pub use redis::Redis;
 

@@ -7,6 +7,7 @@
 //!
 //! [`MemoryStore`] is the contract in its plainest form, for tests and for reading. [`SqliteStore`] keeps it on disk: one
 //! writer that commits all that waits in one transaction, and readers beside it that never wait for the writer.
+//! [`PostgresStore`] keeps it in a database that any number of nodes share.
 //!
 //! A [`Bus`] carries words between the nodes that share a store: [`RedisBus`], or [`MemoryBus`] within one process. It only
 //! hurries: whatever gets lost on it is found again in the store.
@@ -23,6 +24,8 @@ pub use bus::{
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 
+mod damage;
+
 mod failpoint;
 pub use failpoint::Failpoint;
 
@@ -37,6 +40,11 @@ pub use memory::MemoryStore;
 
 mod news;
 pub use news::{Changed, News, NewsHabit, Told};
+
+mod pace;
+
+mod postgres;
+pub use postgres::{Commits, ConnectError, PostgresPools, PostgresStore};
 
 mod quarantine;
 pub use quarantine::{QuarantineEntry, QuarantineQuery};

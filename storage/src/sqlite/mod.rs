@@ -1,6 +1,6 @@
 //! The store in a SQLite database: one file, nothing to operate.
 //!
-//! `open` is the way in and proves the settings on which durability rests. `writer` is the one task that writes, at its `pace`, `batch` a
+//! `open` is the way in and proves the settings on which durability rests. `writer` is the one task that writes, `batch` a
 //! transaction of it, with `known`, `append`, `keep`, `quarantine`, `revocations` and `leases` for documents, changes, snapshots, what is kept
 //! out, what was taken away and which processes live, and `news` for what is to be told. A change stands in `arrivals` first and under its document after `filing`. `read` and `past` run beside the writer, never wait for it, and find a change in either place. `rows` turns rows into values and refuses damaged ones; `sql` has the statements. The
 //! tables are explained in `migrations/sqlite`.
@@ -9,7 +9,6 @@ mod append;
 mod arrivals;
 mod batch;
 mod cache;
-mod damage;
 mod failure;
 mod filing;
 mod keep;
@@ -18,7 +17,6 @@ mod latest;
 mod leases;
 mod news;
 mod open;
-mod pace;
 mod past;
 mod quarantine;
 mod read;

@@ -7,12 +7,12 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::cache::Known;
-use super::damage::DamageLog;
 use super::failure::store_error;
 use super::quarantine;
 use super::read::saturated;
 use super::rows;
 use super::sql;
+use crate::damage::DamageLog;
 use crate::store::{Past, StoreError};
 
 /// A document's past, all of it or up to and including an order; read in one transaction, so that heads, snapshot and

@@ -15,7 +15,6 @@ use futures_util::stream::BoxStream;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Sqlite, Transaction};
 
-use super::damage::DamageLog;
 use super::failure::store_error;
 use super::latest::Latest;
 use super::leases;
@@ -25,6 +24,7 @@ use super::quarantine;
 use super::revocations;
 use super::rows;
 use super::sql;
+use crate::damage::DamageLog;
 use crate::lease::Lease;
 use crate::news::News;
 use crate::quarantine::{QuarantineEntry, QuarantineQuery};

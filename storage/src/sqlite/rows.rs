@@ -9,14 +9,8 @@ use engine::{
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
+use crate::damage::Damage;
 use crate::store::{Description, StoreError};
-
-/// A row that is not what was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Damage {
-    /// The dot of a damaged change, if those two columns are well.
-    pub(super) dot: Option<Dot>,
-}
 
 /// The checksum of a change's row: over the change, its place, which the store hands out, and whether it has an author,
 /// which is told apart here from having one without a name.

@@ -17,8 +17,8 @@ use super::cache::Cache;
 use super::failure::store_error;
 use super::filing::Filing;
 use super::open::{OpenError, WriteOptions};
-use super::pace::Pace;
 use super::request::{HeldAnswer, Reply, Request};
+use crate::pace::Pace;
 use crate::store::StoreError;
 
 #[derive(Debug)]

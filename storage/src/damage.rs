@@ -3,16 +3,21 @@
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
-use engine::DocumentKey;
+use engine::{DocumentKey, Dot};
 
-use super::rows::Damage;
+/// A row that is not what was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Damage {
+    /// The dot of a damaged change, if those two columns are well.
+    pub(crate) dot: Option<Dot>,
+}
 
 /// The most rows that are remembered as logged. Beyond that all are forgotten, and may be logged again.
 const REMEMBERED: usize = 1024;
 
 /// Logs each damaged row once.
 #[derive(Debug, Default)]
-pub(super) struct DamageLog {
+pub(crate) struct DamageLog {
     logged: Mutex<HashSet<(DocumentKey, Row)>>,
 }
 
@@ -23,7 +28,7 @@ enum Row {
 }
 
 impl DamageLog {
-    pub(super) fn report(&self, document: &DocumentKey, damage: Damage) {
+    pub(crate) fn report(&self, document: &DocumentKey, damage: Damage) {
         if self.is_new(document, Row::Change(damage)) {
             let dot = damage
                 .dot
@@ -32,7 +37,7 @@ impl DamageLog {
         }
     }
 
-    pub(super) fn report_snapshot(&self, document: &DocumentKey, id: i64) {
+    pub(crate) fn report_snapshot(&self, document: &DocumentKey, id: i64) {
         if self.is_new(document, Row::Snapshot(id)) {
             tracing::error!(%document, id, "damaged snapshot was left out");
         }

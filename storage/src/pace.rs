@@ -14,7 +14,7 @@ use engine::DocumentKey;
 
 /// When commits may begin.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     /// When the next commit would be due, had they all kept their distance.
     due: Instant,
     /// The documents of the latest appends, by a number that others hardly have.
@@ -23,7 +23,7 @@ pub(super) struct Pace {
 
 impl Pace {
     /// A pace that nothing has been committed at yet.
-    pub(super) fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         Self {
             due: now,
             recent: VecDeque::with_capacity(RECENT),
@@ -31,19 +31,19 @@ impl Pace {
     }
 
     /// Until when a commit that could begin now is to wait, if it is.
-    pub(super) fn wait(&self, now: Instant) -> Option<Instant> {
+    pub(crate) fn wait(&self, now: Instant) -> Option<Instant> {
         let earliest = self.due.checked_sub(CREDIT)?;
         (earliest > now && self.may_have_company()).then_some(earliest)
     }
 
     /// A commit begins. What was committed without waiting is not held against those that come later: none of them waits
     /// longer than the distance.
-    pub(super) fn note(&mut self, now: Instant) {
+    pub(crate) fn note(&mut self, now: Instant) {
         self.due = (self.due.max(now) + DISTANCE).min(now + CREDIT + DISTANCE);
     }
 
     /// A document has an append in the next commit.
-    pub(super) fn meet(&mut self, document: &DocumentKey) {
+    pub(crate) fn meet(&mut self, document: &DocumentKey) {
         let mut hasher = DefaultHasher::new();
         document.hash(&mut hasher);
         if self.recent.len() == RECENT {

@@ -1,0 +1,296 @@
+//! One commit of a writing lane: the appends of many documents in one statement, which is a transaction by itself, so that
+//! a batch costs one trip to the database whatever its size.
+//!
+//! The statement takes what plainly goes on where its document ends, and that is nearly everything. Of what it leaves, one
+//! more trip finds out which was stored before: a commit whose answer was lost is repeated as a whole. The rest is looked at
+//! one by one (`careful`), and answered by what is found.
+
+use std::collections::{HashMap, HashSet};
+
+use engine::{Change, DocumentKey, Dot, Kind, StoredChange};
+use sqlx::Row;
+use sqlx::postgres::{PgConnection, PgRow};
+
+use super::careful::Append;
+use super::columns::Columns;
+use super::documents::Deed;
+use super::failure::Stop;
+use super::rows::{self, signed};
+use super::sql;
+use super::tally::Tally;
+use crate::failpoint::Failpoint;
+use crate::news::NewsHabit;
+use crate::store::StoreError;
+
+/// An append that waits for its commit.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) document: DocumentKey,
+    pub(super) kind: Kind,
+    pub(super) changes: Vec<Change>,
+    pub(super) deed: Deed,
+}
+
+/// Appends of different documents, by whose places in it the statements know them.
+pub(super) struct Batch<'a> {
+    pub(super) appends: &'a [Waiting],
+    pub(super) habit: Option<NewsHabit>,
+    pub(super) tally: &'a Tally,
+}
+
+/// What became of the appends of a batch, one for each that is decided; the others are to be tried again.
+pub(super) type Outcomes = Vec<Option<Result<(), StoreError>>>;
+
+impl Batch<'_> {
+    /// Carries out as much as can be decided. What was decided is in `outcomes` also when the connection fails half way.
+    pub(super) async fn run(
+        &self,
+        connection: &mut PgConnection,
+        outcomes: &mut Outcomes,
+    ) -> Result<(), sqlx::Error> {
+        Failpoint::BeforeCommit.reach();
+        let taken = self.append(connection, outcomes).await?;
+        Failpoint::Committed.reach();
+        for place in taken {
+            self.decide(outcomes, place, Ok(()));
+        }
+        if outcomes.iter().all(Option::is_some) {
+            return Ok(());
+        }
+        for place in self.stored_before(connection, outcomes).await? {
+            self.decide(outcomes, place, Ok(()));
+        }
+        for (place, append) in self.undecided(outcomes) {
+            match self.carefully(append).run(connection, self.habit).await {
+                Ok(()) => self.decide(outcomes, place, Ok(())),
+                Err(Stop::Refused(error)) => self.decide(outcomes, place, Err(error)),
+                Err(Stop::Overtaken) => {}
+                Err(Stop::Failed(error)) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn decide(&self, outcomes: &mut Outcomes, place: usize, outcome: Result<(), StoreError>) {
+        if let Some(slot) = outcomes.get_mut(place) {
+            *slot = Some(outcome);
+        }
+    }
+
+    fn undecided(&self, outcomes: &Outcomes) -> Vec<(usize, &Waiting)> {
+        let appends = self.appends.iter().enumerate();
+        appends
+            .filter(|(place, _)| outcomes[*place].is_none())
+            .collect()
+    }
+
+    fn carefully<'a>(&self, append: &'a Waiting) -> Append<'a> {
+        self.tally.note_statements(CAREFUL_STATEMENTS);
+        Append {
+            document: &append.document,
+            kind: append.kind,
+            changes: &append.changes,
+            deed: &append.deed,
+            creates: false,
+        }
+    }
+
+    /// The statement for all. Gives the places of those that it took.
+    async fn append(
+        &self,
+        connection: &mut PgConnection,
+        outcomes: &Outcomes,
+    ) -> Result<Vec<usize>, sqlx::Error> {
+        let appends = self.undecided(outcomes);
+        let appends: Vec<_> = appends
+            .into_iter()
+            .filter_map(|(place, append)| Some((place, append, lanes(&append.changes)?)))
+            .collect();
+        let sql = match self.habit {
+            Some(_) => sql::APPEND_WITH_NEWS,
+            None => sql::APPEND,
+        };
+        let mut documents = Documents::default();
+        let mut lane_columns = Lanes::default();
+        let (mut numbers, mut columns) = (Vec::new(), Columns::default());
+        for (place, append, lanes) in &appends {
+            let number = number(*place);
+            documents.push(number, append);
+            lane_columns.push(number, lanes);
+            for change in &append.changes {
+                numbers.push(number);
+                columns.push(change);
+            }
+        }
+        let stored = numbers.len() as u64;
+        let query = lane_columns.bind(documents.bind(sqlx::query(sql)));
+        let mut query = columns.bind(query.bind(numbers)).bind(rows::now_ms());
+        if let Some(habit) = self.habit {
+            query = query.bind(habit.created).bind(habit.changed);
+            query = query.bind(signed(habit.debounce_ms));
+            query = query.bind(signed(habit.debounce_max_ms));
+        }
+        let rows = query.fetch_all(connection).await?;
+        self.tally.note_commit(stored);
+        rows.iter().map(place).collect()
+    }
+
+    /// Those of the undecided whose changes are all stored, each as it is.
+    async fn stored_before(
+        &self,
+        connection: &mut PgConnection,
+        outcomes: &Outcomes,
+    ) -> Result<Vec<usize>, sqlx::Error> {
+        let appends = self.undecided(outcomes);
+        let mut documents = Documents::default();
+        let (mut numbers, mut lanes, mut counters) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, append) in &appends {
+            documents.push(number(*place), append);
+            for change in &append.changes {
+                numbers.push(number(*place));
+                lanes.push(i64::from(change.dot.replica.0));
+                counters.push(signed(change.dot.counter));
+            }
+        }
+        let query = documents.bind_names(sqlx::query(sql::STORED));
+        let query = query.bind(numbers).bind(lanes).bind(counters);
+        let rows = query.fetch_all(connection).await?;
+        self.tally.note_statements(1);
+        let mut found: HashMap<usize, HashMap<Dot, Change>> = HashMap::new();
+        for row in &rows {
+            let place = place(row)?;
+            if let Some(StoredChange { change, .. }) = self.stored(place, row) {
+                found.entry(place).or_default().insert(change.dot, change);
+            }
+        }
+        let is_stored = |(place, append): &(usize, &Waiting)| {
+            let found = found.get(place);
+            found.is_some_and(|found| {
+                let is_there = |change: &Change| found.get(&change.dot) == Some(change);
+                append.changes.iter().all(is_there)
+            })
+        };
+        let stored = appends.into_iter().filter(is_stored);
+        Ok(stored.map(|(place, _)| place).collect())
+    }
+
+    /// A change that is whole, of a document that could be written.
+    fn stored(&self, place: usize, row: &PgRow) -> Option<StoredChange> {
+        let append = self.appends.get(place)?;
+        let deleted: bool = row.try_get(2).ok()?;
+        if deleted || rows::kind(row, 1)? != append.kind {
+            return None;
+        }
+        rows::change(row, 3, &append.document).ok()
+    }
+}
+
+/// The lanes of some changes, each with the counter at which it goes on; none if they do not go on evenly, and are to be
+/// looked at closely.
+fn lanes(changes: &[Change]) -> Option<HashMap<i64, i64>> {
+    let mut lanes = HashMap::new();
+    let mut heads = HashMap::new();
+    for change in changes {
+        let Dot { replica, counter } = change.dot;
+        let head = heads.insert(replica, counter);
+        if counter == 0 || counter > COUNTER_MAX {
+            return None;
+        }
+        match head {
+            None => drop(lanes.insert(i64::from(replica.0), signed(counter))),
+            Some(head) if counter == head + 1 => {}
+            Some(_) => return None,
+        }
+    }
+    Some(lanes)
+}
+
+/// Documents as columns.
+#[derive(Default)]
+struct Documents<'a> {
+    numbers: Vec<i32>,
+    workspaces: Vec<&'a str>,
+    names: Vec<&'a str>,
+    kinds: Vec<&'static str>,
+}
+
+impl<'a> Documents<'a> {
+    fn push(&mut self, number: i32, append: &'a Waiting) {
+        self.numbers.push(number);
+        self.workspaces.push(append.document.workspace());
+        self.names.push(append.document.name());
+        self.kinds.push(append.kind.as_str());
+    }
+
+    fn bind(mut self, query: super::columns::Query<'a>) -> super::columns::Query<'a> {
+        let kinds = std::mem::take(&mut self.kinds);
+        self.bind_names(query).bind(kinds)
+    }
+
+    fn bind_names(self, query: super::columns::Query<'a>) -> super::columns::Query<'a> {
+        query
+            .bind(self.numbers)
+            .bind(self.workspaces)
+            .bind(self.names)
+    }
+}
+
+/// Lanes as columns.
+#[derive(Default)]
+struct Lanes {
+    numbers: Vec<i32>,
+    replicas: Vec<i64>,
+    firsts: Vec<i64>,
+}
+
+impl Lanes {
+    fn push(&mut self, number: i32, lanes: &HashMap<i64, i64>) {
+        for (replica, first) in lanes {
+            self.numbers.push(number);
+            self.replicas.push(*replica);
+            self.firsts.push(*first);
+        }
+    }
+
+    fn bind<'q>(self, query: super::columns::Query<'q>) -> super::columns::Query<'q> {
+        query
+            .bind(self.numbers)
+            .bind(self.replicas)
+            .bind(self.firsts)
+    }
+}
+
+fn number(place: usize) -> i32 {
+    i32::try_from(place).unwrap_or(i32::MAX)
+}
+
+fn place(row: &PgRow) -> Result<usize, sqlx::Error> {
+    let number: i32 = row.try_get(0)?;
+    Ok(usize::try_from(number).unwrap_or(usize::MAX))
+}
+
+/// Takes appends out of those that wait, as many as go into one batch: one for each document, in their order, and no more
+/// than some megabytes.
+pub(super) fn choose<T>(waiting: Vec<T>, append: impl Fn(&T) -> &Waiting) -> (Vec<T>, Vec<T>) {
+    let (mut met, mut bytes) = (HashSet::new(), 0);
+    waiting.into_iter().partition(|it| {
+        let append = append(it);
+        let is_first = met.insert(append.document.clone());
+        let is_chosen = is_first && bytes < BATCH_BYTES;
+        if is_chosen {
+            bytes += append
+                .changes
+                .iter()
+                .map(|it| it.payload.len())
+                .sum::<usize>();
+        }
+        is_chosen
+    })
+}
+
+/// What a careful append asks: begin, lock, a head, insert, commit.
+const CAREFUL_STATEMENTS: u64 = 5;
+/// No lane has a longer one: in Postgres it would be no positive number.
+const COUNTER_MAX: u64 = i64::MAX as u64;
+/// Payloads of one batch. One that is larger goes by itself.
+const BATCH_BYTES: usize = 4 << 20;

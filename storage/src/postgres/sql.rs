@@ -1,0 +1,452 @@
+//! The statements. Documents are asked for by their names' index, changes by their primary key or the timeline's index, and
+//! nothing else, so that a log of any size costs the same and a database that is distributed over machines can answer too.
+//! `tests/plans.rs` asks Postgres how it goes about them.
+
+/// The columns of a change, in the order in which they are read.
+macro_rules! change_columns {
+    () => {
+        "replica, counter, ord, context, hlc, author, connection, kind, payload, checksum"
+    };
+}
+
+/// The document that `$1` and `$2` name.
+macro_rules! document {
+    () => {
+        "document = (SELECT id FROM documents WHERE workspace = $1 AND name = $2)"
+    };
+}
+
+/// Changes of the document that `$1` and `$2` name.
+macro_rules! select_changes {
+    ($which:literal) => {
+        concat!(
+            "SELECT ",
+            change_columns!(),
+            " FROM changes WHERE ",
+            document!(),
+            $which
+        )
+    };
+}
+
+/// Walks over the lanes of the documents that `asked` lists by their `id`, from the last to the first, each with its head:
+/// one step into the primary key for each lane, and one to find that there are no more.
+macro_rules! heads {
+    () => {
+        " lane (document, replica, counter) AS (
+            SELECT asked.id, last.replica, last.counter FROM asked, LATERAL (
+                SELECT c.replica, c.counter FROM changes c WHERE c.document = asked.id
+                ORDER BY c.replica DESC, c.counter DESC LIMIT 1) last
+            UNION ALL
+            SELECT lane.document, next.replica, next.counter FROM lane, LATERAL (
+                SELECT c.replica, c.counter FROM changes c
+                WHERE c.document = lane.document AND c.replica < lane.replica
+                ORDER BY c.replica DESC, c.counter DESC LIMIT 1) next
+        ) "
+    };
+}
+
+macro_rules! describe {
+    ($which:literal) => {
+        concat!(
+            "SELECT id, workspace, name, kind, created_ms, deleted_ms,
+                (SELECT c.hlc FROM changes c WHERE c.document = d.id ORDER BY c.ord DESC LIMIT 1)
+            FROM documents d WHERE ",
+            $which
+        )
+    };
+}
+
+/// What the session is to be judged by; null where a server of another make has no such setting.
+pub(super) const SETTINGS: &str = "SELECT current_setting('fsync', true),
+    current_setting('full_page_writes', true), current_setting('synchronous_commit', true),
+    current_setting('server_version_num', true), current_setting('server_encoding', true),
+    pg_is_in_recovery()::text, current_setting('transaction_read_only', true)";
+
+/// Whoever brings the schema up to date may wait for another node that does, but no serving node may wait long for it.
+pub(super) const PATIENT_SESSION: &str = "SET statement_timeout = 0; SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = 0";
+
+pub(super) const OLDEST_SCHEMA: &str = "SELECT oldest_schema FROM upkeep";
+
+/// Appends to many documents in one statement, which is a transaction by itself. `$1..$4` are the documents by numbers of
+/// the batch, `$5..$7` the lanes with the counter at which each is to go on, `$8..$17` the changes, `$18` the time.
+///
+/// A document that is there is locked against its deletion, and taken if it is of the kind, lives, and each lane goes on
+/// where it ends; one that is not is created, if its lanes begin at 1. Of those that are not taken nothing is written. A
+/// document that another transaction creates meanwhile is not taken, and looked at again.
+macro_rules! append {
+    ($more:literal) => {
+        concat!(
+            "WITH asked AS MATERIALIZED (
+                SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::text[])
+                    AS a (no, workspace, name, kind)
+            ), lanes AS MATERIALIZED (
+                SELECT * FROM unnest($5::int[], $6::bigint[], $7::bigint[]) AS l (no, replica, first)
+            ), found AS MATERIALIZED (
+                SELECT a.no, d.id, d.kind = a.kind AND d.deleted_ms IS NULL AS fits
+                FROM asked a JOIN documents d ON d.workspace = a.workspace AND d.name = a.name
+                ORDER BY d.id FOR SHARE OF d
+            ), created AS (
+                INSERT INTO documents (workspace, name, kind, created_ms)
+                SELECT a.workspace, a.name, a.kind, $18 FROM asked a
+                WHERE NOT EXISTS (SELECT 1 FROM found f WHERE f.no = a.no)
+                    AND NOT EXISTS (SELECT 1 FROM lanes l WHERE l.no = a.no AND l.first <> 1)
+                ORDER BY a.workspace COLLATE \"C\", a.name COLLATE \"C\"
+                ON CONFLICT (workspace, name) DO NOTHING
+                RETURNING id, workspace, name
+            ), taken AS MATERIALIZED (
+                SELECT f.no, f.id, false AS is_new FROM found f
+                WHERE f.fits AND NOT EXISTS (
+                    SELECT 1 FROM lanes l WHERE l.no = f.no AND l.first <> 1 + coalesce((
+                        SELECT c.counter FROM changes c
+                        WHERE c.document = f.id AND c.replica = l.replica
+                        ORDER BY c.counter DESC LIMIT 1), 0))
+                UNION ALL
+                SELECT a.no, n.id, true FROM created n
+                JOIN asked a ON a.workspace = n.workspace AND a.name = n.name
+            ), stored AS (
+                INSERT INTO changes
+                    (document, replica, counter, context, hlc, author, connection, kind, payload, checksum)
+                SELECT t.id, c.replica, c.counter, c.context, c.hlc, c.author, c.connection, c.kind,
+                    c.payload, c.checksum
+                FROM unnest($8::int[], $9::bigint[], $10::bigint[], $11::bytea[], $12::bigint[],
+                    $13::bytea[], $14::bigint[], $15::smallint[], $16::bytea[], $17::bigint[])
+                    WITH ORDINALITY AS c (no, replica, counter, context, hlc, author, connection,
+                        kind, payload, checksum, place)
+                JOIN taken t ON t.no = c.no ORDER BY c.place
+                RETURNING document, ord, author
+            )",
+            $more,
+            " SELECT no FROM taken"
+        )
+    };
+}
+
+pub(super) const APPEND: &str = append!("");
+
+/// The same, with what is to be told: `$19`, `$20` whether of creations and changes, `$21`, `$22` the two distances.
+pub(super) const APPEND_WITH_NEWS: &str = append!(
+    ", changed AS (
+        SELECT DISTINCT ON (document) document, ord, author FROM stored
+        WHERE $20 ORDER BY document, ord DESC
+    ), told AS (
+        INSERT INTO outbox AS o
+            (document, created_ms, through_ord, changed_ms, author, since_ms, due_ms, attempts)
+        SELECT t.id, CASE WHEN t.is_new AND $19 THEN $18 END, s.ord,
+            CASE WHEN s.ord IS NOT NULL THEN $18 END, s.author, $18, $18 + $21, 0
+        FROM taken t LEFT JOIN changed s ON s.document = t.id
+        WHERE (t.is_new AND $19) OR s.ord IS NOT NULL
+        ORDER BY t.id
+        ON CONFLICT (document) DO UPDATE SET
+            created_ms = coalesce(o.created_ms, excluded.created_ms),
+            author = CASE WHEN excluded.through_ord IS NULL THEN o.author ELSE excluded.author END,
+            through_ord = CASE WHEN excluded.through_ord < o.through_ord THEN nextval('orders')
+                ELSE coalesce(excluded.through_ord, o.through_ord) END,
+            changed_ms = coalesce(excluded.changed_ms, o.changed_ms),
+            due_ms = CASE WHEN o.attempts > 0 THEN o.due_ms
+                ELSE least(excluded.due_ms, o.since_ms + $22) END
+    )"
+);
+
+/// Which of some changes are stored, and what of: `$1..$3` name documents by numbers of the batch, `$4..$6` the changes.
+pub(super) const STORED: &str = "SELECT d.no, d.kind, d.deleted_ms IS NOT NULL,
+    s.replica, s.counter, s.ord, s.context, s.hlc, s.author, s.connection, s.kind, s.payload, s.checksum
+    FROM (SELECT a.no, d.id, d.kind, d.deleted_ms
+        FROM unnest($1::int[], $2::text[], $3::text[]) AS a (no, workspace, name)
+        JOIN documents d ON d.workspace = a.workspace AND d.name = a.name) d
+    JOIN unnest($4::int[], $5::bigint[], $6::bigint[]) AS c (no, replica, counter) ON c.no = d.no
+    JOIN LATERAL (SELECT * FROM changes s WHERE s.document = d.id AND s.replica = c.replica
+        AND s.counter = c.counter OFFSET 0) s ON true";
+
+pub(super) const LOCK_DOCUMENT: &str =
+    "SELECT id, kind, deleted_ms IS NOT NULL, request FROM documents
+    WHERE workspace = $1 AND name = $2 FOR SHARE";
+
+pub(super) const KNOWN: &str = "SELECT id, kind, deleted_ms IS NOT NULL, request FROM documents
+    WHERE workspace = $1 AND name = $2";
+
+pub(super) const INSERT_DOCUMENT: &str = "INSERT INTO documents
+    (workspace, name, kind, created_ms, request) VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (workspace, name) DO NOTHING RETURNING id";
+
+pub(super) const DELETE_DOCUMENT: &str = "UPDATE documents SET deleted_ms = $3, request = $4
+    WHERE workspace = $1 AND name = $2 AND deleted_ms IS NULL RETURNING id";
+
+pub(super) const HEAD: &str = "SELECT counter FROM changes WHERE document = $1 AND replica = $2
+    ORDER BY counter DESC LIMIT 1";
+
+pub(super) const CHANGE: &str = concat!(
+    "SELECT ",
+    change_columns!(),
+    " FROM changes WHERE document = $1 AND replica = $2 AND counter = $3"
+);
+
+pub(super) const INSERT_CHANGES: &str = "INSERT INTO changes
+    (document, replica, counter, context, hlc, author, connection, kind, payload, checksum)
+    SELECT $1, c.replica, c.counter, c.context, c.hlc, c.author, c.connection, c.kind, c.payload,
+        c.checksum
+    FROM unnest($2::bigint[], $3::bigint[], $4::bytea[], $5::bigint[], $6::bytea[], $7::bigint[],
+        $8::smallint[], $9::bytea[], $10::bigint[])
+        WITH ORDINALITY AS c (replica, counter, context, hlc, author, connection, kind, payload,
+            checksum, place)
+    ORDER BY c.place RETURNING ord";
+
+/// All that opening a document takes but its changes: who it is, its heads, what is quarantined, the newest snapshot up to
+/// and including `$3`.
+pub(super) const OPEN: &str = concat!(
+    "WITH RECURSIVE asked AS (
+        SELECT id, kind, deleted_ms FROM documents WHERE workspace = $1 AND name = $2), ",
+    heads!(),
+    "SELECT (SELECT array_agg(hash) FROM quarantine WHERE workspace = $1 AND name = $2),
+        asked.id, asked.kind, asked.deleted_ms IS NOT NULL,
+        (SELECT array_agg(replica ORDER BY replica) FROM lane),
+        (SELECT array_agg(counter ORDER BY replica) FROM lane),
+        s.clock, s.state, s.checksum, s.through_ord, s.id
+    FROM (SELECT 1) one LEFT JOIN asked ON true LEFT JOIN LATERAL (
+        SELECT * FROM snapshots s WHERE s.document = asked.id AND s.through_ord <= $3
+            AND (asked.deleted_ms IS NULL OR $4)
+        ORDER BY s.through_ord DESC, s.id DESC LIMIT 1) s ON true"
+);
+
+pub(super) const OLDER_SNAPSHOT: &str = "SELECT clock, state, checksum, through_ord, id FROM snapshots
+    WHERE document = $1 AND (through_ord, id) < ($2, $3) ORDER BY through_ord DESC, id DESC LIMIT 1";
+
+/// A document's changes in the order of the timeline: from `$2`, and from the first that comes at or after one of the dots
+/// `$4` and `$5`, up to and including `$3`.
+pub(super) const CHANGES: &str = concat!(
+    "SELECT ",
+    change_columns!(),
+    " FROM changes WHERE document = $1 AND ord >= $2 AND ord <= $3 AND ord >= (
+        SELECT min(f.ord) FROM unnest($4::bigint[], $5::bigint[]) AS h (lane, first), LATERAL (
+            SELECT c.ord FROM changes c
+            WHERE c.document = $1 AND c.replica = h.lane AND c.counter >= h.first
+            ORDER BY c.counter LIMIT 1) f)
+    ORDER BY ord LIMIT $6"
+);
+
+/// The heads of documents, by the numbers that they are given.
+pub(super) const HEADS: &str = concat!(
+    "WITH RECURSIVE named AS (
+        SELECT a.no, d.id FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS a (workspace, name, no)
+        JOIN documents d ON d.workspace = a.workspace AND d.name = a.name
+    ), asked AS (SELECT DISTINCT id FROM named), ",
+    heads!(),
+    "SELECT n.no, l.replica, l.counter FROM named n JOIN lane l ON l.document = n.id"
+);
+
+pub(super) const HEADS_OF: &str = concat!(
+    "WITH RECURSIVE asked AS (SELECT id FROM unnest($1::bigint[]) AS a (id)), ",
+    heads!(),
+    "SELECT document, replica, counter FROM lane"
+);
+
+pub(super) const DESCRIBE: &str = describe!("workspace = $1 AND name = $2");
+
+pub(super) const DOCUMENTS: &str = describe!(
+    "workspace = $1 AND name >= $2 AND ($3::text IS NULL OR name < $3) AND name > $4
+    AND deleted_ms IS NULL ORDER BY name LIMIT $5"
+);
+
+pub(super) const WORKSPACES: &str = "SELECT workspace, count(*) FROM documents
+    WHERE deleted_ms IS NULL GROUP BY workspace ORDER BY workspace";
+
+pub(super) const LANE: &str = select_changes!(
+    " AND replica = $3 AND counter >= $4 AND counter <= $5 ORDER BY counter LIMIT $6"
+);
+
+pub(super) const TIMELINE_AFTER: &str = select_changes!(" AND ord > $3 ORDER BY ord LIMIT $4");
+
+pub(super) const TIMELINE_BEFORE: &str =
+    select_changes!(" AND ord < $3 ORDER BY ord DESC LIMIT $4");
+
+pub(super) const FIND_DOT: &str = concat!(
+    "SELECT ord FROM changes WHERE ",
+    document!(),
+    " AND replica = $3 AND counter = $4"
+);
+
+pub(super) const FIND_INDEX: &str = concat!(
+    "SELECT ord FROM changes WHERE ",
+    document!(),
+    " ORDER BY ord LIMIT 1 OFFSET $3"
+);
+
+/// Goes back from the end of the timeline to the first change that is early enough. The timestamps of a timeline nearly
+/// grow, but where clocks differ they do not, so halving would be wrong. The index holds the timestamp.
+pub(super) const FIND_WALL: &str = concat!(
+    "SELECT ord FROM changes WHERE ",
+    document!(),
+    " AND hlc BETWEEN 0 AND $3 ORDER BY ord DESC LIMIT 1"
+);
+
+/// The places of changes that must be stored.
+pub(super) const ORDERS: &str = "SELECT count(*), max(s.ord)
+    FROM unnest($2::bigint[], $3::bigint[]) AS h (replica, counter), LATERAL (
+        SELECT c.ord FROM changes c WHERE c.document = $1 AND c.replica = h.replica
+            AND c.counter = h.counter OFFSET 0) s";
+
+pub(super) const INSERT_SNAPSHOT: &str = "INSERT INTO snapshots
+    (document, through_ord, covered, clock, state, checksum) VALUES ($1, $2, $3, $4, $5, $6)
+    RETURNING id";
+
+pub(super) const SNAPSHOT: &str = "SELECT clock, state, checksum FROM snapshots
+    WHERE document = $1 AND through_ord = $2 AND id = $3";
+
+pub(super) const SNAPSHOT_SIZES: &str =
+    "SELECT through_ord, id, covered FROM snapshots WHERE document = $1 ORDER BY through_ord, id";
+
+pub(super) const REMOVE_SNAPSHOTS: &str = "DELETE FROM snapshots s
+    USING unnest($2::bigint[], $3::bigint[]) AS gone (through_ord, id)
+    WHERE s.document = $1 AND s.through_ord = gone.through_ord AND s.id = gone.id";
+
+/// What is known already stays as it is, but a place in the log that was not known is noted.
+pub(super) const QUARANTINE: &str = "INSERT INTO quarantine AS q
+    (workspace, name, hash, payload, payload_bytes, author, connection, replica, counter, reason, seen_ms)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+    ON CONFLICT (workspace, name, hash) DO UPDATE
+    SET replica = excluded.replica, counter = excluded.counter WHERE q.replica IS NULL";
+
+/// Of those that are in no log, the ones before the newest `$3`.
+pub(super) const DROP_OLDEST_QUARANTINED: &str = "DELETE FROM quarantine WHERE number IN (
+    SELECT number FROM quarantine WHERE workspace = $1 AND name = $2 AND replica IS NULL
+    ORDER BY number DESC OFFSET $3)";
+
+pub(super) const DROP_OLD_PAYLOADS: &str = "UPDATE quarantine SET payload = ''
+    WHERE length(payload) > 0 AND number <= (SELECT max(number) FROM quarantine) - $1";
+
+pub(super) const FORGET_QUARANTINED: &str =
+    "DELETE FROM quarantine WHERE workspace = $1 AND name = $2 AND hash = $3";
+
+macro_rules! select_quarantined {
+    ($payload:literal, $which:literal) => {
+        concat!(
+            "SELECT number, workspace, name, hash, ",
+            $payload,
+            ", payload_bytes, author, connection, replica, counter, reason, seen_ms
+            FROM quarantine WHERE ",
+            $which
+        )
+    };
+}
+
+pub(super) const QUARANTINED: &str =
+    select_quarantined!("''::bytea", "number < $1 ORDER BY number DESC LIMIT $2");
+
+pub(super) const QUARANTINED_OF_DOCUMENT: &str = select_quarantined!(
+    "''::bytea",
+    "number < $1 AND workspace = $3 AND name = $4 ORDER BY number DESC LIMIT $2"
+);
+
+pub(super) const QUARANTINED_ONE: &str =
+    select_quarantined!("payload", "workspace = $1 AND name = $2 AND hash = $3");
+
+/// Adds to the news of a document. What failed before is told when that is due, and no sooner. A change that comes after
+/// one with a higher place was told of gets a place of its own.
+pub(super) const ADD_NEWS: &str = "INSERT INTO outbox AS o
+    (document, created_ms, through_ord, changed_ms, author, deleted_ms, since_ms, due_ms, attempts)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $7 + $8, 0)
+    ON CONFLICT (document) DO UPDATE SET
+        created_ms = coalesce(o.created_ms, excluded.created_ms),
+        author = CASE WHEN excluded.through_ord IS NULL THEN o.author ELSE excluded.author END,
+        through_ord = CASE WHEN excluded.through_ord < o.through_ord THEN nextval('orders')
+            ELSE coalesce(excluded.through_ord, o.through_ord) END,
+        changed_ms = coalesce(excluded.changed_ms, o.changed_ms),
+        deleted_ms = coalesce(o.deleted_ms, excluded.deleted_ms),
+        due_ms = CASE WHEN o.attempts > 0 THEN o.due_ms
+            ELSE least(excluded.due_ms, o.since_ms + $9) END";
+
+pub(super) const NEWS: &str =
+    "SELECT d.workspace, d.name, d.kind, o.created_ms, o.through_ord, o.changed_ms, o.author,
+        o.deleted_ms, o.due_ms, o.attempts
+    FROM outbox o JOIN documents d ON d.id = o.document ORDER BY o.due_ms LIMIT $1";
+
+/// Takes out what was told; changes that came after those are news still, and wait for company anew.
+pub(super) const TOLD: &str = concat!(
+    "UPDATE outbox SET
+        created_ms = CASE WHEN $3 THEN NULL ELSE created_ms END,
+        changed_ms = CASE WHEN through_ord = $4 THEN NULL ELSE changed_ms END,
+        author = CASE WHEN through_ord = $4 THEN NULL ELSE author END,
+        through_ord = nullif(through_ord, $4),
+        deleted_ms = CASE WHEN $5 THEN NULL ELSE deleted_ms END,
+        since_ms = $6, due_ms = $6 + $7, attempts = 0 WHERE ",
+    document!()
+);
+
+pub(super) const DROP_TOLD: &str = concat!(
+    "DELETE FROM outbox WHERE created_ms IS NULL AND through_ord IS NULL AND deleted_ms IS NULL AND ",
+    document!()
+);
+
+pub(super) const PUT_OFF: &str = concat!(
+    "UPDATE outbox SET due_ms = $3, attempts = attempts + 1 WHERE ",
+    document!()
+);
+
+macro_rules! revocation_columns {
+    () => {
+        "r.number, r.what, r.workspace, r.name, r.at_ms, r.until_ms, r.author, r.reason"
+    };
+}
+
+/// Neither the time nor the end of what was revoked before is taken back; of an end and none the later is none.
+pub(super) const REVOKE: &str = concat!(
+    "INSERT INTO revocations AS r (what, workspace, name, at_ms, until_ms, author, reason)
+    VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (what, workspace, name) DO UPDATE
+    SET at_ms = greatest(r.at_ms, excluded.at_ms),
+        until_ms = CASE WHEN r.until_ms IS NULL OR excluded.until_ms IS NULL THEN NULL
+            ELSE greatest(r.until_ms, excluded.until_ms) END,
+        author = excluded.author, reason = excluded.reason RETURNING ",
+    revocation_columns!()
+);
+
+pub(super) const REVOCATIONS: &str = concat!(
+    "SELECT ",
+    revocation_columns!(),
+    " FROM revocations r ORDER BY r.number"
+);
+
+pub(super) const FORGET_REVOCATIONS: &str = "DELETE FROM revocations WHERE until_ms <= $1";
+
+pub(super) const LIFT_REVOCATION: &str = "DELETE FROM revocations WHERE number = $1";
+
+/// Time by the database's own clock, which is the same for all nodes.
+macro_rules! now_ms {
+    () => {
+        "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+    };
+}
+
+/// None where the sequence gave a number that is taken, after the database was put back to an earlier day.
+pub(super) const INSERT_REPLICA: &str = concat!(
+    "INSERT INTO replicas (id, started_ms) VALUES (nextval('replica_ids'), ",
+    now_ms!(),
+    ") ON CONFLICT (id) DO NOTHING RETURNING id"
+);
+
+pub(super) const HOLD_REPLICA: &str = concat!(
+    "INSERT INTO replicas AS r (id, started_ms, node, incarnation, until_ms)
+    SELECT $1, now, $2, $3, now + $4 FROM (SELECT ",
+    now_ms!(),
+    " AS now) clock
+    ON CONFLICT (id) DO UPDATE
+    SET node = excluded.node, incarnation = excluded.incarnation, until_ms = excluded.until_ms
+    WHERE r.incarnation IS NULL OR r.incarnation = excluded.incarnation"
+);
+
+/// Leads the sequence beyond an id that it does not know of. Should it be led back by two at once, the ids that it then
+/// gives are taken.
+pub(super) const SKIP_REPLICAS: &str =
+    "SELECT setval('replica_ids', $1) FROM replica_ids WHERE last_value < $1";
+
+pub(super) const LEASES: &str = concat!(
+    "SELECT id, node, incarnation, started_ms, until_ms, until_ms > now
+    FROM replicas, (SELECT ",
+    now_ms!(),
+    " AS now) clock WHERE until_ms > now - $1 ORDER BY id"
+);
+
+pub(super) const CHECK: &str = concat!(
+    "UPDATE upkeep SET checked_ms = ",
+    now_ms!(),
+    " WHERE id = 1"
+);
