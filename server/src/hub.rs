@@ -181,6 +181,11 @@ impl Hub {
         mailbox.is_none_or(|mailbox| mailbox.hear(word))
     }
 
+    /// The way to the session of a document, if it is hot.
+    pub(crate) fn mailbox(&self, key: &DocumentKey) -> Option<Mailbox> {
+        self.sessions().open.get(key).cloned()
+    }
+
     /// The hot documents, and the way to each of their sessions.
     pub(crate) fn open(&self) -> Vec<(DocumentKey, Mailbox)> {
         let sessions = self.sessions();

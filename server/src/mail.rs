@@ -9,7 +9,8 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use engine::{Change, ConnectionId, Input, Intent, VectorClock};
 use protocol::Dialect;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use storage::OpenClock;
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
 use crate::auth::Pass;
 use crate::outbox::Outbox;
@@ -341,6 +342,10 @@ pub enum Mail {
     Deleted,
     /// The server is stopping.
     Drain,
+    /// Somebody wants to know how far the document is here.
+    ClockAsked(oneshot::Sender<OpenClock>),
+    /// Somebody wants to close the connections one after the other.
+    OutboxesAsked(oneshot::Sender<Vec<Outbox>>),
 }
 
 /// A connection that wants to join.

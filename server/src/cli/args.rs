@@ -3,6 +3,9 @@
 //! Settings are taken as text and handed to the configuration, which knows the defaults and what is allowed, so that a
 //! wrong value is reported in the same words whether it stood in a flag, a variable or the file.
 
+mod cluster;
+pub(super) use cluster::{ClusterArgs, ClusterCommand, ClusterDrainArgs, ClusterStatusArgs};
+
 mod access;
 pub(super) use access::{
     KeyAddArgs, KeyArgs, KeyCommand, KeyListArgs, KeyNewArgs, KeyRevokeArgs, KeyShowArgs,
@@ -43,6 +46,8 @@ pub enum Command {
     Key(KeyArgs),
     /// Make tokens, and look at them
     Token(TokenArgs),
+    /// Look at the nodes that share a store, and have one drain
+    Cluster(ClusterArgs),
     /// Look at the configuration
     Config(ConfigArgs),
     /// Do again what a crumb on standard input tells of; a starting server asks for this

@@ -50,8 +50,8 @@ impl Failure {
         }
     }
 
-    /// The store does not answer.
-    fn unreachable(sentence: impl Into<String>) -> Self {
+    /// The store, or the server that was to be asked, does not answer.
+    pub(super) fn unreachable(sentence: impl Into<String>) -> Self {
         Self {
             code: 5,
             sentence: sentence.into(),

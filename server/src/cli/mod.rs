@@ -7,6 +7,7 @@
 mod args;
 pub use args::Cli;
 
+mod cluster;
 mod config;
 mod doc;
 
@@ -53,6 +54,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Import(args) => import::run(args.command),
         Command::Key(args) => key::run(args.command),
         Command::Token(args) => token::run(args.command),
+        Command::Cluster(args) => cluster::run(args.command),
         Command::Config(args) => config::run(args.command),
         Command::TryCrumb(args) => try_crumb::run(&args),
         Command::Version => output::print(concat!("quire ", env!("CARGO_PKG_VERSION"), "\n")),

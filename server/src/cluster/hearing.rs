@@ -27,15 +27,26 @@ pub(super) fn ear(cluster: &Arc<Cluster>, hub: &Hub) -> Ear {
                     metrics::word_dropped();
                 }
             }
-            Topic::Cluster => hear_of_all(&cluster, &word),
+            Topic::Cluster => hear_of_all(&cluster, hub, word),
         }
     })
 }
 
 /// What is said to all nodes.
-fn hear_of_all(cluster: &Cluster, word: &Word) {
-    if *word == Word::Revoked {
-        cluster.revocations.notify_one();
+fn hear_of_all(cluster: &Arc<Cluster>, hub: Hub, word: Word) {
+    match word {
+        Word::Revoked => cluster.revocations.notify_one(),
+        Word::ClocksAsked {
+            question,
+            documents,
+        } => cluster.answer_clocks(hub, question, documents),
+        Word::Clocks {
+            question,
+            from,
+            clocks,
+        } => cluster.hear_clocks(question, from, clocks),
+        Word::Drain { node, begins } if node == cluster.name() => cluster.drain(&hub, begins),
+        _ => {}
     }
 }
 

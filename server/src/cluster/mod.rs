@@ -3,12 +3,22 @@
 //! A server with a store to itself has none of this. Where there is a [`Cluster`], its documents are shared
 //! (`engine::Limits::shared`): what sessions tell the other nodes goes out over the bus, what those say comes in by
 //! [`hearing`], and [`rounds`] look up in the store what got lost on the way. Nothing here is needed for what is stored to be
-//! right; it only makes it quick. [`route`] says which node a document is best opened at.
+//! right; it only makes it quick. [`route`] says which node a document is best opened at, [`clocks`] how far documents are with
+//! each, and [`draining`] has clients go to others.
+
+pub(crate) mod clocks;
+
+mod draining;
 
 mod hearing;
 
 mod holding;
 pub use holding::LostReplica;
+
+pub(crate) mod letting_go;
+
+mod nodes;
+pub(crate) use nodes::here_and_others;
 
 mod register;
 pub use register::load;
@@ -29,6 +39,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{ClusterConfig, Config};
 use crate::hub::Hub;
+use clocks::Questions;
 
 /// What makes a server one of several nodes.
 #[derive(Clone, Debug)]
@@ -54,6 +65,10 @@ pub struct Cluster {
     leaving: CancellationToken,
     /// Somebody said that the revocations in the store have changed.
     revocations: Notify,
+    /// What the others are asked, and what they answer.
+    questions: Questions,
+    /// Over how long clients are let go.
+    spread: Duration,
 }
 
 impl Cluster {
@@ -80,6 +95,8 @@ impl Cluster {
             lost: CancellationToken::new(),
             leaving: CancellationToken::new(),
             revocations: Notify::new(),
+            questions: Questions::default(),
+            spread: config.shutdown.spread(true),
         };
         cluster.hold().await?;
         Ok(cluster)

@@ -37,7 +37,7 @@ struct Check {
 /// What `/readyz?verbose` answers.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Readiness {
-    /// `ready`, `stopping`, or `unavailable`.
+    /// `ready`, `draining`, `stopping`, or `unavailable`.
     pub status: &'static str,
     /// The store.
     pub store: StoreReadiness,
@@ -142,6 +142,7 @@ pub(super) async fn readyz(
     let status = match (stopping, check.failure) {
         (true, _) => "stopping",
         (false, Some(_)) => "unavailable",
+        (false, None) if is_draining(&app) => "draining",
         (false, None) => "ready",
     };
     let code = if status == "ready" {
@@ -158,6 +159,11 @@ pub(super) async fn readyz(
             .unwrap_or_default();
         (code, format!("{status}{why}\n")).into_response()
     })
+}
+
+fn is_draining(app: &App) -> bool {
+    let cluster = app.hub.world().cluster.clone();
+    cluster.is_some_and(|cluster| cluster.is_draining())
 }
 
 fn readiness(app: &App, status: &'static str, check: &Check) -> Readiness {

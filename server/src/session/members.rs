@@ -142,6 +142,12 @@ impl Members {
             .for_each(|member| member.outbox.close(reason));
     }
 
+    /// The outboxes of all.
+    pub(super) fn outboxes(&self) -> Vec<Outbox> {
+        let members = self.members.iter();
+        members.map(|member| member.outbox.clone()).collect()
+    }
+
     /// Lets a connection whose queue was dropped have frames again.
     pub(super) fn resume(&self, connection: ConnectionId) {
         if let Some(member) = self.get(connection) {

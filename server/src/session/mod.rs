@@ -277,6 +277,8 @@ impl Session {
             Mail::Reply { connection, text } => return self.reply(connection, text),
             Mail::Deleted => Input::Deleted,
             Mail::Drain => Input::Drain,
+            Mail::ClockAsked(asker) => return self.tell_clock(asker),
+            Mail::OutboxesAsked(asker) => return self.tell_outboxes(asker),
         };
         self.document.handle(input, now, effects);
     }

@@ -4,9 +4,11 @@
 use std::ops::RangeInclusive;
 
 use engine::{Change, Effect, Effects, Event, Input, PresenceNotice, ReplicaId};
-use storage::Word;
+use storage::{OpenClock, Word};
+use tokio::sync::oneshot;
 
 use super::{Session, storing};
+use crate::outbox::Outbox;
 
 impl Session {
     /// Tells the other nodes something, if there are any.
@@ -45,6 +47,22 @@ impl Session {
             changes: vec![change],
         };
         self.document.handle(heard, self.world.clock.now(), effects);
+    }
+
+    /// Tells how far the document is here.
+    pub(super) fn tell_clock(&self, asker: oneshot::Sender<OpenClock>) {
+        let clock = OpenClock {
+            document: self.key.clone(),
+            clock: self.document.clock().clone(),
+            held: self.document.held_changes() as u64,
+        };
+        // Whoever asked may have gone.
+        let _ = asker.send(clock);
+    }
+
+    /// Tells who is here, to whoever closes them one after the other.
+    pub(super) fn tell_outboxes(&self, asker: oneshot::Sender<Vec<Outbox>>) {
+        let _ = asker.send(self.members.lock().outboxes());
     }
 
     /// Passes on to the other nodes what a client has just been allowed to say to all.

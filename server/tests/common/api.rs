@@ -44,6 +44,11 @@ impl Api {
             .unwrap()
             .config;
         let app = serve::build(&config, store.clone(), None).await.unwrap();
+        Self::of(store, app)
+    }
+
+    /// That of a server that is there already.
+    pub(crate) fn of(store: Arc<MemoryStore>, app: Arc<App>) -> Self {
         Self {
             store,
             router: http::router(app.clone()),

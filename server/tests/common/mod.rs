@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "no test needs all of it")]
 
 pub(crate) mod api;
+pub(crate) mod nodes;
 pub(crate) mod tokens;
 pub(crate) mod wire;
 

@@ -12,6 +12,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
 use engine::{Access, Author, Capability, DocumentKey, Grant};
 
+use super::request::DEFAULT_WORKSPACE;
 use crate::auth::{Auth, Pass, Visitor};
 use crate::http::App;
 use crate::http::problem::Problem;
@@ -193,7 +194,8 @@ impl FromRequestParts<Arc<App>> for Visit {
 async fn document(parts: &mut Parts) -> Option<DocumentKey> {
     let names = RawPathParams::from_request_parts(parts, &()).await.ok()?;
     let named = |wanted| names.iter().find(|(name, _)| *name == wanted);
-    let ((_, workspace), (_, document)) = (named("workspace")?, named("document")?);
+    let (_, document) = named("document")?;
+    let workspace = named("workspace").map_or(DEFAULT_WORKSPACE, |(_, workspace)| workspace);
     DocumentKey::new(workspace, document).ok()
 }
 

@@ -10,11 +10,14 @@ mod content;
 mod cursor;
 mod description;
 mod documents;
+mod draining;
 pub mod model;
 mod quarantine;
 mod readable;
+mod replicas;
 mod request;
 mod revocations;
+mod route;
 mod signal;
 mod tickets;
 mod whoami;
@@ -57,6 +60,10 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(quarantine::list_all))
         .routes(routes!(quarantine::forget))
         .routes(routes!(signal::send))
+        .routes(routes!(route::get))
+        .routes(routes!(route::get_default))
+        .routes(routes!(replicas::list))
+        .routes(routes!(draining::begin, draining::end))
         .routes(routes!(tickets::issue))
         .routes(routes!(revocations::list, revocations::revoke))
         .routes(routes!(revocations::lift))

@@ -5,6 +5,9 @@ pub use access::{
     Access, NewRevocation, NewTicket, Revocation, RevocationPage, Rule, Ticket, Whoami,
 };
 
+mod cluster;
+pub use cluster::{Draining, Progress, Replica, ReplicaPage, Replicated, Route, RouteNode};
+
 use std::collections::BTreeMap;
 
 use engine::{Author, ChangeKind, StoredChange, VectorClock};
@@ -228,7 +231,8 @@ impl From<&StoredChange> for Change {
     }
 }
 
-fn clock(clock: &VectorClock) -> BTreeMap<String, u64> {
+/// A clock as the latest change of each replica.
+pub(super) fn clock(clock: &VectorClock) -> BTreeMap<String, u64> {
     clock
         .heads()
         .map(|dot| (dot.replica.to_string(), dot.counter))

@@ -35,6 +35,14 @@ pub(super) struct DocumentPath {
     document: String,
 }
 
+/// Names a document of the workspace `default`.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct DefaultDocumentPath {
+    /// The document's name, with every slash written %2F.
+    document: String,
+}
+
 /// Names something that is kept out of a document.
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Path)]
@@ -47,6 +55,14 @@ pub(super) struct HashPath {
     hash: String,
 }
 
+/// Names a node.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct NodePath {
+    /// What it is called.
+    node: String,
+}
+
 /// Names something by a number.
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Path)]
@@ -56,11 +72,17 @@ pub(super) struct NumberPath {
     id: String,
 }
 
+/// The node that a path names.
+pub(super) struct NodeName(pub(super) String);
+
 /// The workspace that a path names.
 pub(super) struct WorkspaceName(pub(super) String);
 
 /// The document that a path names.
 pub(super) struct DocumentName(pub(super) DocumentKey);
+
+/// The document of the workspace `default` that a path names.
+pub(super) struct DefaultDocumentName(pub(super) DocumentKey);
 
 /// The document that a path names, and the hash that stands behind its name.
 pub(super) struct HashedName(pub(super) DocumentKey, pub(super) String);
@@ -93,6 +115,15 @@ impl<S: Send + Sync> FromRequestParts<S> for DocumentName {
     }
 }
 
+impl<S: Send + Sync> FromRequestParts<S> for DefaultDocumentName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let DefaultDocumentPath { document } = names(parts, state).await?;
+        Ok(Self(DocumentKey::new(DEFAULT_WORKSPACE, &document)?))
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for HashedName {
     type Rejection = Problem;
 
@@ -100,6 +131,15 @@ impl<S: Send + Sync> FromRequestParts<S> for HashedName {
         let path: HashPath = names(parts, state).await?;
         let document = DocumentKey::new(&path.workspace, &path.document)?;
         Ok(Self(document, path.hash))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for NodeName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let NodePath { node } = names(parts, state).await?;
+        Ok(Self(node))
     }
 }
 
@@ -173,6 +213,18 @@ pub(super) struct PageQuery {
     pub(super) limit: Option<String>,
     /// Where to go on: the `next_cursor` of the page before.
     pub(super) cursor: Option<String>,
+}
+
+/// Whether to say where else to go.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(
+    dead_code,
+    reason = "only described: a parameter without a value is not read as one"
+)]
+pub(super) struct RedirectQuery {
+    /// Answer with the header `Quire-Location` where another node is better; needs no value.
+    redirect: Option<String>,
 }
 
 /// How many items a page is to have.
