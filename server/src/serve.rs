@@ -22,6 +22,7 @@ use tracing::{info, warn};
 use crate::auth::{self, Auth};
 use crate::breadcrumb::{self, Crumbs};
 use crate::clock::Clock;
+use crate::cluster::letting_go::let_go;
 use crate::cluster::{Cluster, LostReplica, Node};
 use crate::config::{Config, RateConfig, StoreChoice};
 use crate::connection::{ConnectionLimits, PreAuthLimits};
@@ -81,9 +82,15 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         () = stop_signal() => false,
         () = lost(&app) => true,
     };
+    app.health.stop();
     stopping.cancel();
     serving.await.context("the listener failed")?;
-    shut_down(&app, &*store, config.shutdown.grace).await;
+    let spread = match lost {
+        // What clients say here is stored no more.
+        true => Duration::ZERO,
+        false => config.shutdown.spread(app.hub.world().cluster.is_some()),
+    };
+    shut_down(&app, &*store, spread, config.shutdown.grace).await;
     match lost {
         true => Err(LostReplica.into()),
         false => Ok(()),
@@ -366,11 +373,13 @@ async fn stop_signal() {
     });
 }
 
-/// Stores what is not stored, says goodbye to everyone, and closes the store; all within the grace.
-async fn shut_down(app: &App, store: &dyn Store, grace: Duration) {
+/// Says goodbye to everyone, stores what is not stored, and closes the store; all within the grace.
+async fn shut_down(app: &App, store: &dyn Store, spread: Duration, grace: Duration) {
     info!("stopping: no more connections, storing what is not stored");
-    app.health.stop();
-    if timeout(grace, app.hub.drain()).await.is_err() {
+    if let Some(cluster) = &app.hub.world().cluster {
+        cluster.say_draining(&app.hub, true);
+    }
+    if timeout(grace, end_all(app, spread)).await.is_err() {
         warn!(
             "stopped before everything was stored or every client had gone; unacknowledged edits come back with their clients"
         );
@@ -385,6 +394,14 @@ async fn shut_down(app: &App, store: &dyn Store, grace: Duration) {
         warn!("the store did not close in time");
     }
     info!("stopped");
+}
+
+/// Lets clients go one after the other, if that is to take a while, and has the rest stored and closed.
+async fn end_all(app: &App, spread: Duration) {
+    if !spread.is_zero() {
+        let_go(&app.hub, spread, || true).await;
+    }
+    app.hub.drain().await;
 }
 
 fn banner(config: &Config, auth: &Auth, address: SocketAddr) {

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use axum::http::{Method, StatusCode};
 use common::api::{Answer, Api};
 use common::nodes::{Served, Shared, hears, push};
-use common::wire::Server;
+use common::wire::{Server, Socket};
 use common::write;
 use serde_json::{Value, json};
 
@@ -324,4 +324,24 @@ fn without_a_database_there_are_no_nodes_to_look_at() {
     let (code, said) = failed(&["cluster", "status", "--server", "localhost"]);
     assert_eq!(code, 2);
     assert!(said.contains("http://127.0.0.1:1234"), "{said}");
+}
+
+/// Each client is told to come back, one after the other; who is still here is served until then.
+#[test]
+fn a_server_that_stops_lets_its_clients_go_one_after_the_other() {
+    let times = [("SHUTDOWN__SPREAD", "4s"), ("SHUTDOWN__GRACE", "20s")];
+    let mut server = Server::start(&times);
+    let mut clients = [0; 2].map(|_| {
+        let mut socket = Socket::open(&server, "/plan");
+        assert!(socket.joins());
+        socket
+    });
+    server.terminate();
+    // Whoever came last goes first.
+    let [first, last] = &mut clients;
+    assert_eq!(last.closed().0, 1012);
+    first.send_frame(&push(1, "meanwhile")).unwrap();
+    hears(first, "meanwhile");
+    assert_eq!(first.closed().0, 1012);
+    assert!(server.ended().success());
 }

@@ -17,14 +17,18 @@ impl Cluster {
     /// Has this node drain, or take clients again.
     pub(crate) fn drain(self: &Arc<Self>, hub: &Hub, begins: bool) {
         let began = self.is_draining();
-        self.set_draining(begins);
-        if let Some(bus) = self.bus() {
-            // The others are not to wait for the next beat.
-            bus.beat(self.entry(register::load(hub)));
-        }
+        self.say_draining(hub, begins);
         if begins && !began {
             let (cluster, hub) = (self.clone(), hub.clone());
             tokio::spawn(async move { cluster.let_clients_go(&hub).await });
+        }
+    }
+
+    /// Tells the others at once whether this node wants no new clients.
+    pub(crate) fn say_draining(&self, hub: &Hub, is_draining: bool) {
+        self.set_draining(is_draining);
+        if let Some(bus) = self.bus() {
+            bus.beat(self.entry(register::load(hub)));
         }
     }
 

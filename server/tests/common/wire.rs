@@ -3,10 +3,11 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// A server on a free port that forgets everything.
@@ -65,6 +66,16 @@ impl Server {
 
     pub(crate) fn pid(&self) -> u32 {
         self.process.id()
+    }
+
+    /// Asks it to stop.
+    pub(crate) fn terminate(&self) {
+        kill_process(Pid::from_child(&self.process), Signal::TERM).unwrap();
+    }
+
+    /// What it ends with, when it does.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        self.process.wait().unwrap()
     }
 
     pub(crate) fn connect(&self) -> TcpStream {

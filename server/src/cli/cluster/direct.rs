@@ -111,8 +111,8 @@ async fn store_part(store: &dyn Store) -> Part {
 fn bus_part(bus: Option<&Arc<dyn Bus>>) -> Part {
     let status = match bus.map(|bus| bus.state()) {
         None => "none".to_owned(),
-        Some(BusState::Up) => "ok".to_owned(),
-        Some(BusState::Down { reason }) => format!("away: {reason}"),
+        Some(BusState::Up) => "up".to_owned(),
+        Some(BusState::Down { reason }) => format!("down: {reason}"),
     };
     Part {
         status,

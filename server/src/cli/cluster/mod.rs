@@ -28,7 +28,7 @@ struct Status {
 /// How the store is, or the bus.
 #[derive(Debug, Serialize)]
 struct Part {
-    /// `ok`, `none`, or what is wrong.
+    /// `ok` or `up`, `none`, or what is wrong.
     status: String,
     /// How long it took to answer, in milliseconds; null if it did not.
     latency_ms: Option<f64>,

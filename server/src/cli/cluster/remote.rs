@@ -56,8 +56,17 @@ impl Remote {
             _ => Vec::new(),
         };
         Ok(Status {
-            store: part(&ready["store"]),
-            bus: part(&ready["bus"]),
+            store: Part {
+                status: ready["store"]["status"]
+                    .as_str()
+                    .unwrap_or("not told")
+                    .to_owned(),
+                latency_ms: ready["store"]["latency_ms"].as_f64(),
+            },
+            bus: Part {
+                status: ready["node"]["bus"].as_str().unwrap_or("none").to_owned(),
+                latency_ms: None,
+            },
             replicas,
         })
     }
@@ -125,13 +134,6 @@ impl Remote {
         answered.map_err(|why| {
             Failure::unreachable(format!("{} cannot be reached: {why}", self.server))
         })
-    }
-}
-
-fn part(told: &Value) -> Part {
-    Part {
-        status: told["status"].as_str().unwrap_or("none").to_owned(),
-        latency_ms: told["latency_ms"].as_f64(),
     }
 }
 
