@@ -55,11 +55,11 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let name = stores::node_name(&config, listener.local_addr()?);
     let own = OwnFolder::lock(&config, &name)?;
     let store = stores::open(&config).await?;
-    let node = stores::node(&config, name).await?;
+    let node = stores::node(&config, name)?;
     let metrics = metrics::init()?;
     let crumbs = match &own {
         None => Crumbs::none(),
-        Some(own) => breadcrumb::examine(&*store, own.path(), &config.data_dir).await?,
+        Some(own) => breadcrumb::examine(&*store, own.path(), &config).await?,
     };
     tokio::spawn(upkeep(metrics.clone()));
     let spares = Spares::rest(ABANDONED_MAX, Handle::current());
@@ -189,6 +189,7 @@ async fn assemble(config: &Config, parts: Parts) -> anyhow::Result<Arc<App>> {
         .into(),
         unsaved_bytes_max: config.limits.unsaved_node_bytes,
         unsaved_bytes: AtomicUsize::new(0),
+        held_changes: AtomicUsize::new(0),
         append_failed_ms: AtomicU64::new(0),
         crumbs,
         auth: Arc::new(auth),

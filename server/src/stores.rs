@@ -6,26 +6,46 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use storage::{MemoryStore, SqliteStore, Store};
+use storage::{Bus, MemoryStore, PostgresStore, RedisBus, SqliteStore, Store};
 
 use crate::cluster::Node;
-use crate::config::{Config, StoreChoice};
+use crate::config::{Config, ConfigError, StoreChoice};
 
 /// Opens the store.
 pub(crate) async fn open(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
     Ok(match config.store {
         StoreChoice::Memory => Arc::new(MemoryStore::new()),
         StoreChoice::Sqlite => Arc::new(SqliteStore::open(&config.data_dir).await?),
-        StoreChoice::Postgres => bail!("this version can not open Postgres"),
+        StoreChoice::Postgres => Arc::new(PostgresStore::connect(database(config)?).await?),
     })
 }
 
+/// Opens the store to look into it; none if there is nothing to look into from another process.
+pub(crate) async fn open_to_look(config: &Config) -> anyhow::Result<Option<Arc<dyn Store>>> {
+    Ok(match config.store {
+        StoreChoice::Memory => None,
+        StoreChoice::Sqlite => Some(Arc::new(
+            SqliteStore::open_read_only(&config.data_dir).await?,
+        )),
+        StoreChoice::Postgres => Some(open(config).await?),
+    })
+}
+
+fn database(config: &Config) -> anyhow::Result<&str> {
+    let url = config.database_url.as_ref();
+    Ok(url.ok_or(ConfigError::PostgresWithoutUrl)?.reveal())
+}
+
 /// This process as one of several nodes, if its store is one that is shared.
-pub(crate) async fn node(config: &Config, name: String) -> anyhow::Result<Option<Node>> {
+pub(crate) fn node(config: &Config, name: String) -> anyhow::Result<Option<Node>> {
     if config.store != StoreChoice::Postgres {
         return Ok(None);
     }
-    Ok(Some(Node { name, bus: None }))
+    let bus = match &config.redis_url {
+        Some(url) => Some(Arc::new(RedisBus::connect(url.reveal())?) as Arc<dyn Bus>),
+        None => None,
+    };
+    Ok(Some(Node { name, bus }))
 }
 
 /// What a node is called: as somebody said, or by its machine and port.

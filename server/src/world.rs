@@ -31,6 +31,8 @@ pub struct World {
     pub unsaved_bytes_max: usize,
     /// Bytes of edits that wait for the store now.
     pub unsaved_bytes: AtomicUsize,
+    /// Changes of other nodes that wait for what they build on, in all documents.
+    pub held_changes: AtomicUsize,
     /// When the store last refused an append, in monotonic milliseconds; 0 if it has taken one since.
     pub append_failed_ms: AtomicU64,
     /// Where each session notes what it is about to do.

@@ -13,14 +13,15 @@ use tracing::{error, info, warn};
 use super::trial::{self, Culprit, Verdict};
 use super::{Crumb, Crumbs, Found, Leftovers, What};
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::quarantine::{cause::Cause, report};
 
-/// Looks into what the process before left in a folder of its own, and begins to leave crumbs there. The data folder is for
-/// the processes that try them.
+/// Looks into what the process before left in a folder of its own, and begins to leave crumbs there. The
+/// configuration is for the processes that try them.
 ///
 /// # Errors
 /// The store can not keep what is guilty. To go on would be to die of it again.
-pub async fn examine(store: &dyn Store, own: &Path, data_dir: &Path) -> Result<Crumbs> {
+pub async fn examine(store: &dyn Store, own: &Path, config: &Config) -> Result<Crumbs> {
     let folder = own.join(FOLDER);
     let mut left = Leftovers::read(&folder);
     for found in 0..left.found.len() {
@@ -30,7 +31,7 @@ pub async fn examine(store: &dyn Store, own: &Path, data_dir: &Path) -> Result<C
         }
     }
     let verdicts: Vec<_> = stream::iter(&left.found)
-        .map(|found| async move { (found, judge(found, data_dir).await) })
+        .map(|found| async move { (found, judge(found, config).await) })
         .buffer_unordered(TRIALS_AT_ONCE)
         .collect()
         .await;
@@ -43,11 +44,11 @@ pub async fn examine(store: &dyn Store, own: &Path, data_dir: &Path) -> Result<C
     }))
 }
 
-async fn judge(found: &Found, data_dir: &Path) -> Verdict {
+async fn judge(found: &Found, config: &Config) -> Verdict {
     if found.trials >= TRIALS_MAX {
         return Verdict::Untried("its trials have not ended".to_owned());
     }
-    trial::of(&found.crumb, data_dir).await
+    trial::of(&found.crumb, config).await
 }
 
 async fn carry_out(store: &dyn Store, crumb: &Crumb, verdict: Verdict) -> Result<()> {

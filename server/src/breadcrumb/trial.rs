@@ -6,7 +6,6 @@
 
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -24,6 +23,7 @@ use tokio::time::timeout;
 use super::slot::{self, Payload, SLOT_BYTES};
 use super::{Crumb, Step, What};
 use crate::clock::Clock;
+use crate::config::Config;
 
 /// What a trial has shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,18 +50,23 @@ pub(crate) enum Culprit {
 }
 
 /// Does again what a crumb tells of, in another process.
-pub(crate) async fn of(crumb: &Crumb, data_dir: &Path) -> Verdict {
-    match judge(crumb, data_dir).await {
+pub(crate) async fn of(crumb: &Crumb, config: &Config) -> Verdict {
+    match judge(crumb, config).await {
         Ok(verdict) => verdict,
         Err(error) => Verdict::Untried(format!("{error:#}")),
     }
 }
 
-async fn judge(crumb: &Crumb, data_dir: &Path) -> Result<Verdict> {
+async fn judge(crumb: &Crumb, config: &Config) -> Result<Verdict> {
     let program = std::env::current_exe().context("this program is not to be found")?;
-    let mut child = Command::new(program)
+    let mut command = Command::new(program);
+    if let Some(url) = &config.database_url {
+        // Others on this machine can read arguments.
+        command.env("QUIRE_DATABASE_URL", url.reveal());
+    }
+    let mut child = command
         .args([COMMAND, "--data-dir"])
-        .arg(data_dir)
+        .arg(&config.data_dir)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         // What a library says as it dies may quote content.

@@ -4,11 +4,12 @@ use std::fmt;
 use std::process::ExitCode;
 
 use engine::NameError;
-use storage::{OpenError, StoreError};
+use storage::{ConnectError, OpenError, StoreError};
 
 use crate::auth::keys::KeyFileError;
 use crate::config::ConfigError;
 use crate::place::{FindError, RenderError};
+use crate::tls::TlsError;
 
 /// A command that failed. A wrong argument is exit code 2, as the parser of arguments has it.
 #[derive(Debug)]
@@ -50,6 +51,25 @@ impl Failure {
         }
     }
 
+    /// What opened wrongly has an exit code of its own, as has a certificate that cannot be used; all else has failed.
+    pub(super) fn of_store(error: &anyhow::Error) -> Self {
+        let sentence = format!("{error:#}");
+        if error.is::<TlsError>() {
+            return Self::usage(sentence);
+        }
+        match (error.downcast_ref(), error.downcast_ref()) {
+            (Some(ConnectError::Unreachable { .. }), _) => Self::unreachable(sentence),
+            (Some(ConnectError::Address(_)), _) => Self::usage(sentence),
+            (_, Some(error @ OpenError::Missing { .. })) => {
+                Self::not_found(format!("{error}; --data-dir names its folder"))
+            }
+            (_, Some(OpenError::Folder { .. } | OpenError::Database { .. })) => {
+                Self::unreachable(sentence)
+            }
+            _ => Self::failed(sentence),
+        }
+    }
+
     /// The store, or the server that was to be asked, does not answer.
     pub(super) fn unreachable(sentence: impl Into<String>) -> Self {
         Self {
@@ -79,20 +99,6 @@ impl From<ConfigError> for Failure {
 impl From<NameError> for Failure {
     fn from(error: NameError) -> Self {
         Self::usage(error.to_string())
-    }
-}
-
-impl From<OpenError> for Failure {
-    fn from(error: OpenError) -> Self {
-        match error {
-            OpenError::Missing { .. } => {
-                Self::not_found(format!("{error}; --data-dir names its folder"))
-            }
-            OpenError::Folder { .. } | OpenError::Database { .. } => {
-                Self::unreachable(error.to_string())
-            }
-            _ => Self::failed(error.to_string()),
-        }
     }
 }
 

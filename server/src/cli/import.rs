@@ -4,11 +4,12 @@
 //! application: one that exists stays as it is, so the command may be broken off and repeated.
 
 use std::fmt;
+use std::sync::Arc;
 
 use engine::{Author, DocumentKey, Kind, ReplicaId};
 use protocol::preflight::Bounds;
 use serde::Serialize;
-use storage::{ForeignDocument, ForeignError, HocuspocusDatabase, SqliteStore, Store, StoreError};
+use storage::{ForeignDocument, ForeignError, HocuspocusDatabase, OpenError, Store, StoreError};
 
 use super::args::{ImportCommand, ImportHocuspocusArgs};
 use super::failure::Failure;
@@ -17,7 +18,7 @@ use crate::clock::Clock;
 use crate::config::{Config, StoreChoice};
 use crate::founding::Founding;
 use crate::serve::update_bounds;
-use crate::stores::OwnFolder;
+use crate::stores::{self, OwnFolder};
 use crate::telemetry::logs::{self, LogFormat};
 
 /// What became of one document.
@@ -68,9 +69,9 @@ impl Outcome {
 /// Where documents go.
 enum Target {
     /// Into a store, as changes of this replica.
-    Store(SqliteStore, ReplicaId),
+    Store(Arc<dyn Store>, ReplicaId),
     /// Nowhere: it is only looked at what is there, if anything is.
-    Nowhere(Option<SqliteStore>),
+    Nowhere(Option<Arc<dyn Store>>),
 }
 
 struct Import {
@@ -91,17 +92,10 @@ pub(super) fn run(command: ImportCommand) -> Result<(), Failure> {
 async fn hocuspocus(args: ImportHocuspocusArgs) -> Result<(), Failure> {
     DocumentKey::new(&args.workspace, "any")?;
     let config = Config::load(&args.data.flags())?.config;
-    match config.store {
-        StoreChoice::Sqlite => {}
-        StoreChoice::Memory => {
-            let sentence =
-                "the store is memory, which forgets everything at the end; set store to sqlite";
-            return Err(Failure::usage(sentence));
-        }
-        StoreChoice::Postgres => {
-            let sentence = "the store is postgres, and documents are imported to sqlite only";
-            return Err(Failure::usage(sentence));
-        }
+    if config.store == StoreChoice::Memory {
+        return Err(Failure::usage(
+            "the store is memory, which forgets everything at the end; set store to sqlite",
+        ));
     }
     let theirs = HocuspocusDatabase::open(&args.file).await?;
     let lock = (!args.dry_run).then(|| OwnFolder::lock(&config, "import"));
@@ -149,16 +143,17 @@ fn conclude(items: &[Item], dry_run: bool) -> Result<(), Failure> {
 
 impl Target {
     async fn open(config: &Config, dry_run: bool) -> Result<Self, Failure> {
-        let folder = &config.data_dir;
         if !dry_run {
-            let store = SqliteStore::open(folder).await?;
+            let store = stores::open(config)
+                .await
+                .map_err(|error| Failure::of_store(&error))?;
             let replica = store.new_replica().await?;
             return Ok(Self::Store(store, replica));
         }
-        match SqliteStore::open_read_only(folder).await {
-            Ok(store) => Ok(Self::Nowhere(Some(store))),
-            Err(storage::OpenError::Missing { .. }) => Ok(Self::Nowhere(None)),
-            Err(error) => Err(error.into()),
+        match stores::open_to_look(config).await {
+            Ok(store) => Ok(Self::Nowhere(store)),
+            Err(error) if is_missing(&error) => Ok(Self::Nowhere(None)),
+            Err(error) => Err(Failure::of_store(&error)),
         }
     }
 
@@ -239,6 +234,11 @@ impl Import {
         let fit = founding.check(&self.bounds, self.weight_max);
         fit.map(|()| founding).map_err(text)
     }
+}
+
+/// Whether there is nothing yet.
+fn is_missing(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(OpenError::Missing { .. }))
 }
 
 fn text(error: impl fmt::Display) -> String {

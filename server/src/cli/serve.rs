@@ -3,7 +3,6 @@
 use std::thread;
 use std::time::Duration;
 
-use storage::OpenError;
 use tokio::runtime::{Builder, Runtime};
 
 use super::args::ServeArgs;
@@ -12,7 +11,6 @@ use super::output;
 use crate::config::Config;
 use crate::serve::serve;
 use crate::telemetry::{logs, panics};
-use crate::tls::TlsError;
 use crate::watchdog::ABANDONED_MAX;
 
 pub(super) fn run(args: &ServeArgs) -> Result<(), Failure> {
@@ -22,10 +20,12 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), Failure> {
         output::warn(warning);
     }
     let config = loaded.config;
-    logs::init(config.log.format, &config.log.filter).map_err(failure)?;
+    logs::init(config.log.format, &config.log.filter).map_err(|error| Failure::of_store(&error))?;
     panics::watch();
     let runtime = runtime()?;
-    let served = runtime.block_on(serve(config)).map_err(failure);
+    let served = runtime
+        .block_on(serve(config))
+        .map_err(|error| Failure::of_store(&error));
     // A thread that is lost to a stuck document is not waited for.
     runtime.shutdown_timeout(SHUTDOWN_MAX);
     served
@@ -38,18 +38,6 @@ pub(super) fn runtime() -> Result<Runtime, Failure> {
     builder.worker_threads(processors + ABANDONED_MAX);
     let built = builder.enable_all().thread_stack_size(STACK_BYTES).build();
     built.map_err(|error| Failure::failed(format!("cannot start threads: {error}")))
-}
-
-/// What opened wrongly has an exit code of its own, as has a certificate that cannot be used; all else has failed.
-fn failure(error: anyhow::Error) -> Failure {
-    let sentence = format!("{error:#}");
-    if error.is::<TlsError>() {
-        return Failure::usage(sentence);
-    }
-    match error.downcast::<OpenError>() {
-        Ok(error) => error.into(),
-        Err(_) => Failure::failed(sentence),
-    }
 }
 
 /// Libraries walk nested content by recursion, and a stack that overflows ends the process. This much is reserved for

@@ -5,7 +5,6 @@ use std::io::{self, Read};
 use jsonwebtoken::EncodingKey;
 use serde::Serialize;
 use serde_json::Value;
-use storage::SqliteStore;
 
 use super::args::{Output, TokenCommand, TokenInspectArgs, TokenNewArgs};
 use super::failure::Failure;
@@ -15,6 +14,7 @@ use crate::auth::token::{Expected, TOKEN_BYTES_MAX, Token, Wanted};
 use crate::auth::{Auth, Credential, Pass, Visitor, wall_ms};
 use crate::config::{Config, StoreChoice};
 use crate::place::timestamp;
+use crate::stores;
 
 /// What is told of a token.
 #[derive(Debug, Serialize)]
@@ -110,12 +110,15 @@ async fn inspect(args: TokenInspectArgs) -> Result<(), Failure> {
 /// What a server with this configuration would say: the pass, or why there is none.
 async fn verdict(config: &Config, token: &str) -> Result<Result<Pass, String>, Failure> {
     let auth = Auth::asking(config).map_err(|error| Failure::failed(format!("{error:#}")))?;
-    let auth = match config.store {
-        StoreChoice::Sqlite if config.data_dir.join("quire.sqlite").exists() => {
-            let store = SqliteStore::open_read_only(&config.data_dir).await?;
-            auth.kept_in(std::sync::Arc::new(store)).await?
-        }
-        _ => auth,
+    let store = match config.store {
+        StoreChoice::Sqlite if !config.data_dir.join("quire.sqlite").exists() => None,
+        _ => stores::open_to_look(config)
+            .await
+            .map_err(|error| Failure::of_store(&error))?,
+    };
+    let auth = match store {
+        Some(store) => auth.kept_in(store).await?,
+        None => auth,
     };
     let credential = Credential::new(token);
     let visitor = Visitor {

@@ -10,7 +10,7 @@ use crate::breadcrumb::trial;
 pub(super) fn run(args: &DataArgs) -> Result<(), Failure> {
     serve::runtime()?.block_on(async {
         let store = doc::open(args).await?;
-        let stood = trial::stand(&store, io::stdin().lock()).await;
+        let stood = trial::stand(&*store, io::stdin().lock()).await;
         stood.map_err(|error| Failure::failed(format!("{error:#}")))
     })
 }

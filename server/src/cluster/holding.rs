@@ -5,6 +5,7 @@
 //! notices must write no more.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use storage::StoreError;
@@ -29,7 +30,9 @@ pub(super) async fn keep(cluster: Arc<Cluster>) {
             () = tokio::time::sleep(cluster.lease() / 3) => {}
             () = cluster.leaving.cancelled() => return,
         }
-        match cluster.hold().await {
+        let held = cluster.hold().await;
+        cluster.hold_fails.store(held.is_err(), Ordering::Relaxed);
+        match held {
             Ok(()) => {}
             Err(StoreError::LeaseLost(_)) => return cluster.lose(),
             Err(failure) => warn!("the store was not told that this node lives: {failure}"),

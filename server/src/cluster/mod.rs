@@ -19,6 +19,8 @@ pub(crate) mod letting_go;
 
 mod nodes;
 pub(crate) use nodes::here_and_others;
+mod promises;
+pub use promises::Weakened;
 
 mod register;
 pub use register::load;
@@ -63,6 +65,10 @@ pub struct Cluster {
     lost: CancellationToken,
     /// This node is going.
     leaving: CancellationToken,
+    /// Whether the last round of heads failed.
+    heads_fail: AtomicBool,
+    /// Whether the store was not told of late that this process lives.
+    hold_fails: AtomicBool,
     /// Somebody said that the revocations in the store have changed.
     revocations: Notify,
     /// What the others are asked, and what they answer.
@@ -94,6 +100,8 @@ impl Cluster {
             is_draining: AtomicBool::new(false),
             lost: CancellationToken::new(),
             leaving: CancellationToken::new(),
+            heads_fail: AtomicBool::new(false),
+            hold_fails: AtomicBool::new(false),
             revocations: Notify::new(),
             questions: Questions::default(),
             spread: config.shutdown.spread(true),

@@ -13,6 +13,7 @@ use tracing::warn;
 
 use super::Cluster;
 use crate::hub::{Hub, WeakHub};
+use crate::telemetry::metrics;
 
 /// Enters this node again and again, until it goes.
 pub(super) async fn keep(cluster: Arc<Cluster>, hub: WeakHub) {
@@ -21,6 +22,7 @@ pub(super) async fn keep(cluster: Arc<Cluster>, hub: WeakHub) {
     };
     while let Some(hub) = hub.upgrade() {
         bus.beat(cluster.entry(load(&hub)));
+        metrics::bus(cluster.hears(), bus.figures());
         drop(hub);
         tokio::select! {
             () = tokio::time::sleep(BEAT_INTERVAL) => {}

@@ -3,6 +3,7 @@
 //! and at once when the bus is back.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use engine::DocumentKey;
@@ -28,11 +29,16 @@ pub(super) async fn heads(cluster: Arc<Cluster>, hub: WeakHub) {
         let Some(hub) = hub.upgrade() else {
             return;
         };
-        match compare(&cluster, &hub).await {
-            Ok(()) => metrics::heads_round(true),
+        let compared = compare(&cluster, &hub).await;
+        metrics::heads_round(compared.is_ok());
+        let failed_before = cluster
+            .heads_fail
+            .swap(compared.is_err(), Ordering::Relaxed);
+        match compared {
+            Ok(()) => {}
+            Err(failure) if failed_before => debug!("heads were not compared: {failure}"),
             Err(failure) => {
-                metrics::heads_round(false);
-                debug!("heads were not compared: {failure}");
+                warn!("what other nodes have stored is not known for now: {failure}");
             }
         }
     }

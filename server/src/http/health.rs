@@ -10,7 +10,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use engine::Capability;
 use serde::Serialize;
-use storage::{Store, StoreError};
+use storage::{BusState, Store, StoreError};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 use utoipa::ToSchema;
@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 use super::App;
 use super::api::caller::Visit;
 use super::problem::Problem;
+use crate::cluster::Weakened;
 
 /// Whether this server can serve.
 #[derive(Debug, Default)]
@@ -37,12 +38,30 @@ struct Check {
 /// What `/readyz?verbose` answers.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Readiness {
-    /// `ready`, `draining`, `stopping`, or `unavailable`.
+    /// `ready`; `degraded`, which serves as well, but keeps a promise less well; `draining`, `stopping`, or `unavailable`.
     pub status: &'static str,
     /// The store.
     pub store: StoreReadiness,
     /// Documents in memory.
     pub documents_open: usize,
+    /// This node among others; none if it shares its store with nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<NodeReadiness>,
+    /// The promises that are kept less well just now.
+    pub weakened: Vec<Weakened>,
+}
+
+/// How a node is among others.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NodeReadiness {
+    /// What it is called.
+    pub name: String,
+    /// Its replica id.
+    pub replica: u32,
+    /// Whether words of other nodes come at once: `up`, `down`, or `none` if there is no bus.
+    pub bus: &'static str,
+    /// Changes of other nodes that wait for what they build on.
+    pub changes_held: usize,
 }
 
 /// How the store is.
@@ -139,24 +158,25 @@ pub(super) async fn readyz(
         check.failure = check.failure.or(Some(THREADS_LOST));
     }
     let stopping = app.health.stopping.load(Ordering::Relaxed);
+    let weakened = weakened(&app);
     let status = match (stopping, check.failure) {
         (true, _) => "stopping",
         (false, Some(_)) => "unavailable",
         (false, None) if is_draining(&app) => "draining",
+        (false, None) if !weakened.is_empty() => "degraded",
         (false, None) => "ready",
     };
-    let code = if status == "ready" {
+    let code = if ["ready", "degraded"].contains(&status) {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
     Ok(if is_verbose {
-        (code, Json(readiness(&app, status, &check))).into_response()
+        (code, Json(readiness(&app, status, &check, weakened))).into_response()
     } else {
-        let why = check
-            .failure
-            .map(|failure| format!(": {failure}"))
-            .unwrap_or_default();
+        let promise = weakened.first().map(|it| it.promise);
+        let why = check.failure.or(promise);
+        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
         (code, format!("{status}{why}\n")).into_response()
     })
 }
@@ -166,7 +186,27 @@ fn is_draining(app: &App) -> bool {
     cluster.is_some_and(|cluster| cluster.is_draining())
 }
 
-fn readiness(app: &App, status: &'static str, check: &Check) -> Readiness {
+fn weakened(app: &App) -> Vec<Weakened> {
+    let cluster = app.hub.world().cluster.clone();
+    cluster.map_or_else(Vec::new, |cluster| cluster.weakened())
+}
+
+fn node(app: &App) -> Option<NodeReadiness> {
+    let world = app.hub.world();
+    let cluster = world.cluster.as_ref()?;
+    Some(NodeReadiness {
+        name: cluster.name().to_owned(),
+        replica: cluster.replica().0,
+        bus: match cluster.bus_state() {
+            Some(BusState::Up) => "up",
+            Some(BusState::Down { .. }) => "down",
+            None => "none",
+        },
+        changes_held: world.held_changes.load(Ordering::Relaxed),
+    })
+}
+
+fn readiness(app: &App, status: &'static str, check: &Check, weakened: Vec<Weakened>) -> Readiness {
     let store = StoreReadiness {
         status: check.failure.unwrap_or("ok"),
         latency_ms: check.took.as_secs_f64() * 1_000.0,
@@ -175,6 +215,8 @@ fn readiness(app: &App, status: &'static str, check: &Check) -> Readiness {
         status,
         store,
         documents_open: app.hub.documents_open(),
+        node: node(app),
+        weakened,
     }
 }
 

@@ -80,6 +80,8 @@ struct Session {
     signals: Option<Signals>,
     /// What this document has added to [`World::unsaved_bytes`].
     unsaved_bytes: usize,
+    /// What this document has added to [`World::held_changes`].
+    held_changes: usize,
     /// What this document has added to [`World::memory`].
     weight: usize,
 }
@@ -129,6 +131,7 @@ impl Session {
             appending: Appending::default(),
             signals: None,
             unsaved_bytes: 0,
+            held_changes: 0,
             weight: 0,
         }
     }
@@ -501,6 +504,7 @@ impl Session {
             .fetch_sub(self.unsaved_bytes, Ordering::Relaxed);
         self.unsaved_bytes = bytes;
         self.count_dropped_presence();
+        self.count_held(self.document.held_changes());
         let weight = self.document.weight();
         self.world.memory.account(self.weight, weight);
         self.weight = weight;
@@ -529,6 +533,7 @@ impl Drop for Session {
             .unsaved_bytes
             .fetch_sub(self.unsaved_bytes, Ordering::Relaxed);
         self.world.memory.account(self.weight, 0);
+        self.count_held(0);
         self.inbox.close();
         self.members.lock().close_all(CloseReason::NotReady);
         self.hub.forget(&self.key);

@@ -2,6 +2,8 @@
 //! of that got lost and is pulled from the store.
 
 use std::ops::RangeInclusive;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use engine::{Change, Effect, Effects, Event, Input, PresenceNotice, ReplicaId};
 use storage::{OpenClock, Word};
@@ -9,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::{Session, storing};
 use crate::outbox::Outbox;
+use crate::telemetry::metrics;
 
 impl Session {
     /// Tells the other nodes something, if there are any.
@@ -41,8 +44,26 @@ impl Session {
         }
     }
 
+    /// So many changes of other nodes wait here now.
+    pub(super) fn count_held(&mut self, held: usize) {
+        if held != self.held_changes {
+            let all = &self.world.held_changes;
+            all.fetch_add(held, Ordering::Relaxed);
+            let before = all.fetch_sub(self.held_changes, Ordering::Relaxed);
+            metrics::held(before - self.held_changes);
+            self.held_changes = held;
+        }
+    }
+
     fn hear_change(&mut self, change: Change, effects: &mut Effects) {
         self.work.hear(&change);
+        let lag_ms = self
+            .world
+            .clock
+            .now()
+            .wall_ms
+            .saturating_sub(change.hlc.wall_ms());
+        metrics::heard(Duration::from_millis(lag_ms));
         let heard = Input::Heard {
             changes: vec![change],
         };

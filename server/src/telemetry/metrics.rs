@@ -9,6 +9,7 @@ use metrics::{
     histogram,
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use storage::BusFigures;
 
 use super::counted::COUNTED;
 use crate::quarantine::cause::Cause;
@@ -42,6 +43,11 @@ const HOOK_LAG: &str = "quire_hook_news_late_seconds";
 const SIGNALS_DROPPED: &str = "quire_hook_signals_dropped_total";
 const WAITING: &str = "quire_admission_waiting";
 const WAIT_SECONDS: &str = "quire_admission_wait_seconds";
+const BUS_UP: &str = "quire_bus_up";
+const BUS_WORDS: &str = "quire_bus_words_total";
+const BUS_RECONNECTS: &str = "quire_bus_reconnects_total";
+const HELD: &str = "quire_changes_held";
+const LAG_SECONDS: &str = "quire_change_lag_seconds";
 const WORDS_DROPPED: &str = "quire_bus_words_dropped_total";
 const PULLED: &str = "quire_changes_pulled_total";
 const HEADS_ROUNDS: &str = "quire_heads_rounds_total";
@@ -69,11 +75,13 @@ pub fn init() -> anyhow::Result<PrometheusHandle> {
     let step = Matcher::Full(STEP_SECONDS.to_owned());
     let wait = Matcher::Full(WAIT_SECONDS.to_owned());
     let hook = Matcher::Full(HOOK_SECONDS.to_owned());
+    let lag = Matcher::Full(LAG_SECONDS.to_owned());
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(append, &APPEND_BUCKETS)?
         .set_buckets_for_metric(step, &STEP_BUCKETS)?
         .set_buckets_for_metric(wait, &APPEND_BUCKETS)?
         .set_buckets_for_metric(hook, &HOOK_BUCKETS)?
+        .set_buckets_for_metric(lag, &APPEND_BUCKETS)?
         .install_recorder()?;
     describe();
     // There is one recorder in a process, so this is the first.
@@ -90,6 +98,7 @@ struct Often {
     changes: Counter,
     append_seconds: Histogram,
     step_seconds: Histogram,
+    lag_seconds: Histogram,
 }
 
 static OFTEN: OnceLock<Often> = OnceLock::new();
@@ -104,6 +113,7 @@ impl Often {
             changes: counter!(CHANGES),
             append_seconds: histogram!(APPEND_SECONDS),
             step_seconds: histogram!(STEP_SECONDS),
+            lag_seconds: histogram!(LAG_SECONDS),
         }
     }
 }
@@ -124,6 +134,23 @@ fn describe() {
     describe_counter!(
         SIGNALS_DROPPED,
         "Clients' signals that the application was too slow for, or failed at"
+    );
+    describe_gauge!(BUS_UP, "Whether words of other nodes come and go: 1 or 0");
+    describe_counter!(
+        BUS_WORDS,
+        "Words to and from other nodes, by what became of them"
+    );
+    describe_counter!(
+        BUS_RECONNECTS,
+        "Times the connection to the bus was lost and made again"
+    );
+    describe_gauge!(
+        HELD,
+        "Changes of other nodes that came before what they build on"
+    );
+    describe_histogram!(
+        LAG_SECONDS,
+        "Seconds from an edit on another node to its arrival over the bus, by the clocks of both machines"
     );
     describe_counter!(
         WORDS_DROPPED,
@@ -398,6 +425,35 @@ pub(crate) fn hook_late(late: Duration) {
 /// The application did not take a client's signal.
 pub(crate) fn signal_dropped() {
     counter!(SIGNALS_DROPPED).increment(1);
+}
+
+/// How the bus is, and what became of words so far.
+pub(crate) fn bus(is_up: bool, figures: BusFigures) {
+    gauge!(BUS_UP).set(if is_up { 1.0 } else { 0.0 });
+    counter!(BUS_RECONNECTS).absolute(figures.reconnects);
+    let words = [
+        ("said", figures.said),
+        ("heard", figures.heard),
+        ("dropped", figures.dropped),
+        ("malformed", figures.malformed),
+        ("unknown", figures.unknown),
+        ("refused", figures.refused),
+    ];
+    for (outcome, count) in words {
+        counter!(BUS_WORDS, "outcome" => outcome).absolute(count);
+    }
+}
+
+/// So many changes of other nodes wait for what they build on, in all documents.
+pub(crate) fn held(changes: usize) {
+    gauge!(HELD).set(changes as f64);
+}
+
+/// A change of another node has come, so long after its edit.
+pub(crate) fn heard(lag: Duration) {
+    if let Some(often) = OFTEN.get() {
+        often.lag_seconds.record(lag.as_secs_f64());
+    }
 }
 
 /// There was no room for what another node said.

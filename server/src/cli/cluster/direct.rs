@@ -81,7 +81,7 @@ async fn open(config: &Config) -> Result<Arc<dyn Store>, Failure> {
 }
 
 async fn bus(config: &Config) -> Result<Option<Arc<dyn Bus>>, Failure> {
-    let node = stores::node(config, "quire-cluster".to_owned()).await;
+    let node = stores::node(config, "quire-cluster".to_owned());
     let node = node.map_err(|error| Failure::unreachable(format!("{error:#}")))?;
     Ok(node.and_then(|node| node.bus))
 }

@@ -44,10 +44,10 @@ async fn content(
 ) -> Result<Bytes, Failure> {
     let (store, description) = super::find(document).await?;
     let at = args.at.unwrap_or_default();
-    let last = at.find(&store, &description.document).await?;
+    let last = at.find(&*store, &description.document).await?;
     // If this command dies, the server does not.
     let (crumbs, kind) = (Crumbs::none(), description.kind);
-    let rendered = render(&store, &crumbs, kind, last.as_ref(), format, args.field).await?;
+    let rendered = render(&*store, &crumbs, kind, last.as_ref(), format, args.field).await?;
     Ok(rendered.bytes)
 }
 

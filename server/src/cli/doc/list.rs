@@ -15,7 +15,7 @@ pub(super) async fn run(args: ListArgs) -> Result<(), Failure> {
         after: None,
         limit: args.limit.unwrap_or(usize::MAX),
     };
-    let documents = gather(&store, query).await?;
+    let documents = gather(&*store, query).await?;
     output::print_list(
         args.output,
         &documents,

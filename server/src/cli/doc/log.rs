@@ -10,7 +10,7 @@ use crate::http::api::model::Change;
 
 pub(super) async fn run(args: &LogArgs) -> Result<(), Failure> {
     let (store, description) = super::find(&args.document).await?;
-    let changes = gather(&store, &description.document, args).await?;
+    let changes = gather(&*store, &description.document, args).await?;
     let head = ["ORDER", "CHANGE", "TIME", "AUTHOR", "UPDATES", "BYTES"];
     output::print_list(args.output, &changes, head, |change| {
         [

@@ -6,13 +6,16 @@ mod log;
 mod quarantine;
 mod show;
 
+use std::sync::Arc;
+
 use engine::DocumentKey;
-use storage::{Description, SqliteStore, Store};
+use storage::{Description, Store};
 
 use super::args::{DataArgs, DocCommand, DocumentArgs};
 use super::failure::Failure;
 use super::{output, serve};
-use crate::config::{Config, StoreChoice};
+use crate::config::Config;
+use crate::stores;
 use crate::telemetry::logs::{self, LogFormat};
 
 /// Runs a command under `quire doc`. What the store has to warn of, such as damaged rows that are left out, is told on
@@ -31,22 +34,18 @@ pub(super) fn run(command: DocCommand) -> Result<(), Failure> {
     })
 }
 
-pub(super) async fn open(args: &DataArgs) -> Result<SqliteStore, Failure> {
+pub(super) async fn open(args: &DataArgs) -> Result<Arc<dyn Store>, Failure> {
     let config = Config::load(&args.flags())?.config;
-    if config.store == StoreChoice::Postgres {
-        let sentence = "the store is postgres, which is looked at through the API of a server";
-        return Err(Failure::usage(sentence));
-    }
-    if config.store == StoreChoice::Memory {
+    let opened = stores::open_to_look(&config).await;
+    opened.map_err(|error| Failure::of_store(&error))?.ok_or_else(|| {
         let sentence = "the store is memory, which only the running server can read; ask its API, \
                         or set store to sqlite";
-        return Err(Failure::usage(sentence));
-    }
-    Ok(SqliteStore::open_read_only(&config.data_dir).await?)
+        Failure::usage(sentence)
+    })
 }
 
 /// Opens the store and finds the document, deleted or not.
-async fn find(args: &DocumentArgs) -> Result<(SqliteStore, Description), Failure> {
+async fn find(args: &DocumentArgs) -> Result<(Arc<dyn Store>, Description), Failure> {
     let key = DocumentKey::new(&args.workspace, &args.name)?;
     let store = open(&args.data).await?;
     match store.describe(key).await? {

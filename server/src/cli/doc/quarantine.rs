@@ -1,7 +1,9 @@
 //! `quire doc quarantine`: what is kept out of documents: listed, shown, and let in again.
 
+use std::sync::Arc;
+
 use engine::{DocumentKey, PayloadHash};
-use storage::{QuarantineEntry, QuarantineQuery, SqliteStore, Store};
+use storage::{QuarantineEntry, QuarantineQuery, Store};
 
 use super::content::{not_written, write_file};
 use crate::cli::args::{
@@ -12,6 +14,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::config::Config;
 use crate::http::api::model::Quarantined;
+use crate::stores;
 
 pub(super) async fn run(args: QuarantineArgs) -> Result<(), Failure> {
     match args.command {
@@ -28,7 +31,7 @@ async fn list(args: QuarantineListArgs) -> Result<(), Failure> {
         .map(|name| DocumentKey::new(&args.workspace, &name));
     let document = document.transpose()?;
     let wanted = args.limit.unwrap_or(usize::MAX);
-    let entries = gather(&store, document, wanted).await?;
+    let entries = gather(&*store, document, wanted).await?;
     let items: Vec<_> = entries.into_iter().map(Quarantined::from).collect();
     let head = [
         "HASH",
@@ -142,7 +145,9 @@ fn hex_dump(payload: &[u8]) -> String {
 async fn forget(args: QuarantineForgetArgs) -> Result<(), Failure> {
     let (_, document, hash) = find(&args.document, &args.hash).await?;
     let config = Config::load(&args.document.data.flags())?.config;
-    let store = SqliteStore::open(&config.data_dir).await?;
+    let store = stores::open(&config)
+        .await
+        .map_err(|error| Failure::of_store(&error))?;
     let forgotten = store.forget_quarantined(document, hash).await;
     store.close().await?;
     if !forgotten? {
@@ -157,7 +162,7 @@ async fn forget(args: QuarantineForgetArgs) -> Result<(), Failure> {
 async fn find(
     args: &DocumentArgs,
     digits: &str,
-) -> Result<(SqliteStore, DocumentKey, PayloadHash), Failure> {
+) -> Result<(Arc<dyn Store>, DocumentKey, PayloadHash), Failure> {
     let document = DocumentKey::new(&args.workspace, &args.name)?;
     if digits.len() < HASH_DIGITS_MIN || !digits.bytes().all(|it| it.is_ascii_hexdigit()) {
         return Err(Failure::usage(format!(
@@ -165,7 +170,7 @@ async fn find(
         )));
     }
     let store = super::open(&args.data).await?;
-    let entries = gather(&store, Some(document.clone()), usize::MAX).await?;
+    let entries = gather(&*store, Some(document.clone()), usize::MAX).await?;
     let hashes = entries.iter().map(|entry| entry.quarantined.hash);
     let digits = digits.to_lowercase();
     let fitting: Vec<_> = hashes
