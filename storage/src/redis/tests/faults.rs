@@ -88,6 +88,24 @@ async fn a_server_that_stands_still_is_noticed_and_then_bursts() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_hangs_is_given_up() {
+    let Some(hub) = hub() else { return };
+    let (one, two) = (Node::on(&hub).await, Node::on(&hub).await);
+    two.listens(&document("a"), &one).await;
+    hub.redis.pause().unwrap();
+    for node in [&one, &two] {
+        eventually("it is given up", || async {
+            (node.bus.figures().reconnects > 0).then_some(())
+        })
+        .await;
+        down(node).await;
+    }
+    hub.redis.resume().unwrap();
+    two.is_reached(&document("a"), &one).await;
+    one.is_up().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_emptied_again_and_again_loses_no_word() {
     let Some(hub) = hub() else { return };
     let (one, two) = (Node::on(&hub).await, Node::on(&hub).await);

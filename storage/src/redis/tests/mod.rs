@@ -1,5 +1,7 @@
-//! The bus over a real Redis: the suite of every bus, and what only a server can do to it (`faults`, `strangers`).
+//! The bus over a real Redis: the suite of every bus, and what only a server can do to it (`faults`, `strangers`), and
+//! over a connection that is `encrypted`.
 
+mod encrypted;
 mod faults;
 mod strangers;
 

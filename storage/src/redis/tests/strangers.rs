@@ -166,6 +166,33 @@ async fn a_user_who_may_not_listen_says_so() {
     down(&node).await;
 }
 
+/// The rights that `docs/redis.md` asks for, and no more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_with_few_rights_is_enough() {
+    let Some(mut hub) = hub() else { return };
+    let rights = "ACL SETUSER few on >p resetkeys resetchannels ~quire:* &quire:* -@all +ssubscribe +sunsubscribe \
+                  +spublish +ping +hello +client +select +eval +time +get +set +hset +hdel +hgetall +pexpire";
+    let rights: Vec<_> = rights.split_whitespace().collect();
+    hub.says(&rights);
+    hub.user = "few:p@";
+    let (one, two) = (Node::on(&hub).await, Node::on(&hub).await);
+    two.listens(&document("a"), &one).await;
+    two.bus.ignore(&document("a"));
+    two.listens(&document("b"), &one).await;
+    one.bus.keep_hot(snapshot(&document("a"), &[], "state"));
+    eventually("it is kept", || async {
+        one.bus.share_count("one", "ada", 3).await.ok();
+        let counted = two.bus.share_count("two", "ada", 1).await;
+        let hot = two.bus.hot(&document("a")).await;
+        (counted == Ok(3) && matches!(hot, Ok(Some(_)))).then_some(())
+    })
+    .await;
+    one.bus.leave("one").await.unwrap();
+    assert_eq!(two.bus.nodes().await, Ok(Vec::new()));
+    let figures = [one.bus.figures(), two.bus.figures()];
+    assert_eq!(figures.map(|it| it.refused), [0, 0]);
+}
+
 fn publish(hub: &RedisHub, channel: &str, word: &[u8]) {
     let publish = [b"SPUBLISH", channel.as_bytes(), word];
     hub.redis.command(&publish).unwrap();
