@@ -1,8 +1,11 @@
-//! How fast the SQLite store acknowledges: `cargo run --release -p storage --example append_rate [FOLDER]`.
+//! How fast a store acknowledges: `cargo run --release -p storage --example append_rate [FOLDER]` for SQLite, and with
+//! `postgres://...` in place of the folder for Postgres.
 //!
 //! First a lone append at a time, beside the bare cost of flushing this disk; then a thousand documents with two thousand
 //! appends a second between them; then as many as will go, each document with one append of one change under way, as a
-//! thousand sessions would. With each comes the processor time that it took, this program's own included.
+//! thousand sessions would. With each comes the processor time that it took, this program's own included and a server's not.
+//! Of Postgres it tells besides how many changes went into a commit and in how many trips, and how long the heads of a
+//! thousand documents take with more and more lanes.
 
 use std::error::Error;
 use std::fs::File;
@@ -15,7 +18,7 @@ use bytes::Bytes;
 use engine::{
     Change, ChangeKind, ConnectionId, DocumentKey, Dot, Hlc, Kind, ReplicaId, VectorClock,
 };
-use storage::{SqliteStore, Store, StoreError};
+use storage::{Commits, PostgresStore, SqliteStore, Store, StoreError};
 
 const DOCUMENTS: usize = 1_000;
 const ROUNDS: u64 = 200;
@@ -27,32 +30,97 @@ const PAYLOAD: Bytes = Bytes::from_static(&[7; 60]);
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
+    let place = std::env::args().nth(1);
+    match place.filter(|place| place.starts_with("postgres")) {
+        Some(url) => of_postgres(&url).await,
+        None => of_sqlite().await,
+    }
+}
+
+async fn of_sqlite() -> Result<(), Box<dyn Error>> {
     let folder = std::env::args().nth(1);
     let folder = folder.map_or_else(
         || std::env::temp_dir().join("quire-append-rate"),
         PathBuf::from,
     );
-    let store = Arc::new(SqliteStore::open(&folder).await?);
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder).await?);
     println!("flush of 8 KiB: {:?}", flushes(&folder)?);
+    rates(&store).await?;
+    Ok(store.close().await?)
+}
+
+async fn of_postgres(url: &str) -> Result<(), Box<dyn Error>> {
+    let postgres = Arc::new(PostgresStore::connect(url).await?);
+    let store: Arc<dyn Store> = postgres.clone();
+    let (since, before) = (Instant::now(), postgres.commits());
+    rates(&store).await?;
+    let (
+        Commits {
+            commits,
+            changes,
+            statements,
+        },
+        took,
+    ) = (postgres.commits(), since.elapsed());
+    let commits = (commits - before.commits).max(1) as f64;
+    println!(
+        "all of it:      {:.0} commits/s, {:.1} changes and {:.2} trips a commit",
+        commits / took.as_secs_f64(),
+        (changes - before.changes) as f64 / commits,
+        (statements - before.statements) as f64 / commits,
+    );
+    heads(&*store).await?;
+    Ok(store.close().await?)
+}
+
+async fn rates(store: &Arc<dyn Store>) -> Result<(), Box<dyn Error>> {
     let spent = Spent::from_now();
-    println!("lone append:    {:?}", lone_appends(&*store).await?);
+    println!("lone append:    {:?}", lone_appends(&**store).await?);
     println!("                {}", spent.by(LONE_APPENDS));
     let spent = Spent::from_now();
-    println!("{PACE} a second: {:?}", paced_appends(&store).await?);
+    println!("{PACE} a second: {:?}", paced_appends(store).await?);
     println!("                {}", spent.by(PACED_APPENDS as u64));
     let spent = Spent::from_now();
-    let sessions = (0..DOCUMENTS).map(|number| tokio::spawn(session(Arc::clone(&store), number)));
+    let sessions = (0..DOCUMENTS).map(|number| tokio::spawn(session(Arc::clone(store), number)));
     let sessions: Vec<_> = sessions.collect();
     for session in sessions {
         session.await??;
     }
     println!("saturated:      {}", spent.by(DOCUMENTS as u64 * ROUNDS));
-    store.close().await?;
+    Ok(())
+}
+
+/// How long it takes to ask for the heads of all documents, as each of them gets more lanes.
+async fn heads(store: &dyn Store) -> Result<(), StoreError> {
+    let documents = (0..DOCUMENTS).map(|number| document(&format!("crowd {number}")));
+    let documents: Vec<_> = documents.collect();
+    let mut lanes = 1;
+    for wanted in [1, 3, 10, 30] {
+        while lanes < wanted {
+            let replica = store.new_replica().await?;
+            let appends = documents.iter().map(|document| {
+                store.append(
+                    document.clone(),
+                    Kind::Yjs,
+                    vec![change(document, replica, 1)],
+                )
+            });
+            futures_util::future::try_join_all(appends).await?;
+            lanes += 1;
+        }
+        let mut times = Vec::new();
+        for _ in 0..20 {
+            let started = Instant::now();
+            store.heads(documents.clone()).await?;
+            times.push(started.elapsed());
+        }
+        println!("heads, {lanes:2} lanes: {:?}", Spread::of(times));
+    }
     Ok(())
 }
 
 /// Appends at random moments, whatever has become of the ones before.
-async fn paced_appends(store: &Arc<SqliteStore>) -> Result<Spread, Box<dyn Error>> {
+async fn paced_appends(store: &Arc<dyn Store>) -> Result<Spread, Box<dyn Error>> {
     let replica = store.new_replica().await?;
     let (mut random, mut due) = (1_u64, Instant::now());
     let mut appends = Vec::new();
@@ -109,7 +177,7 @@ fn processor_time() -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
-async fn session(store: Arc<SqliteStore>, number: usize) -> Result<(), StoreError> {
+async fn session(store: Arc<dyn Store>, number: usize) -> Result<(), StoreError> {
     let replica = store.new_replica().await?;
     let document = document(&format!("crowd {number}"));
     for counter in 1..=ROUNDS {

@@ -316,12 +316,13 @@ const SAFE: [(&str, &str); 3] = [
 ];
 
 /// What each session is told at its beginning. Compiling a plan pays for queries that pass over millions of rows; there are
-/// none.
-const SETTINGS: [(&str, &str); 4] = [
+/// none. And a plan that was made while a table was small shall not pass over it when it has grown.
+const SETTINGS: [(&str, &str); 5] = [
     ("lock_timeout", "3s"),
     ("idle_in_transaction_session_timeout", "10s"),
     ("default_transaction_isolation", "read committed"),
     ("jit", "off"),
+    ("enable_seqscan", "off"),
 ];
 
 /// `server_version_num`: partitions are pruned while a query runs, and identity columns are partitioned, since long before.

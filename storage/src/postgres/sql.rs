@@ -84,8 +84,9 @@ macro_rules! append {
                 SELECT * FROM unnest($5::int[], $6::bigint[], $7::bigint[]) AS l (no, replica, first)
             ), found AS MATERIALIZED (
                 SELECT a.no, d.id, d.kind = a.kind AND d.deleted_ms IS NULL AS fits
-                FROM asked a JOIN documents d ON d.workspace = a.workspace AND d.name = a.name
-                ORDER BY d.id FOR SHARE OF d
+                FROM asked a, LATERAL (
+                    SELECT id, kind, deleted_ms FROM documents
+                    WHERE workspace = a.workspace AND name = a.name FOR SHARE) d
             ), created AS (
                 INSERT INTO documents (workspace, name, kind, created_ms)
                 SELECT a.workspace, a.name, a.kind, $18 FROM asked a
@@ -133,7 +134,7 @@ pub(super) const APPEND_WITH_NEWS: &str = append!(
         INSERT INTO outbox AS o
             (document, created_ms, through_ord, changed_ms, author, since_ms, due_ms, attempts)
         SELECT t.id, CASE WHEN t.is_new AND $19 THEN $18 END, s.ord,
-            CASE WHEN s.ord IS NOT NULL THEN $18 END, s.author, $18, $18 + $21, 0
+            CASE WHEN s.ord IS NOT NULL THEN $18 END, s.author, $18, $18::bigint + $21::bigint, 0
         FROM taken t LEFT JOIN changed s ON s.document = t.id
         WHERE (t.is_new AND $19) OR s.ord IS NOT NULL
         ORDER BY t.id
@@ -144,7 +145,7 @@ pub(super) const APPEND_WITH_NEWS: &str = append!(
                 ELSE coalesce(excluded.through_ord, o.through_ord) END,
             changed_ms = coalesce(excluded.changed_ms, o.changed_ms),
             due_ms = CASE WHEN o.attempts > 0 THEN o.due_ms
-                ELSE least(excluded.due_ms, o.since_ms + $22) END
+                ELSE least(excluded.due_ms, o.since_ms + $22::bigint) END
     )"
 );
 
@@ -152,8 +153,9 @@ pub(super) const APPEND_WITH_NEWS: &str = append!(
 pub(super) const STORED: &str = "SELECT d.no, d.kind, d.deleted_ms IS NOT NULL,
     s.replica, s.counter, s.ord, s.context, s.hlc, s.author, s.connection, s.kind, s.payload, s.checksum
     FROM (SELECT a.no, d.id, d.kind, d.deleted_ms
-        FROM unnest($1::int[], $2::text[], $3::text[]) AS a (no, workspace, name)
-        JOIN documents d ON d.workspace = a.workspace AND d.name = a.name) d
+        FROM unnest($1::int[], $2::text[], $3::text[]) AS a (no, workspace, name), LATERAL (
+            SELECT * FROM documents d
+            WHERE d.workspace = a.workspace AND d.name = a.name OFFSET 0) d) d
     JOIN unnest($4::int[], $5::bigint[], $6::bigint[]) AS c (no, replica, counter) ON c.no = d.no
     JOIN LATERAL (SELECT * FROM changes s WHERE s.document = d.id AND s.replica = c.replica
         AND s.counter = c.counter OFFSET 0) s ON true";
@@ -227,8 +229,10 @@ pub(super) const CHANGES: &str = concat!(
 /// The heads of documents, by the numbers that they are given.
 pub(super) const HEADS: &str = concat!(
     "WITH RECURSIVE named AS (
-        SELECT a.no, d.id FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS a (workspace, name, no)
-        JOIN documents d ON d.workspace = a.workspace AND d.name = a.name
+        SELECT a.no, d.id FROM unnest($1::text[], $2::text[])
+            WITH ORDINALITY AS a (workspace, name, no), LATERAL (
+            SELECT id FROM documents d
+            WHERE d.workspace = a.workspace AND d.name = a.name OFFSET 0) d
     ), asked AS (SELECT DISTINCT id FROM named), ",
     heads!(),
     "SELECT n.no, l.replica, l.counter FROM named n JOIN lane l ON l.document = n.id"
@@ -344,7 +348,7 @@ pub(super) const QUARANTINED_ONE: &str =
 /// one with a higher place was told of gets a place of its own.
 pub(super) const ADD_NEWS: &str = "INSERT INTO outbox AS o
     (document, created_ms, through_ord, changed_ms, author, deleted_ms, since_ms, due_ms, attempts)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $7 + $8, 0)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $7::bigint + $8::bigint, 0)
     ON CONFLICT (document) DO UPDATE SET
         created_ms = coalesce(o.created_ms, excluded.created_ms),
         author = CASE WHEN excluded.through_ord IS NULL THEN o.author ELSE excluded.author END,
@@ -353,7 +357,7 @@ pub(super) const ADD_NEWS: &str = "INSERT INTO outbox AS o
         changed_ms = coalesce(excluded.changed_ms, o.changed_ms),
         deleted_ms = coalesce(o.deleted_ms, excluded.deleted_ms),
         due_ms = CASE WHEN o.attempts > 0 THEN o.due_ms
-            ELSE least(excluded.due_ms, o.since_ms + $9) END";
+            ELSE least(excluded.due_ms, o.since_ms + $9::bigint) END";
 
 pub(super) const NEWS: &str =
     "SELECT d.workspace, d.name, d.kind, o.created_ms, o.through_ord, o.changed_ms, o.author,
@@ -368,7 +372,7 @@ pub(super) const TOLD: &str = concat!(
         author = CASE WHEN through_ord = $4 THEN NULL ELSE author END,
         through_ord = nullif(through_ord, $4),
         deleted_ms = CASE WHEN $5 THEN NULL ELSE deleted_ms END,
-        since_ms = $6, due_ms = $6 + $7, attempts = 0 WHERE ",
+        since_ms = $6, due_ms = $6::bigint + $7::bigint, attempts = 0 WHERE ",
     document!()
 );
 
