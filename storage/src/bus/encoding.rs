@@ -130,7 +130,7 @@ fn whole(word: Writer) -> Encoded {
     }
 }
 
-/// As many parts in each word as there is room for.
+/// As many parts in each word as there is room for. That there are none is worth saying too: somebody may wait for it.
 fn split(head: &Writer, parts: impl Iterator<Item = Writer>) -> Encoded {
     let mut encoded = Encoded::default();
     let begin = || {
@@ -150,7 +150,8 @@ fn split(head: &Writer, parts: impl Iterator<Item = Writer>) -> Encoded {
         }
         word.raw(part.as_slice());
     }
-    if word.len() > head.len() {
+    let is_all = encoded.words.is_empty() && encoded.left_out == 0;
+    if word.len() > head.len() || is_all {
         encoded.words.push(word.seal());
     }
     encoded

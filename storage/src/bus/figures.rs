@@ -18,7 +18,7 @@ pub struct BusFigures {
     pub unknown: u64,
     /// What was asked of the bus and was answered with an error.
     pub refused: u64,
-    /// How often the connection was lost and made again.
+    /// How often the connection was lost, to be made again.
     pub reconnects: u64,
 }
 

@@ -363,6 +363,11 @@ fn words() -> Vec<Word> {
                 held: 1,
             }],
         },
+        Word::Clocks {
+            question: 301,
+            from: ReplicaId(9),
+            clocks: Vec::new(),
+        },
         Word::Drain {
             node: "one".to_owned(),
             begins: true,

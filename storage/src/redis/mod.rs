@@ -309,6 +309,7 @@ impl Bus for RedisBus {
                 && timeout(CLOSE_MAX, &mut task).await.is_err()
             {
                 task.abort();
+                self.shared.gone();
             }
             Ok(())
         })

@@ -63,7 +63,7 @@ fn asked() -> impl Strategy<Value = Word> {
         clock,
         held,
     });
-    let clocks = prop::collection::vec(clock, 1..4);
+    let clocks = prop::collection::vec(clock, 0..4);
     (any::<u64>(), any::<u32>(), clocks, any::<bool>()).prop_map(
         |(question, from, clocks, asks)| {
             if asks {
@@ -86,10 +86,10 @@ fn asked() -> impl Strategy<Value = Word> {
 fn words() -> impl Strategy<Value = (Topic, Word)> {
     let about = |word: Word| documents().prop_map(move |it| (Topic::Document(it), word.clone()));
     let changes = documents().prop_flat_map(|document| {
-        let changes = prop::collection::vec(changes_of(document.clone()), 1..4);
+        let changes = prop::collection::vec(changes_of(document.clone()), 0..4);
         changes.prop_map(move |it| (Topic::Document(document.clone()), Word::Changes(it)))
     });
-    let presence = (any::<u32>(), prop::collection::vec(notices(), 1..4));
+    let presence = (any::<u32>(), prop::collection::vec(notices(), 0..4));
     let presence = presence.prop_map(|(from, notices)| Word::Presence {
         from: ReplicaId(from),
         notices,
