@@ -166,6 +166,16 @@ impl Postgres {
         self.wait_until_it_serves()
     }
 
+    /// Makes it a standby without a primary: it lets its data be read and takes none.
+    ///
+    /// # Errors
+    /// It does not end, or does not start again.
+    pub fn become_standby(&self) -> Result<()> {
+        self.stop()?;
+        fs::write(self.data().join("standby.signal"), "")?;
+        self.start_again()
+    }
+
     /// Stops all its processes where they stand; connections stay open and nothing answers.
     ///
     /// # Errors

@@ -1,8 +1,11 @@
 //! What a node refuses to start with.
 
-use super::{Fixture, own_server, server};
+use engine::Kind;
+
+use super::{Fixture, open, own_server, server};
+use crate::contract::{changes, document};
 use crate::postgres::{ConnectError, PostgresStore};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_does_not_flush_is_refused() {
@@ -50,6 +53,26 @@ async fn a_database_that_may_only_be_read_is_refused() {
     assert!(
         matches!(refused, Err(ConnectError::ReadOnly { .. })),
         "{refused:?}"
+    );
+}
+
+/// A failover that led to the wrong server: a node that starts refuses it, and one that runs acknowledges nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_is_refused() {
+    let Some((server, database)) = own_server(&[]) else {
+        return;
+    };
+    let store = open(&server, &database).await;
+    let replica = store.new_replica().await.unwrap();
+    let notes = document("notes");
+    server.become_standby().unwrap();
+    let appended = store.append(notes.clone(), Kind::Yjs, changes(&notes, replica, 1, 1));
+    assert!(matches!(appended.await, Err(StoreError::Unavailable(_))));
+    let refused = PostgresStore::connect(&server.url(&database)).await;
+    let error = refused.unwrap_err().to_string();
+    assert!(
+        error.contains("is a standby; give the address of the primary"),
+        "{error}"
     );
 }
 
