@@ -44,6 +44,8 @@ pub enum Bug {
     DeafToHeads,
     /// Lets clients in at once, whatever they have seen elsewhere.
     BlindJoin,
+    /// Does not notice that the store has lost something.
+    Amnesia,
     /// Never repeats an append that failed.
     NoRetry,
     /// Takes the edits of those who may not write.

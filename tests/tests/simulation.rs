@@ -97,7 +97,11 @@ fn plans_go_everywhere() {
 
 const SEEDS_THAT_GO_EVERYWHERE: u64 = 100;
 /// Steps and effects, as they are told.
-const PLACES: [&str; 22] = [
+const PLACES: [&str; 26] = [
+    "AskHeads",
+    "FailOver {",
+    "GiveBack(",
+    "HistoryLost {",
     "Append(",
     "StoreSnapshot(",
     "Publish(",
@@ -155,12 +159,12 @@ fn deliberate_bugs_are_found() {
 }
 
 /// What each bug may be found as: by the check that is meant for it, or by one that sees what follows from it.
-const BUGS: [(Sabotage, &[Check]); 18] = [
+const BUGS: [(Sabotage, &[Check]); 20] = [
     (Sabotage::AckBeforeCommit, &[Check::SaidIsStored]),
     (Sabotage::HoleInLane, &[Check::Lanes]),
     (Sabotage::DotReuse, &[Check::Lanes]),
     (Sabotage::LostMerge, &[Check::Agreement]),
-    (Sabotage::LostHeard, &[Check::Agreement]),
+    (Sabotage::LostHeard, &[Check::Agreement, Check::Sessions]),
     (Sabotage::DeafToHeads, &[Check::Agreement, Check::Lanes]),
     (
         Sabotage::BoastfulSnapshot,
@@ -174,6 +178,11 @@ const BUGS: [(Sabotage, &[Check]); 18] = [
     (Sabotage::EmptyAnswer, &[Check::Sessions]),
     (Sabotage::NoBound, &[Check::Bounds]),
     (Sabotage::FalseAlarm, &[Check::Alarms]),
+    (Sabotage::BlindJoin, &[Check::Sessions]),
+    (
+        Sabotage::Amnesia,
+        &[Check::SaidIsStored, Check::Agreement, Check::Lanes],
+    ),
     (Sabotage::NoRetry, &[Check::Quiet]),
     (Sabotage::BlindEye, &[Check::Rights]),
     (Sabotage::Panics, &[Check::Panic]),

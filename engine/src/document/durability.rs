@@ -189,6 +189,11 @@ impl Durability {
         });
     }
 
+    /// The store will not take the last append as things are there; it may be repeated.
+    pub(super) fn refused(&mut self) {
+        self.in_flight = 0;
+    }
+
     /// A deliberate bug: the change that is stored next, perhaps for the second time, is not what it was.
     pub(super) fn alter_first(&mut self) {
         if let Some(first) = self.unsaved.front_mut() {

@@ -81,6 +81,17 @@ pub enum Effect {
     /// Ask the store for the latest change of each lane, beginning after this effect; answer with `Heads` that says `asked`, or
     /// with `HeadsFailed`. There is one such question at a time.
     AskHeads,
+    /// Store changes again that the store has lost, of several lanes, together or not at all; answer with `GivenBack`,
+    /// `GiveBackFailed` or `GiveBackRefused`. There is one such at a time.
+    GiveBack(Vec<Change>),
+    /// The store has lost these changes of a lane, and nobody here has kept them as they were. What they did is stored again,
+    /// as one change; who did it, and when, is lost. For people to look at.
+    HistoryLost {
+        /// Whose lane.
+        replica: ReplicaId,
+        /// Which of its changes.
+        counters: RangeInclusive<u64>,
+    },
     /// Load the changes of these counters of a lane from the store; answer with `Pulled` or `PullFailed`. There is one pull
     /// at a time.
     Pull {

@@ -64,8 +64,8 @@ pub enum Input {
     },
     /// The last append failed, or nobody knows whether it did.
     CommitFailed,
-    /// The store will never take the last append: it has other changes of these names, or lacks earlier ones. Only what it
-    /// has can be gone on from, so everyone is closed, retryably, and the document is put away.
+    /// The store will never take the last append: it has other changes of these names, or lacks earlier ones. If it has not
+    /// lost them, only what it has can be gone on from: everyone is closed, retryably, and the document is put away.
     AppendRefused,
     /// A snapshot was stored and read back.
     SnapshotStored,
@@ -101,6 +101,12 @@ pub enum Input {
     },
     /// The store could not answer `AskHeads`.
     HeadsFailed,
+    /// The store has what it was given back.
+    GivenBack,
+    /// The store could not take what it was to be given back, or nobody knows whether it did.
+    GiveBackFailed,
+    /// The store will never take what it was to be given back: it has other changes of these names.
+    GiveBackRefused,
     /// The document was deleted.
     Deleted,
     /// The server is stopping: store what is not stored, then let everyone go.

@@ -41,6 +41,11 @@ pub struct Limits {
     /// How long a client that comes may wait until what others have stored is here, in milliseconds; then it is let in with
     /// what is here.
     pub join_wait_ms: u64,
+    /// Bytes of changes that are kept after they were stored, some 256 for each besides its own, in case the store loses them;
+    /// the oldest are forgotten.
+    pub kept_bytes_max: usize,
+    /// How long they are kept, in milliseconds.
+    pub kept_ms: u64,
     /// What becomes of edits under the number of a writer who is connected.
     pub writers: WriterPolicy,
     /// Bounds of the presence table.
@@ -66,6 +71,8 @@ impl Default for Limits {
             changes_per_pull_max: 256,
             pull_delay_ms: 30,
             join_wait_ms: 2_000,
+            kept_bytes_max: 1024 * 1024,
+            kept_ms: 60_000,
             writers: WriterPolicy::default(),
             presence: PresenceLimits::default(),
         }

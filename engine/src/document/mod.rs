@@ -8,10 +8,12 @@
 mod clients;
 mod durability;
 mod effect;
+mod failover;
 mod gathering;
 mod heads;
 mod held;
 mod input;
+mod kept;
 mod limits;
 mod lobby;
 mod opening;
@@ -51,7 +53,9 @@ use crate::time::{HlcClock, Now};
 
 use clients::Asked;
 use durability::{Durability, Released};
+use failover::Failover;
 use gathering::Gathering;
+use heads::Question;
 use lobby::Lobby;
 use peers::{Checkpoints, Peers};
 use rebuilding::Rebuilding;
@@ -91,8 +95,9 @@ pub struct Document {
     replication: Seldom<Replication>,
     /// Who has come and is not let in yet.
     lobby: Seldom<Lobby>,
-    /// Whether the store is being asked how far each lane is.
-    heads_asked: bool,
+    /// What the store is being asked of its lanes.
+    question: Option<Box<Question>>,
+    failover: Seldom<Failover>,
     tail: Tail,
     idle_since_ms: Option<u64>,
     /// The stored past while it is replayed.
@@ -141,7 +146,8 @@ impl Document {
             checkpoints: Checkpoints::default(),
             replication: Seldom::default(),
             lobby: Seldom::default(),
-            heads_asked: false,
+            question: None,
+            failover: Seldom::default(),
             tail: Tail::default(),
             idle_since_ms: None,
             past: None,
@@ -189,10 +195,10 @@ impl Document {
         self.read_only
     }
 
-    /// The estimated memory that the content takes up and what waits to be taken in, in bytes.
+    /// The estimated memory that the content takes up, what waits to be taken in, and what is kept, in bytes.
     pub fn weight(&self) -> usize {
         let past = self.past.as_ref().map_or(0, |past| past.weight());
-        self.content.weight() + past + self.lobby_bytes()
+        self.content.weight() + past + self.lobby_bytes() + self.kept_bytes()
     }
 
     /// How many clients were let in and are here.
@@ -232,7 +238,7 @@ impl Document {
             Input::Drained { connection, seen } => self.drained(connection, seen, now, effects),
             Input::Committed { through } => self.committed(through, now, effects),
             Input::CommitFailed => self.commit_failed(now),
-            Input::AppendRefused => self.close_all(CloseReason::NotReady, effects),
+            Input::AppendRefused => self.append_refused(now, effects),
             Input::SnapshotStored => self.tail.taking = false,
             Input::SnapshotFailed => self.snapshot_failed(),
             Input::Signal(text) => clients::signal(None, text, effects),
@@ -244,7 +250,9 @@ impl Document {
             Input::Pulled(changes) => self.pulled(changes, now, effects),
             Input::PullFailed => self.pull_failed(now),
             Input::Heads { heads, asked } => self.compare_heads(&heads, asked, now, effects),
-            Input::HeadsFailed => self.heads_failed(),
+            Input::HeadsFailed => self.heads_failed(now),
+            Input::GivenBack | Input::GiveBackFailed => self.given_back(now),
+            Input::GiveBackRefused => self.give_back_refused(now),
             Input::Deleted => self.close_all(CloseReason::Deleted, effects),
             Input::Drain => self.drain(CloseReason::Stopping),
             Input::Tick => self.tick(now, effects),
@@ -270,11 +278,14 @@ impl Document {
         self.say(released, effects);
         self.finish_draining(effects);
         self.replicate(now, effects);
-        self.ask_heads_if_due(effects);
+        self.forget_kept(now);
+        self.ask_heads_if_due(now, effects);
         self.leave_lobby_out(effects);
         if matches!(self.phase, Phase::Closed(_)) {
             effects.push(Effect::Retire);
-        } else if let Some(changes) = self.durability.next_append(&self.limits, now) {
+        } else if !self.is_in_doubt()
+            && let Some(changes) = self.durability.next_append(&self.limits, now)
+        {
             if self.sabotage.is(Bug::EarlyPublish) {
                 self.publish(changes.clone(), effects);
             }
@@ -290,12 +301,13 @@ impl Document {
             .then_some(self.presence_swept_ms + PRESENCE_SWEEP_MS);
         let idle = self.idle_since_ms.map(|since| since + self.limits.idle_ms);
         let retry = self.durability.retry_due_ms();
+        let retry = retry.filter(|_| !self.is_in_doubt());
         let whole = self.whole.until_ms();
         let (pull, load) = (self.pull_due_ms(), self.load_due_ms());
         let (presence, rights) = (self.gathering.due_ms(), self.rights_end_ms());
-        let lobby = self.lobby_due_ms();
+        let (lobby, failover) = (self.lobby_due_ms(), self.failover_due_ms());
         [
-            sweep, idle, retry, whole, pull, load, presence, rights, lobby,
+            sweep, idle, retry, whole, pull, load, presence, rights, lobby, failover,
         ]
         .into_iter()
         .flatten()

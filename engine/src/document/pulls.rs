@@ -59,6 +59,17 @@ impl Pulls {
         self.told.join(clock);
     }
 
+    /// Whatever was told of beyond this is lost.
+    pub(super) fn forget_beyond(&mut self, known: VectorClock) {
+        self.told = known.clone();
+        self.stored = known;
+    }
+
+    /// What the store has told of.
+    pub(super) fn stored(&self) -> &VectorClock {
+        &self.stored
+    }
+
     /// The latest change of a lane that was told of.
     pub(super) fn told(&self, replica: ReplicaId) -> u64 {
         self.told.get(replica)

@@ -1,10 +1,13 @@
 //! Recording: edits become changes with dots, are shown to the others, and are acknowledged once they are stored.
 
+use bytes::Bytes;
 use smallvec::SmallVec;
 
 use crate::change::{Change, ChangeKind, UpdateList};
+use crate::clock::VectorClock;
 use crate::content::Begins;
 use crate::dot::Dot;
+use crate::names::ConnectionId;
 use crate::sabotage::Bug;
 use crate::time::Now;
 
@@ -68,9 +71,7 @@ impl Document {
     fn change_of(&mut self, pushes: &[&Pushed], now: Now) -> Change {
         let seen = pushes[0].seen;
         let context = seen.map(|step| self.steps.clock_at(step, self.replica));
-        let dot = Dot::new(self.replica, self.next_counter());
-        self.clock.observe(dot);
-        self.steps.own();
+        let dot = self.next_dot();
         let (kind, payload) = match pushes {
             [lone] => (ChangeKind::YjsUpdate, lone.payload.clone()),
             several => {
@@ -91,6 +92,29 @@ impl Document {
             kind,
             payload,
         }
+    }
+
+    /// One more change of this replica, which no client made and nobody is told of.
+    pub(super) fn change_of_nobody(&mut self, payload: Bytes, now: Now) -> Change {
+        let change = Change {
+            document: self.key.clone(),
+            dot: self.next_dot(),
+            context: VectorClock::default(),
+            hlc: self.hlc.tick(now),
+            author: None,
+            connection: ConnectionId(0),
+            kind: ChangeKind::YjsUpdates,
+            payload,
+        };
+        self.tail.grow(&change);
+        change
+    }
+
+    fn next_dot(&mut self) -> Dot {
+        let dot = Dot::new(self.replica, self.next_counter());
+        self.clock.observe(dot);
+        self.steps.own();
+        dot
     }
 
     pub(super) fn last_counter(&self) -> u64 {
@@ -122,9 +146,14 @@ impl Document {
         let mut released = self.durability.committed(through);
         let stored = std::mem::take(&mut released.changes);
         self.say(released, effects);
+        self.append_taken();
         if self.limits.shared {
             let stored = stored.into_iter().map(|unsaved| unsaved.change);
-            self.publish(stored.collect(), effects);
+            let stored: Vec<_> = stored.collect();
+            for change in &stored {
+                self.keep(change.clone(), now);
+            }
+            self.publish(stored, effects);
         }
         self.catch_up_all(now, effects);
     }

@@ -155,6 +155,18 @@ impl Document {
         replication.map_or(0, |replication| replication.held.len())
     }
 
+    /// The store has lost what it had beyond this. What of that is not here either is nowhere that is known of.
+    pub(super) fn store_forgot(&mut self, heads: &VectorClock) {
+        let mut known = heads.clone();
+        known.join(&self.clock);
+        self.replication.pulls.forget_beyond(known);
+    }
+
+    /// What the store has said it has.
+    pub(super) fn told_by_store(&self) -> &VectorClock {
+        self.replication.pulls.stored()
+    }
+
     /// When a pull is due, if one is.
     pub(super) fn pull_due_ms(&self) -> Option<u64> {
         let due_ms = self.replication.if_used()?.pulls.due_ms();
@@ -181,7 +193,14 @@ impl Document {
         let pulls = &mut self.replication.pulls;
         pulls.tell(&change.context);
         pulls.tell(&[change.dot].into_iter().collect());
-        if self.clock.contains(change.dot) || change.dot.replica == self.replica {
+        if self.clock.contains(change.dot) {
+            if self.is_contradicted(&change) {
+                // A name that the store has lost was given anew. Only the store can tell what it is.
+                self.close_all(CloseReason::NotReady, effects);
+            }
+            return;
+        }
+        if change.dot.replica == self.replica {
             return;
         }
         if self.phase == Phase::Open && is_ready(&change, &self.clock, &self.replication.pulls) {
@@ -216,6 +235,7 @@ impl Document {
         self.hlc.observe(change.hlc);
         self.tail.grow(change);
         self.count_in(change.dot);
+        self.keep(change.clone(), now);
         if self.sabotage.is(Bug::LostHeard) && change.dot.counter.is_multiple_of(4) {
             return;
         }

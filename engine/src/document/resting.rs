@@ -88,11 +88,16 @@ impl Document {
         let worth_it = self.tail.is_worth_it_at_rest() && !self.tail.taking;
         if self.phase == Phase::Open && !self.read_only && worth_it {
             self.take_snapshot(now, effects);
-        } else if self.phase != Phase::Rebuilding && self.is_durable() && !self.tail.taking
+        } else if self.phase != Phase::Rebuilding && self.is_safe() && !self.tail.taking
             || self.sabotage.is(Bug::ForgetOnUnload)
         {
             effects.push(Effect::Retire);
         }
+    }
+
+    /// Whether all is stored, and there is no sign that the store has lost any of it.
+    fn is_safe(&self) -> bool {
+        self.is_durable() && !self.is_in_doubt()
     }
 
     pub(super) fn drain(&mut self, reason: CloseReason) {
@@ -103,7 +108,7 @@ impl Document {
 
     pub(super) fn finish_draining(&mut self, effects: &mut Effects) {
         if let Phase::Draining(reason) = self.phase
-            && self.is_durable()
+            && self.is_safe()
         {
             self.close_all(reason, effects);
         }

@@ -2,6 +2,7 @@
 //! reorders it.
 
 mod containment;
+mod failover;
 mod joins;
 mod presence;
 mod random;

@@ -428,6 +428,9 @@ impl World {
             Effect::PublishPresence(_) | Effect::AskPresence => {
                 assert!(self.limits.shared, "there is no other replica");
             }
+            Effect::GiveBack(_) | Effect::HistoryLost { .. } => {
+                panic!("the store has lost nothing")
+            }
             Effect::AskHeads => {
                 let asks = std::mem::replace(&mut self.asks_heads, true);
                 assert!(

@@ -452,6 +452,10 @@ impl Session {
                 Effect::AskPresence => self.say(Word::PresenceAsked),
                 Effect::AskHeads => self.ask_heads(),
                 Effect::Pull { replica, counters } => self.pull(replica, counters),
+                Effect::GiveBack(changes) => self.give_back(changes),
+                Effect::HistoryLost { replica, counters } => {
+                    error!(document = %self.key, %replica, first = counters.start(), last = counters.end(), "the store has lost changes that it had acknowledged: what they did is stored again, who made them and when is not known any more");
+                }
                 Effect::Retire => retired = true,
             }
         }
@@ -463,6 +467,12 @@ impl Session {
         if matches!(event, Event::Ack { .. }) {
             Failpoint::AckQueued.reach();
         }
+    }
+
+    fn give_back(&self, changes: Vec<Change>) {
+        warn!(document = %self.key, changes = changes.len(), "the store has lost changes that it had acknowledged, and is given them again");
+        let (world, key) = (self.world.clone(), self.key.clone());
+        self.ask(storing::give_back(world, key, self.kind, changes));
     }
 
     fn load(&self) {

@@ -77,6 +77,27 @@ pub(super) async fn append(
     }
 }
 
+/// Stores changes again that the store has lost.
+pub(super) async fn give_back(
+    world: Arc<World>,
+    key: DocumentKey,
+    kind: Kind,
+    changes: Vec<Change>,
+) -> Input {
+    match world.store.append(key.clone(), kind, changes).await {
+        Ok(()) => Input::GivenBack,
+        Err(StoreError::Deleted) => Input::Deleted,
+        Err(failure @ (StoreError::DotReused(_) | StoreError::KindDiffers(_))) => {
+            error!(document = %key, "what the store has lost was filled with something else: {failure}");
+            Input::GiveBackRefused
+        }
+        Err(failure) => {
+            warn!(document = %key, "the store did not take what it has lost: {failure}");
+            Input::GiveBackFailed
+        }
+    }
+}
+
 /// Reads a document's past. One that does not exist may begin with content of the application.
 pub(super) async fn load(world: Arc<World>, key: DocumentKey, kind: Kind) -> Input {
     let turn = world.admission.openings.take().await;

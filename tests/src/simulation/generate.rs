@@ -52,6 +52,7 @@ enum Kind {
     SetClock,
     Poison,
     Delete,
+    FailOver,
     Quiesce,
 }
 
@@ -78,6 +79,7 @@ impl Maker {
             held_changes_max: [2, 1_024][chance.below(2) as usize],
             changes_per_pull_max: [1, 3, 256][chance.below(3) as usize],
             presence_wait_max_ms: [0, 250, 2_000][(seed % 3) as usize],
+            kept_bytes_max: [1 << 20, 600][usize::from(seed % 5 == 4)],
             bug: None,
         }
     }
@@ -110,6 +112,9 @@ impl Maker {
         weights.extend(rarely.map(|kind| (self.below(12).saturating_sub(6), kind)));
         if setup.nodes > 1 {
             weights.extend([Kind::Bus, Kind::Poll].map(|kind| (self.below(60), kind)));
+        }
+        if setup.nodes > 1 && self.chance.one_in(3) {
+            weights.push((1 + self.below(8), Kind::FailOver));
         }
         if self.chance.one_in(16) {
             weights.push((1, Kind::Delete));
@@ -193,6 +198,10 @@ impl Maker {
                 let pick = self.number(60);
                 Step::Bus { pick, fate }
             }
+            Kind::FailOver => Step::FailOver {
+                document: self.number(2),
+                changes: 1 + self.number(4),
+            },
             Kind::Poll => Step::Poll { node },
             Kind::Pass => {
                 let ms = [50, 500, 3_000, 20_000, 60_000][self.number(5)];

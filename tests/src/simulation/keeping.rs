@@ -43,10 +43,18 @@ impl World {
                 let through = changes.last().map_or(0, |change| change.dot.counter);
                 match document.append(&changes)? {
                     Appended::Deleted => Input::Deleted,
+                    Appended::Hole | Appended::Reused => Input::AppendRefused,
                     Appended::Stored if fails => Input::CommitFailed,
                     Appended::Stored => Input::Committed { through },
                 }
             }
+            Ask::GiveBack(_) if fate == Fate::FailedBefore => Input::GiveBackFailed,
+            Ask::GiveBack(changes) => match document.append(&changes)? {
+                Appended::Deleted => Input::Deleted,
+                Appended::Reused => Input::GiveBackRefused,
+                Appended::Stored if !fails => Input::GivenBack,
+                Appended::Stored | Appended::Hole => Input::GiveBackFailed,
+            },
             Ask::Keep(_) if fate == Fate::FailedBefore => Input::SnapshotFailed,
             Ask::Keep(snapshot) => match document.keep_snapshot(&snapshot) {
                 true if !fails => Input::SnapshotStored,
@@ -109,7 +117,8 @@ impl World {
         for client in lost.filter_map(|(_, line)| line.client.filter(|_| !line.is_dead)) {
             self.clients[client].disconnected();
         }
-        self.orphan(&sessions, lands)
+        self.orphan(&sessions, lands)?;
+        self.forgive_all()
     }
 
     /// A node is told to stop: it lets nobody in any more, and its sessions store what they hold.

@@ -31,7 +31,11 @@ pub(super) struct Line {
     pub(super) may_write: bool,
     /// The client's own edits that it was the first to send to this session.
     pub(super) sent: IdSet,
-    /// What the client had when it pulled, in this batch.
+    /// What was stored when it came; taken when it is answered first.
+    pub(super) owed: Option<IdSet>,
+    /// When the session took note of it, and how often the store had failed it by then.
+    pub(super) joined: (u64, u64),
+    /// What the client had when it pulled, until it is answered.
     pub(super) pulled: Option<IdSet>,
     /// What it was answered, in this batch.
     pub(super) answered: Option<IdSet>,
@@ -73,6 +77,8 @@ impl Line {
             is_dead: false,
             may_write: true,
             sent: IdSet::new(),
+            owed: None,
+            joined: (0, 0),
             pulled: None,
             answered: None,
         }

@@ -14,6 +14,7 @@ mod canonical;
 mod checks;
 mod client;
 mod edits;
+mod failover;
 mod generate;
 mod keeping;
 mod line;

@@ -40,6 +40,8 @@ pub(super) struct Fuse {
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) id: u64,
+    /// As whom it writes.
+    pub(super) replica: ReplicaId,
     pub(super) document: Document,
     pub(super) mailbox: VecDeque<Mail>,
     pub(super) answers: Vec<Input>,
@@ -50,6 +52,8 @@ pub(super) struct Session {
     pub(super) unattributed: IdSet,
     /// The changes that it is known to have had the causes of.
     pub(super) caused: VectorClock,
+    /// How often the store could not tell it how far the lanes are, or what is in them.
+    pub(super) failures: u64,
     /// What it certainly has: what was stored when it opened, and what it has acknowledged.
     pub(super) must_have: IdSet,
 }
@@ -105,6 +109,7 @@ impl Session {
         }
         Self {
             id,
+            replica,
             document: opened,
             mailbox: VecDeque::new(),
             answers: Vec::new(),
@@ -112,6 +117,7 @@ impl Session {
             brought: IdSet::new(),
             unattributed: IdSet::new(),
             caused: VectorClock::default(),
+            failures: 0,
             must_have: IdSet::new(),
         }
     }
@@ -133,6 +139,7 @@ pub(super) fn limits(setup: &Setup) -> Limits {
         shared: setup.nodes > 1,
         held_changes_max: setup.held_changes_max,
         changes_per_pull_max: setup.changes_per_pull_max,
+        kept_bytes_max: setup.kept_bytes_max,
         ..Limits::default()
     }
 }
@@ -165,6 +172,8 @@ impl From<Sabotage> for Bug {
             Sabotage::LostHeard => Self::LostHeard,
             Sabotage::EarlyPublish => Self::EarlyPublish,
             Sabotage::DeafToHeads => Self::DeafToHeads,
+            Sabotage::BlindJoin => Self::BlindJoin,
+            Sabotage::Amnesia => Self::Amnesia,
             Sabotage::NoRetry => Self::NoRetry,
             Sabotage::BlindEye => Self::BlindEye,
             Sabotage::Panics => Self::Panics,

@@ -49,6 +49,9 @@ pub struct Setup {
     /// How long news of presence waits for what comes soon after, at most, in milliseconds.
     #[serde(default)]
     pub presence_wait_max_ms: u64,
+    /// Bytes of changes that are kept in case the store loses them.
+    #[serde(default = "much")]
+    pub kept_bytes_max: usize,
     /// The deliberate bug that all documents have, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bug: Option<Sabotage>,
@@ -56,6 +59,10 @@ pub struct Setup {
 
 fn many() -> usize {
     1_024
+}
+
+fn much() -> usize {
+    1 << 20
 }
 
 fn many_at_once() -> u64 {
@@ -91,6 +98,8 @@ pub enum Step {
     Run { node: usize, mails: usize },
     /// The store deals with one request.
     Store { pick: usize, fate: Fate },
+    /// The store is replaced by a standby that lacks the last changes of a document.
+    FailOver { document: usize, changes: usize },
     /// The bus deals with one message.
     Bus { pick: usize, fate: Delivery },
     /// A node asks the store how far each lane is.
@@ -219,6 +228,8 @@ pub enum Sabotage {
     LostHeard,
     EarlyPublish,
     DeafToHeads,
+    BlindJoin,
+    Amnesia,
     NoRetry,
     BlindEye,
     Panics,

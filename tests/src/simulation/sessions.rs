@@ -66,6 +66,10 @@ impl World {
         match mail {
             Mail::Join(connection) => {
                 let joined = Input::Joined(self.joining(connection));
+                let since = (self.now_ms, self.session(node, document).failures);
+                if let Some(line) = self.lines.get_mut(&connection) {
+                    line.joined = since;
+                }
                 self.session(node, document).tell(joined, now);
             }
             Mail::Leave(connection) => {
@@ -223,6 +227,9 @@ impl World {
     /// A replica has nothing without what it builds on.
     fn check_causes(&mut self, node: usize, document: usize) -> Found<()> {
         let stored = self.store.document(document);
+        if stored.has_lost {
+            return Ok(());
+        }
         let sessions = &mut self.nodes[node].sessions;
         let session = sessions.get_mut(&document).expect("it runs");
         let clock = session.document.clock();
@@ -280,8 +287,9 @@ impl World {
             Effect::Close { connection, reason } => return self.closed(connection, reason),
             Effect::Append(changes) => return self.append(id, document, changes),
             Effect::StoreSnapshot(snapshot) => {
-                let stored = self.store.document(document).heads();
-                Check::SaidIsStored.that(stored.dominates(&snapshot.clock), || {
+                let stored = self.store.document(document);
+                let covered = stored.has_lost || stored.heads().dominates(&snapshot.clock);
+                Check::SaidIsStored.that(covered, || {
                     "a snapshot covers more than is stored".to_owned()
                 })?;
                 self.ask(id, document, Ask::Keep(Box::new(snapshot)));
@@ -303,10 +311,15 @@ impl World {
                 self.publish(node, document, &News::Changes(changes));
             }
             Effect::PublishPresence(notices) => {
-                let from = self.nodes[node].replica;
+                let from = self.session(node, document).replica;
                 self.publish(node, document, &News::Presence(from, notices));
             }
             Effect::AskPresence => self.publish(node, document, &News::WhoIsHere),
+            Effect::GiveBack(changes) => return self.give_back(id, document, changes),
+            Effect::HistoryLost { replica, .. } => {
+                let lost = self.store.document(document).has_lost;
+                return Check::Alarms.that(lost, || format!("nothing of {replica} was lost"));
+            }
             Effect::AskHeads => return self.ask_heads(id, document),
             Effect::Pull { replica, counters } => {
                 self.ask(id, document, Ask::Lane(replica, counters));
@@ -343,7 +356,8 @@ impl World {
         Check::Bounds.that(good, || format!("an append of {} changes", changes.len()))?;
         for change in &changes {
             let updates = change.updates().unwrap_or_default().len();
-            let few = updates <= self.setup.updates_per_change_max;
+            let has_lost = self.store.document(document).has_lost;
+            let few = has_lost || updates <= self.setup.updates_per_change_max;
             Check::Bounds.that(few, || format!("a change of {updates} updates"))?;
             self.events
                 .note(b'a', change.dot.counter, &change.checksum().to_le_bytes());
@@ -353,8 +367,9 @@ impl World {
     }
 
     fn check_published(&self, document: usize, changes: &[engine::Change]) -> Found<()> {
-        let heads = self.store.document(document).heads();
-        let early = changes.iter().find(|change| !heads.contains(change.dot));
+        let stored = self.store.document(document);
+        let mut changes = changes.iter().filter(|_| !stored.has_lost);
+        let early = changes.find(|change| !stored.heads().contains(change.dot));
         Check::SaidIsStored.that(early.is_none(), || {
             format!("published before it is stored: {early:?}")
         })
@@ -426,9 +441,8 @@ impl World {
             Event::Ack { payload, .. } => self.check_ack(node, document, payload),
             Event::Have { have } => {
                 let stored = self.store.document(document);
-                Check::SaidIsStored.that(stored.covers_vector(have), || {
-                    "step 1 claims what is not stored".to_owned()
-                })
+                let covered = stored.covers_vector(have, &self.lost[document]);
+                Check::SaidIsStored.that(covered, || "step 1 claims what is not stored".to_owned())
             }
             Event::Change { payload } => {
                 let own = self.own_unsaved_edits(node, document, to, payload);
@@ -450,11 +464,10 @@ impl World {
     }
 
     fn check_ack(&mut self, node: usize, document: usize, payload: &Bytes) -> Found<()> {
-        let covers = self.store.document_mut(document).covers(payload);
-        Check::SaidIsStored.that(covers, || {
-            format!("acknowledged and not stored: {}", wire::inserted(payload))
-        })?;
         let edits = wire::inserted(payload);
+        let covers =
+            self.store.document_mut(document).covers(payload) || self.was_stored(document, &edits);
+        Check::SaidIsStored.that(covers, || format!("acknowledged and not stored: {edits}"))?;
         self.session(node, document)
             .must_have
             .merge_with(edits.clone());
@@ -479,6 +492,7 @@ impl World {
         own.intersect_with(&line.sent);
         own.diff_with(&self.session(node, document).unattributed);
         own.diff_with(&self.store.document(document).inserted);
+        own.diff_with(&self.lost[document]);
         own
     }
 
@@ -487,13 +501,28 @@ impl World {
         let Some(session) = self.nodes[node].sessions.get(&document) else {
             return Ok(());
         };
+        let stored = &self.store.document(document).inserted;
+        let is_tight = self.poisoned[document] || self.setup.unsaved_bytes_max < ROOMY;
         let here = self.lines.iter_mut().filter(|(_, line)| {
             line.node == node && line.document == document && !line.is_closing()
         });
         for (_, line) in here {
-            let (Some(answered), Some(had)) = (line.answered.take(), line.pulled.take()) else {
+            let Some(answered) = line.answered.take() else {
                 continue;
             };
+            let Some(had) = line.pulled.take() else {
+                continue;
+            };
+            let (joined_ms, failures) = line.joined;
+            let waited_ms = self.now_ms - joined_ms;
+            let excused = is_tight || failures != session.failures || waited_ms >= JOIN_WAIT_MS;
+            if let Some(owed) = line.owed.take().filter(|_| !excused) {
+                let owed = owed.diff(&answered).diff(&had).diff(&self.lost[document]);
+                let missing = owed.diff(&owed.diff(stored));
+                Check::Sessions.that(missing.is_empty(), || {
+                    format!("a client came and was not told of {missing}, which was stored")
+                })?;
+            }
             let missing = session.must_have.diff(&answered).diff(&had);
             Check::Sessions.that(missing.is_empty(), || {
                 format!("a client asked and was not told of {missing}")
@@ -526,6 +555,7 @@ impl World {
     ) -> Found<()> {
         if let Some(session) = self.nodes[node].sessions.remove(&document) {
             self.orphan(&[session.id], lands)?;
+            self.forgive(document)?;
         }
         for connection in self.audience(node, document, &Audience::AllBut([].into())) {
             self.closed(connection, reason)?;
@@ -559,6 +589,8 @@ impl Session {
     }
 
     pub(super) fn tell(&mut self, input: Input, now: engine::Now) {
+        let failed = matches!(input, Input::HeadsFailed | Input::PullFailed);
+        self.failures += u64::from(failed);
         self.document.handle(input, now, &mut self.effects);
         for update in self.document.content().waiting() {
             self.unattributed.merge_with(wire::inserted(update));
@@ -573,5 +605,9 @@ impl Session {
     }
 }
 
+/// What a client may wait for when it comes, in milliseconds (`engine::Limits::join_wait_ms`).
+const JOIN_WAIT_MS: u64 = 2_000;
+/// A bound on what waits, in bytes, at which nobody is let in early.
+const ROOMY: usize = 1 << 20;
 /// Edits that may wait for missing parts in one document (`engine/src/content/yjs/waiting.rs`).
 const WAITING_MAX: usize = 1_024;

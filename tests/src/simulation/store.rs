@@ -32,6 +32,8 @@ pub(super) struct Lasting {
     pub(super) deleted: bool,
     pub(super) quarantined: BTreeSet<PayloadHash>,
     snapshots: Vec<Snapshot>,
+    /// Whether a standby without all of the changes has taken over.
+    pub(super) has_lost: bool,
     heads: VectorClock,
     /// What the changes amount to, taken in one by one as they came.
     content: Content,
@@ -53,6 +55,7 @@ pub(super) struct Request {
 pub(super) enum Ask {
     Load,
     Append(Vec<Change>),
+    GiveBack(Vec<Change>),
     Keep(Box<Snapshot>),
     /// How far each lane is; whether the session asked itself, or its node does so for all.
     Heads {
@@ -66,6 +69,10 @@ pub(super) enum Ask {
 pub(super) enum Appended {
     Stored,
     Deleted,
+    /// A change does not follow the last of its lane.
+    Hole,
+    /// A name is taken.
+    Reused,
 }
 
 impl Store {
@@ -130,6 +137,7 @@ impl Lasting {
             deleted: false,
             quarantined: BTreeSet::new(),
             snapshots: Vec::new(),
+            has_lost: false,
             heads: VectorClock::default(),
             content: Content::new(Kind::Yjs).expect("Yjs is served"),
             inserted: IdSet::new(),
@@ -141,10 +149,49 @@ impl Lasting {
         if self.deleted {
             return Ok(Appended::Deleted);
         }
+        if let Some(refused) = self.refuses(changes) {
+            return Ok(refused);
+        }
         for change in changes {
             self.keep(change)?;
         }
         Ok(Appended::Stored)
+    }
+
+    /// Why changes can not be stored. Before a loss nobody may ask for that.
+    fn refuses(&self, changes: &[Change]) -> Option<Appended> {
+        let mut heads = self.heads.clone();
+        let mut refusals = changes.iter().filter_map(|change| {
+            let known = self.change(change.dot);
+            let follows = heads.get(change.dot.replica) + 1 == change.dot.counter;
+            heads.observe(change.dot);
+            match known {
+                Some(known) => (known.change != *change).then_some(Appended::Reused),
+                None => (!follows).then_some(Appended::Hole),
+            }
+        });
+        refusals.next().filter(|_| self.has_lost)
+    }
+
+    /// Loses the last changes, and says what went with them.
+    pub(super) fn lose(&mut self, changes: usize) -> Found<IdSet> {
+        let before = self.inserted.clone();
+        let mut stored = std::mem::take(&mut self.changes);
+        stored.truncate(stored.len().saturating_sub(changes));
+        let (snapshots, kept_out) = (&mut self.snapshots, &mut self.quarantined);
+        *self = Self {
+            has_lost: true,
+            snapshots: std::mem::take(snapshots),
+            quarantined: std::mem::take(kept_out),
+            ..Self::new()
+        };
+        stored
+            .iter()
+            .try_for_each(|stored| self.keep(&stored.change))?;
+        let heads = &self.heads;
+        self.snapshots
+            .retain(|snapshot| heads.dominates(&snapshot.clock));
+        Ok(before.diff(&self.inserted))
     }
 
     fn keep(&mut self, change: &Change) -> Found<()> {
@@ -156,7 +203,8 @@ impl Lasting {
         Check::Lanes.that(next == change.dot.counter, || {
             format!("{} is stored where {next} is next in its lane", change.dot)
         })?;
-        Check::Lanes.that(self.heads.dominates(&change.context), || {
+        let caused = self.has_lost || self.heads.dominates(&change.context);
+        Check::Lanes.that(caused, || {
             format!("{} builds on what is not stored", change.dot)
         })?;
         for update in change.updates().unwrap_or_default() {
@@ -246,9 +294,9 @@ impl Lasting {
         integrated.is_ok_and(|integrated| !integrated.news)
     }
 
-    /// Whether a state vector claims nothing but what is stored.
-    pub(super) fn covers_vector(&self, vector: &[u8]) -> bool {
+    /// Whether a state vector claims nothing but what is stored, or was.
+    pub(super) fn covers_vector(&self, vector: &[u8], lost: &IdSet) -> bool {
         let claimed = wire::claimed(vector);
-        claimed.is_some_and(|claimed| claimed.diff(&self.inserted).is_empty())
+        claimed.is_some_and(|claimed| claimed.diff(&self.inserted).diff(lost).is_empty())
     }
 }

@@ -50,7 +50,8 @@ impl World {
             return None;
         }
         session.mailbox.push_back(Mail::Join(connection));
-        let line = Line::new(client, node, document, self.setup.outbox_frames);
+        let mut line = Line::new(client, node, document, self.setup.outbox_frames);
+        line.owed = Some(self.promised(document).clone());
         self.lines.insert(connection, line);
         Some(connection)
     }

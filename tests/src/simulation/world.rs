@@ -28,6 +28,8 @@ pub(super) struct World {
     pub(super) bus: Bus,
     /// For each document, what its clients were told is stored.
     pub(super) acked: Vec<IdSet>,
+    /// For each document, what the store has had and lost.
+    pub(super) lost: Vec<IdSet>,
     /// For each document, whether anyone has sent poison.
     pub(super) poisoned: Vec<bool>,
     next_connection: u64,
@@ -66,6 +68,7 @@ impl World {
             store,
             bus: Bus::default(),
             acked: vec![IdSet::new(); setup.documents],
+            lost: vec![IdSet::new(); setup.documents],
             poisoned: vec![false; setup.documents],
             next_connection: 0,
             next_session: 0,
@@ -119,6 +122,9 @@ impl World {
             }
             Step::Store { pick, fate } => {
                 self.serve(pick, fate)?;
+            }
+            Step::FailOver { document, changes } => {
+                self.fail_over(document % self.setup.documents, changes)?;
             }
             Step::Bus { pick, fate } => self.deliver(pick, fate),
             Step::Poll { node } => self.poll(self.node(node)),

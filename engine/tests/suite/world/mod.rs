@@ -16,6 +16,7 @@ pub(crate) use nodes::{News, Nodes};
 pub(crate) use store::{FakeStore, Fault};
 
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 use engine::{
@@ -33,6 +34,10 @@ pub(crate) struct World {
     pub(crate) now_ms: u64,
     /// The changes that are at the store.
     pub(crate) appending: Option<Vec<Change>>,
+    /// What the store is being given back.
+    pub(crate) giving: Option<Vec<Change>>,
+    /// What the store had lost, and nobody had kept.
+    pub(crate) lost: Vec<(ReplicaId, RangeInclusive<u64>)>,
     /// The snapshot that is at the store.
     pub(crate) snapshotting: Option<Snapshot>,
     /// Whether the document has asked for its past.
@@ -103,6 +108,8 @@ pub(crate) fn unopened_as(
         limits,
         now_ms: 1_000_000,
         appending: None,
+        giving: None,
+        lost: Vec::new(),
         snapshotting: None,
         retired: 0,
         loading: false,
@@ -194,6 +201,7 @@ impl World {
     pub(crate) fn crash_as(&mut self, replica: ReplicaId) {
         self.replica = replica;
         self.appending = None;
+        self.giving = None;
         self.snapshotting = None;
         self.asks_heads = false;
         self.loading = false;
@@ -345,11 +353,27 @@ impl World {
             return false;
         };
         let through = changes.last().expect("appends are not empty").dot.counter;
-        if self.store.append(&changes) {
+        if !self.store.takes(&changes) {
+            self.tell(Input::AppendRefused);
+        } else if self.store.append(&changes) {
             self.tell(Input::Committed { through });
         } else {
             self.tell(Input::CommitFailed);
         }
+        true
+    }
+
+    /// Lets the store take what it is given back. Returns whether it was given anything.
+    pub(crate) fn take_back(&mut self) -> bool {
+        let Some(changes) = self.giving.take() else {
+            return false;
+        };
+        let answer = match self.store.takes(&changes) {
+            false => Input::GiveBackRefused,
+            true if self.store.append(&changes) => Input::GivenBack,
+            true => Input::GiveBackFailed,
+        };
+        self.tell(answer);
         true
     }
 
@@ -387,7 +411,7 @@ impl World {
     /// Lets everyone read and the store answer until all is quiet.
     pub(crate) fn quiesce(&mut self) {
         self.run();
-        while self.commit() || self.keep_snapshot() {
+        while self.commit() || self.keep_snapshot() || self.take_back() {
             self.run();
         }
     }
@@ -471,6 +495,14 @@ impl World {
                 );
                 self.abroad.push(effect);
             }
+            Effect::GiveBack(changes) => {
+                assert!(
+                    self.limits.shared && self.giving.is_none() && !changes.is_empty(),
+                    "something is given back, once at a time"
+                );
+                self.giving = Some(changes);
+            }
+            Effect::HistoryLost { replica, counters } => self.lost.push((replica, counters)),
             Effect::AskHeads => {
                 let alone = !self.limits.shared || self.asks_heads;
                 assert!(

@@ -33,6 +33,8 @@ pub(crate) struct FakeStore {
     pub(crate) edits: IdSet,
     /// The appends that were tried, by their dots.
     pub(crate) tried: Vec<Vec<Dot>>,
+    /// Whether it has lost something that it had.
+    pub(crate) has_lost: bool,
 }
 
 impl FakeStore {
@@ -46,6 +48,7 @@ impl FakeStore {
             replayed: Content::new(Kind::Yjs).expect("Yjs is served"),
             edits: IdSet::new(),
             tried: Vec::new(),
+            has_lost: false,
         }
     }
 
@@ -57,6 +60,36 @@ impl FakeStore {
             changes.iter().for_each(|change| self.keep(change));
         }
         self.fault == Fault::None
+    }
+
+    /// Loses the last of its changes, as a standby does that has not received them.
+    pub(crate) fn lose(&mut self, changes: usize) {
+        let kept = self.changes.len() - changes;
+        let all = std::mem::take(&mut self.changes);
+        let tried = std::mem::take(&mut self.tried);
+        *self = Self {
+            has_lost: true,
+            tried,
+            ..Self::new()
+        };
+        for stored in &all[..kept] {
+            self.keep(&stored.change);
+        }
+    }
+
+    /// Whether changes can be stored, as far as their names go: after a loss it may be that they can not.
+    pub(crate) fn takes(&self, changes: &[Change]) -> bool {
+        let mut heads = self.heads();
+        !self.has_lost
+            || changes.iter().all(|change| {
+                let mut stored = self.changes.iter().map(|stored| &stored.change);
+                if let Some(known) = stored.find(|stored| stored.dot == change.dot) {
+                    return known == change;
+                }
+                let follows = heads.get(change.dot.replica) + 1 == change.dot.counter;
+                heads.observe(change.dot);
+                follows
+            })
     }
 
     fn keep(&mut self, change: &Change) {
@@ -75,7 +108,7 @@ impl FakeStore {
             "lanes have no holes"
         );
         assert!(
-            heads.dominates(&change.context),
+            self.has_lost || heads.dominates(&change.context),
             "a change builds only on what is stored before it"
         );
         self.kind = Some(Kind::Yjs);
