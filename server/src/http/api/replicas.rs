@@ -152,11 +152,17 @@ async fn replicated(
     let here = clocks::open_clocks(&app.hub, &documents).await;
     answers.insert(world.replica, here);
     let mut replicated = Vec::new();
+    let mut looks = LOOKS_MAX;
     for (document, stored) in documents.into_iter().zip(heads) {
         let mut replicas = Vec::new();
         for lease in &held {
             let open = open_of(&answers, lease.replica, &document);
-            replicas.push(progress(app, &document, &stored, lease, open).await?);
+            let mut progress = progress(&stored, lease, open);
+            if let Some(open) = open.flatten() {
+                progress.lag_ms =
+                    oldest_lacking(app, &document, &stored, &open.clock, &mut looks).await?;
+            }
+            replicas.push(progress);
         }
         replicated.push(Replicated {
             workspace: document.workspace().to_owned(),
@@ -179,29 +185,19 @@ fn open_of<'a>(
     Some(clocks.iter().find(|it| it.document == *document))
 }
 
-async fn progress(
-    app: &App,
-    document: &DocumentKey,
-    stored: &VectorClock,
-    lease: &Lease,
-    open: Option<Option<&OpenClock>>,
-) -> Result<Progress, StoreError> {
+/// How far a document is with a replica, but for how long ago that was.
+fn progress(stored: &VectorClock, lease: &Lease, open: Option<Option<&OpenClock>>) -> Progress {
     let known = open.flatten();
-    let lag_changes = known.map(|it| lacking(stored, &it.clock).map(|(_, count)| count).sum());
-    let lag_ms = match known {
-        Some(_) if lag_changes == Some(0) => Some(0),
-        Some(it) => oldest_lacking(app, document, stored, &it.clock).await?,
-        None => None,
-    };
-    Ok(Progress {
+    let lag = |it: &OpenClock| lacking(stored, &it.clock).map(|(_, count)| count).sum();
+    Progress {
         replica: lease.replica.0,
         node: lease.holder.as_ref().map(|holder| holder.node.clone()),
         open: open.map(|it| it.is_some()),
         clock: known.map(|it| clock(&it.clock)),
-        lag_changes,
-        lag_ms,
+        lag_changes: known.map(lag),
+        lag_ms: None,
         held: known.map(|it| it.held),
-    })
+    }
 }
 
 /// Of each lane that goes on beyond a clock the first change that the clock lacks, and how many there are.
@@ -216,16 +212,21 @@ fn lacking<'a>(
     })
 }
 
-/// How long ago the oldest change was made that a clock lacks, as far as some of its lanes tell.
+/// How long ago the oldest change was made that a clock lacks, as far as some of its lanes tell; 0 if it lacks none.
 async fn oldest_lacking(
     app: &App,
     document: &DocumentKey,
     stored: &VectorClock,
     clock: &VectorClock,
+    looks: &mut usize,
 ) -> Result<Option<u64>, StoreError> {
+    if lacking(stored, clock).next().is_none() {
+        return Ok(Some(0));
+    }
     let now_ms = app.hub.world().clock.now().wall_ms;
     let mut oldest_ms: Option<u64> = None;
-    for (dot, _) in lacking(stored, clock).take(LANES_MAX) {
+    for (dot, _) in lacking(stored, clock).take(LANES_MAX.min(*looks)) {
+        *looks -= 1;
         let counters = dot.counter..=dot.counter;
         let lane = app.store.lane(document.clone(), dot.replica, counters);
         let made_ms = lane.await?.first().map(|it| it.change.hlc.wall_ms());
@@ -238,6 +239,8 @@ async fn oldest_lacking(
 const ENDED_WITHIN: Duration = Duration::from_secs(60 * 60);
 /// Lanes of a document that are looked into for each replica that is behind.
 const LANES_MAX: usize = 8;
+/// Lanes that are looked into for one answer; of what is behind beyond that it is not told for how long.
+const LOOKS_MAX: usize = 256;
 
 #[cfg(test)]
 mod tests {
