@@ -73,7 +73,8 @@ pub(super) const OLDEST_SCHEMA: &str = "SELECT oldest_schema FROM upkeep";
 ///
 /// A document that is there is locked against its deletion, and taken if it is of the kind, lives, and each lane goes on
 /// where it ends; one that is not is created, if its lanes begin at 1. Of those that are not taken nothing is written. A
-/// document that another transaction creates meanwhile is not taken, and looked at again.
+/// document that another transaction creates or deletes at this moment is not taken, so that no other waits for it, and is
+/// looked at by itself.
 macro_rules! append {
     ($more:literal) => {
         concat!(
@@ -86,7 +87,7 @@ macro_rules! append {
                 SELECT a.no, d.id, d.kind = a.kind AND d.deleted_ms IS NULL AS fits
                 FROM asked a, LATERAL (
                     SELECT id, kind, deleted_ms FROM documents
-                    WHERE workspace = a.workspace AND name = a.name FOR SHARE) d
+                    WHERE workspace = a.workspace AND name = a.name FOR SHARE SKIP LOCKED) d
             ), created AS (
                 INSERT INTO documents (workspace, name, kind, created_ms)
                 SELECT a.workspace, a.name, a.kind, $18 FROM asked a

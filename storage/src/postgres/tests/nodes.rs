@@ -112,6 +112,41 @@ async fn nothing_is_appended_once_another_node_has_deleted() {
     }
 }
 
+/// For longer than the store waits for a lock.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_document_that_somebody_holds_holds_up_no_other() {
+    let Some(north) = Fixture::open().await else {
+        return;
+    };
+    let replica = north.new_replica().await.unwrap();
+    let held = document("held");
+    append(&north, &held, changes(&held, replica, 1, 1))
+        .await
+        .unwrap();
+    let (server, database) = (north.server, north.database.clone());
+    let holding = tokio::task::spawn_blocking(move || {
+        let hold = "SELECT id FROM documents WHERE name = 'held' FOR UPDATE; SELECT pg_sleep(6)";
+        server.query(&database, hold).unwrap();
+    });
+    while north.meddle("SELECT id FROM documents WHERE name = 'held' FOR SHARE SKIP LOCKED") != "" {
+        tokio::task::yield_now().await;
+    }
+    let others: Vec<_> = (0..40).map(|it| document(&format!("other {it}"))).collect();
+    let write = |document| {
+        let first = changes(document, replica, 2 - u64::from(*document != held), 2);
+        north.store.append(document.clone(), Kind::Yjs, first)
+    };
+    let (waiting, others) = tokio::join!(write(&held), join_all(others.iter().map(write)));
+    assert!(others.iter().all(|it| *it == Ok(())), "{others:?}");
+    holding.await.unwrap();
+    if waiting != Ok(()) {
+        append(&north, &held, changes(&held, replica, 2, 2))
+            .await
+            .unwrap();
+    }
+    assert_whole(&north, &held, &[Dot::new(replica, 1), Dot::new(replica, 2)]).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_is_never_stored_twice_whoever_repeats_it() {
     let Some(north) = Fixture::open().await else {
