@@ -128,7 +128,8 @@ async fn a_document_that_somebody_holds_holds_up_no_other() {
         let hold = "SELECT id FROM documents WHERE name = 'held' FOR UPDATE; SELECT pg_sleep(6)";
         server.query(&database, hold).unwrap();
     });
-    while north.meddle("SELECT id FROM documents WHERE name = 'held' FOR SHARE SKIP LOCKED") != "" {
+    let free = "SELECT id FROM documents WHERE name = 'held' FOR SHARE SKIP LOCKED";
+    while !north.meddle(free).is_empty() {
         tokio::task::yield_now().await;
     }
     let others: Vec<_> = (0..40).map(|it| document(&format!("other {it}"))).collect();
