@@ -60,6 +60,8 @@ pub struct PresenceLimits {
     /// How long an owner must be silent before another connection may take its entry over; also how long a removed entry
     /// is remembered, and how long an heir waits.
     pub takeover_ms: u64,
+    /// How long another node that may be gone has for saying again who is with it.
+    pub doubt_ms: u64,
     /// How many entries one connection may own; further ones are dropped.
     pub entries_per_connection_max: usize,
     /// How many entries the clients of one other node may own together; further ones are dropped.
@@ -81,6 +83,7 @@ impl Default for PresenceLimits {
         Self {
             timeout_ms: 90_000,
             takeover_ms: 30_000,
+            doubt_ms: 2_000,
             entries_per_connection_max: 64,
             entries_per_replica_max: 16_384,
             state_bytes_max: 64 * 1024,
@@ -182,12 +185,27 @@ impl Presence {
     }
 
     /// Makes notices of all that our own connections have, for a node that does not know of it.
-    pub fn announce_all(&mut self) {
-        for (&id, live) in &self.live {
-            let claims = std::iter::once(&live.claim).chain(&live.heir);
-            let own = claims.filter(|claim| claim.owner.is_here());
-            self.notices.extend(own.map(|claim| (id, claim.notice(id))));
+    /// Each counts as said anew, so that a node which doubts it does so no more.
+    pub fn announce_all(&mut self, now: Now) {
+        let turn = self.next_turn(now);
+        for (&id, live) in &mut self.live {
+            for claim in live.claims_mut().filter(|claim| claim.owner.is_here()) {
+                claim.turn = turn;
+                self.notices.insert(id, claim.notice(id));
+            }
         }
+    }
+
+    /// Another node may be gone, or have said things that got lost: what the clients of others have ends soon, unless it is
+    /// said again. True if there is anything of which others are to be asked.
+    pub fn doubt_others(&mut self, now: Now) -> bool {
+        let claims = self.live.values_mut().flat_map(Live::claims_mut);
+        let mut any = false;
+        for claim in claims.filter(|claim| !claim.owner.is_here()) {
+            claim.doubted_ms.get_or_insert(now.monotonic_ms);
+            any = true;
+        }
+        any
     }
 
     /// Removes all that a connection owns, at once, and returns the entries as they are to be shown: gone.
@@ -204,12 +222,16 @@ impl Presence {
         self.remove_where(now, |claim| claim.owner.is_here());
     }
 
-    /// Removes what was not renewed within [`PresenceLimits::timeout_ms`], and returns the entries as gone.
+    /// Removes what was not renewed within [`PresenceLimits::timeout_ms`], or was doubted for too long, and returns the entries as gone.
     pub fn expire(&mut self, now: Now) -> Vec<PresenceEntry> {
         let Self { limits, gone, .. } = self;
         gone.retain(|_, gone| !elapsed(gone.removed_ms, limits.takeover_ms, now));
-        let timeout_ms = limits.timeout_ms;
-        self.remove_where(now, |claim| elapsed(claim.renewed_ms, timeout_ms, now))
+        let (timeout_ms, doubt_ms) = (limits.timeout_ms, limits.doubt_ms);
+        self.remove_where(now, |claim| {
+            let doubted = claim.doubted_ms;
+            elapsed(claim.renewed_ms, timeout_ms, now)
+                || doubted.is_some_and(|since_ms| elapsed(since_ms, doubt_ms, now))
+        })
     }
 
     /// Whether [`Self::expire`] will ever have something to do.

@@ -186,6 +186,13 @@ impl Hub {
         self.sessions().open.get(key).cloned()
     }
 
+    /// Tells every hot document something of the other nodes. One that has no room for it does without.
+    pub(crate) fn tell_all(&self, word: impl Fn() -> Input) {
+        for (_, mailbox) in self.open() {
+            mailbox.hear(word());
+        }
+    }
+
     /// The hot documents, and the way to each of their sessions.
     pub(crate) fn open(&self) -> Vec<(DocumentKey, Mailbox)> {
         let sessions = self.sessions();

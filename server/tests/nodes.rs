@@ -65,6 +65,30 @@ async fn who_was_on_a_node_that_stops_is_not_shown_any_more() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_was_on_a_node_that_died_is_soon_not_shown_any_more() {
+    let shared = Shared::default();
+    let [a, b, c] = shared.nodes().await;
+    let (mut ada, mut bob, mut cid) = (a.join("plan"), b.join("plan"), c.join("plan"));
+    ada.send_frame(&presence(9, 1, r#"{"name":"ada"}"#))
+        .unwrap();
+    cid.send_frame(&presence(8, 1, r#"{"name":"cid"}"#))
+        .unwrap();
+    hears(&mut bob, "ada");
+    hears(&mut bob, "cid");
+    // It says goodbye, and nobody hears it.
+    a.loses_words(true);
+    a.stop().await;
+    drop((a, ada));
+    shared.forget_nodes();
+    let gone = hears(&mut bob, "null");
+    assert_eq!(gone[..4], [1, gone[1], 1, 9]);
+    let mut late = b.join("plan");
+    late.send_frame(&[3]).unwrap();
+    let here = hears(&mut late, "cid");
+    assert!(!String::from_utf8_lossy(&here).contains("ada"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_is_deleted_or_revoked_on_one_node_is_so_on_all() {
     let shared = Shared::default();
     let nodes = shared.nodes().await;

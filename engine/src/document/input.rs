@@ -87,6 +87,8 @@ pub enum Input {
     },
     /// The bus brought another replica's question who is here.
     PresenceAsked,
+    /// Another node is gone, or words of others got lost: of what the others have, only that stays which they say again.
+    OthersDoubted,
     /// The store gave the changes of the last pull, or those of them that it has and can give.
     Pulled(Vec<StoredChange>),
     /// The store could not answer the last pull.
@@ -129,6 +131,7 @@ impl Input {
                 | Self::Heard { .. }
                 | Self::HeardPresence { .. }
                 | Self::PresenceAsked
+                | Self::OthersDoubted
                 | Self::Pulled(_)
                 | Self::PullFailed
                 | Self::Heads { .. }

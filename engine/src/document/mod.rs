@@ -246,7 +246,8 @@ impl Document {
             Input::HeardPresence { from, notices } => {
                 self.heard_presence(from, notices, now);
             }
-            Input::PresenceAsked => self.presence.announce_all(),
+            Input::PresenceAsked => self.presence.announce_all(now),
+            Input::OthersDoubted => self.doubt_others(now, effects),
             Input::Pulled(changes) => self.pulled(changes, now, effects),
             Input::PullFailed => self.pull_failed(now),
             Input::Heads { heads, asked } => self.compare_heads(&heads, asked, now, effects),

@@ -111,6 +111,12 @@ impl Document {
         }
     }
 
+    pub(super) fn doubt_others(&mut self, now: Now, effects: &mut Effects) {
+        if self.presence.doubt_others(now) {
+            effects.push(Effect::AskPresence);
+        }
+    }
+
     /// Tells the other nodes of changes that are now stored.
     pub(super) fn publish(&self, changes: Vec<Change>, effects: &mut Effects) {
         if self.limits.shared && !changes.is_empty() {

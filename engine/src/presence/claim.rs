@@ -34,6 +34,8 @@ pub(super) struct Claim {
     pub(super) version: u32,
     pub(super) state: Bytes,
     pub(super) renewed_ms: u64,
+    /// Since when it may be that its node is gone.
+    pub(super) doubted_ms: Option<u64>,
     pub(super) turn: u64,
 }
 
@@ -72,6 +74,7 @@ impl Speaker {
             // A slice would keep the whole frame that it came in.
             state: Bytes::copy_from_slice(state),
             renewed_ms: now.monotonic_ms,
+            doubted_ms: None,
             turn: self.turn,
         }
     }
@@ -101,6 +104,10 @@ impl Speaker {
 }
 
 impl Live {
+    pub(super) fn claims_mut(&mut self) -> impl Iterator<Item = &mut Claim> {
+        std::iter::once(&mut self.claim).chain(&mut self.heir)
+    }
+
     pub(super) fn any(&self, ends: impl Fn(&Claim) -> bool) -> bool {
         ends(&self.claim) || self.heir.as_ref().is_some_and(ends)
     }

@@ -29,6 +29,7 @@ pub mod route;
 
 mod rounds;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -118,6 +119,7 @@ impl Cluster {
         tokio::spawn(holding::keep(self.clone()));
         tokio::spawn(register::keep(self.clone(), hub.downgrade()));
         tokio::spawn(rounds::heads(self.clone(), hub.downgrade()));
+        tokio::spawn(rounds::presence(self.clone(), hub.downgrade()));
         tokio::spawn(rounds::revocations(self.clone(), hub.downgrade()));
     }
 
@@ -239,6 +241,12 @@ impl Cluster {
     async fn registered(&self) -> Option<Vec<NodeEntry>> {
         let bus = self.bus().filter(|_| self.hears())?;
         bus.nodes().await.ok()
+    }
+
+    /// The replica ids of the nodes in the register; none while it cannot be read.
+    async fn replicas(&self) -> Option<BTreeSet<ReplicaId>> {
+        let nodes = self.registered().await?;
+        Some(nodes.into_iter().map(|node| node.replica).collect())
     }
 
     fn holder(&self) -> Holder {

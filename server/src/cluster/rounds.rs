@@ -2,11 +2,12 @@
 //! are open here, and the revocations. While the bus is away that is how all of it is found, so it happens more often then;
 //! and at once when the bus is back.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use engine::DocumentKey;
+use engine::{DocumentKey, Input, ReplicaId};
 use storage::{BusState, StoreError};
 use tokio::time::timeout;
 use tracing::{debug, warn};
@@ -42,6 +43,37 @@ pub(super) async fn heads(cluster: Arc<Cluster>, hub: WeakHub) {
             }
         }
     }
+}
+
+/// Sees to it that nobody is shown whose node is gone, or who left while the bus was away, until this node goes.
+pub(super) async fn presence(cluster: Arc<Cluster>, hub: WeakHub) {
+    let mut known = None;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(NODES_INTERVAL) => {}
+            () = cluster.leaving.cancelled() => return,
+        }
+        let here = cluster.replicas().await;
+        let Some(hub) = hub.upgrade() else {
+            return;
+        };
+        let is_back = here.is_some() && known.is_none();
+        let is_gone = is_one_gone(known.as_ref(), here.as_ref());
+        if is_back {
+            hub.tell_all(|| Input::PresenceAsked);
+        }
+        if is_back || is_gone {
+            hub.tell_all(|| Input::OthersDoubted);
+        }
+        known = here;
+    }
+}
+
+/// Whether a node that was there is there no more, as far as both can be known.
+fn is_one_gone(before: Option<&BTreeSet<ReplicaId>>, here: Option<&BTreeSet<ReplicaId>>) -> bool {
+    before
+        .zip(here)
+        .is_some_and(|(before, here)| !before.is_subset(here))
 }
 
 /// Keeps what was taken away up to date, until the node goes.
@@ -118,6 +150,8 @@ fn jittered(interval: Duration) -> Duration {
     interval - interval / 5 * u32::from(random[0]) / 255
 }
 
+/// How often it is looked which nodes are there.
+const NODES_INTERVAL: Duration = Duration::from_secs(1);
 /// Documents whose heads are asked for in one question.
 const HEADS_AT_ONCE: usize = 1_000;
 /// How long the store may take to answer.

@@ -65,6 +65,11 @@ impl Shared {
         }
     }
 
+    /// Empties the register, which those that live enter again.
+    pub(crate) fn forget_nodes(&self) {
+        self.buses.flush();
+    }
+
     fn config(&self, node: &str) -> Config {
         let loaded = Config::load_in(&Environment::default(), &Flags::default()).unwrap();
         let mut config = loaded.config;

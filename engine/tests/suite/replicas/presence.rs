@@ -73,6 +73,23 @@ fn the_clients_of_a_node_that_died_expire() {
 }
 
 #[test]
+fn what_is_doubted_goes_unless_it_is_said_again() {
+    let mut nodes = pair();
+    nodes.at(1).tell(Input::OthersDoubted);
+    nodes.run();
+    nodes.at(1).pass(5_000);
+    nodes.at(1).run();
+    assert_eq!(sees(&mut nodes, 1, 1), [1], "the node lives and says so");
+    nodes.crash_unopened(0);
+    nodes.at(1).tell(Input::OthersDoubted);
+    nodes.at(1).run();
+    assert_eq!(sees(&mut nodes, 1, 1), [1], "nobody goes at once");
+    nodes.at(1).pass(5_000);
+    nodes.at(1).run();
+    assert_eq!(sees(&mut nodes, 1, 1), Vec::<u64>::new());
+}
+
+#[test]
 fn the_clients_of_a_node_that_stops_are_gone_at_once() {
     let mut nodes = pair();
     nodes.at(0).tell(Input::Drain);
