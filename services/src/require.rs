@@ -1,6 +1,6 @@
 //! What a test needs and a machine may lack: then the test says so and passes, unless it is required.
 //!
-//! `QUIRE_TEST_REQUIRE` lists what must not be missing, with commas: `traces`, `mount`, `redis`, `postgres`.
+//! `QUIRE_TEST_REQUIRE` lists what must not be missing, with commas: `traces`, `mount`, `redis`, `postgres`, `faketime`.
 
 use std::env;
 

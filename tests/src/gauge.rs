@@ -4,6 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// A measurement that has begun.
 #[derive(Debug)]
@@ -86,6 +87,19 @@ fn busy(process: u32) -> Result<Duration> {
     let fields = rest.split_whitespace().skip(11).take(2);
     let ticks = fields.map(str::parse::<u64>).sum::<Result<u64, _>>()?;
     Ok(Duration::from_millis(ticks * MS_PER_TICK))
+}
+
+/// Lets this process open as many files as it may: the server does this for itself, and the harness has as many sockets.
+///
+/// # Errors
+/// It is not allowed.
+pub fn raise_open_files() -> Result<()> {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    Ok(setrlimit(Resource::Nofile, raised)?)
 }
 
 /// Linux counts in hundredths of a second towards programs (`USER_HZ`), whatever it does itself.

@@ -5,9 +5,11 @@
 //! [`simulation`] has what it tests within it: whole clusters of the pure core, in a world of fakes.
 //!
 //! Read in this order: [`server`] (the process: start, kill, stop, restart), [`client`] (an editor on a socket, as
-//! y-websocket is one), [`hocuspocus`] (several on one), [`wait`] (how tests wait: for conditions, never for time), [`ledger`] (what was acknowledged, and
-//! the checker that finds what was lost), [`recipes`] (what no client would send), [`bystanders`] and [`gauge`] (who is to
-//! notice nothing, and what it cost), [`application`] (what a hook leads to), [`traces`] (recorded typing), [`chance`] (all chance comes from a printed seed).
+//! y-websocket is one), [`hocuspocus`] (several on one), [`wait`] (how tests wait: for conditions, never for time),
+//! [`ledger`] (what was acknowledged, and the checker that finds what was lost), [`recipes`] (what no client would
+//! send), [`bystanders`] and [`gauge`] (who is to notice nothing, and what it cost), [`cluster`] (three nodes,
+//! Postgres, Redis, and what can be done to them), [`application`] (what a hook leads to), [`traces`] (recorded
+//! typing), [`chance`] (all chance comes from a printed seed).
 
 pub mod application;
 
@@ -16,6 +18,8 @@ pub mod bystanders;
 pub mod chance;
 
 pub mod client;
+
+pub mod cluster;
 
 pub mod drain;
 

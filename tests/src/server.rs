@@ -241,6 +241,14 @@ impl Server {
         self.ended().await
     }
 
+    /// Whether it has ended.
+    ///
+    /// # Errors
+    /// Nobody can tell.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
     /// Waits until it has ended.
     ///
     /// # Errors

@@ -119,14 +119,16 @@ impl Socket {
     /// # Errors
     /// It did not end.
     pub async fn closed(&mut self) -> Result<Heard> {
-        let ending = async {
-            loop {
-                if let end @ (Heard::Closed(..) | Heard::Gone) = self.hear().await {
-                    return end;
-                }
+        within("the server closes the connection", self.closed_whenever()).await
+    }
+
+    /// Waits for the end of the connection, however long that takes.
+    pub async fn closed_whenever(&mut self) -> Heard {
+        loop {
+            if let end @ (Heard::Closed(..) | Heard::Gone) = self.hear().await {
+                return end;
             }
-        };
-        within("the server closes the connection", ending).await
+        }
     }
 
     /// Waits for the close code and reason.

@@ -8,11 +8,10 @@ use quire_tests::bystanders::Bystanders;
 use quire_tests::client::Client;
 use quire_tests::drain::Drain;
 use quire_tests::frames::{self, Frame};
-use quire_tests::gauge::Gauge;
+use quire_tests::gauge::{Gauge, raise_open_files};
 use quire_tests::server::Server;
 use quire_tests::socket::{Heard, Socket};
 use quire_tests::wait::until;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -143,16 +142,6 @@ async fn write_large(address: SocketAddr) -> Result<()> {
         writer.save(update).await?;
     }
     writer.socket.close().await
-}
-
-/// The server does this for itself; the harness has as many sockets.
-fn raise_open_files() -> Result<()> {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        ..limit
-    };
-    Ok(setrlimit(Resource::Nofile, raised)?)
 }
 
 const STORM: usize = 5_000;
