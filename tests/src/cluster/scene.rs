@@ -88,15 +88,26 @@ impl Scene {
     /// # Errors
     /// Something is not as it has to be.
     pub async fn ends(self, cluster: &Cluster) -> Result<()> {
-        let Self { name, crowd, .. } = self;
-        let settled = cluster.settles(&crowd).await;
-        settled.with_context(|| format!("{name}: after all"))?;
-        let (documents, edits) = (crowd.documents().to_vec(), crowd.acknowledged());
-        crowd.leave().await?;
+        let (name, documents) = (self.name, self.crowd.documents().to_vec());
+        self.breaks_up(cluster).await?;
         for document in documents {
             let gone = cluster.shows(&document, &BTreeSet::new()).await;
             gone.with_context(|| format!("{name}: {document}, after everybody left"))?;
         }
+        Ok(())
+    }
+
+    /// Looks at everything; then all leave. A goodbye that the bus lost is made up for only when presence expires, so
+    /// nobody looks whether they are shown.
+    ///
+    /// # Errors
+    /// Something is not as it has to be.
+    pub async fn breaks_up(self, cluster: &Cluster) -> Result<()> {
+        let Self { name, crowd, .. } = self;
+        let settled = cluster.settles(&crowd).await;
+        settled.with_context(|| format!("{name}: after all"))?;
+        let edits = crowd.acknowledged();
+        crowd.leave().await?;
         println!("{name}: {edits} edits acknowledged, all there once");
         Ok(())
     }
