@@ -93,7 +93,9 @@ impl Client {
 
     /// Takes an update in, and what has waited for it.
     pub(super) fn take_update(&mut self, update: Bytes) -> Found<()> {
-        self.held.push(update);
+        if !self.held.contains(&update) {
+            self.held.push(update);
+        }
         let mut before = usize::MAX;
         while self.held.len() < before {
             before = self.held.len();
