@@ -4,7 +4,7 @@
 //! [`Cluster`] starts and ends all of it. [`Crowd`] has people write to it while something happens, and knows what was
 //! acknowledged to whom and when; [`Cluster::settles`] then looks at everything that has to be true again:
 //!
-//! - every acknowledged edit is there exactly once, in the text and byte for byte in the log
+//! - every acknowledged edit is there exactly once, by a word of its own in the text or a key of its own in a map
 //! - each change is in the timeline once, lanes have no holes, and all nodes tell the same timeline
 //! - all nodes, the store and all clients hold the same, byte for byte in canonical form
 //! - every node shows exactly those who are there
