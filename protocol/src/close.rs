@@ -13,7 +13,7 @@
 //! | `TooLarge` | 4413 | 1009 is the standard's own code, but is retried with the same frame for ever (y-websocket#189) |
 //! | `BadName` | 4414 | the address is at fault, as in HTTP's 414 |
 //! | `DocumentFull` | 4419 | the edit would not fit the next time either |
-//! | `BadUpdate` | 4422 | the client would offer the same update at its next sync |
+//! | `BadUpdate`, `TooDeep` | 4422 | the client would offer the same update at its next sync |
 //! | `ReadOnly` | 4423 | "locked", as in HTTP's 423: the edit would be refused until someone repairs the document |
 //! | `Unauthorized`, `Expired` | 4401 | it has to come with another token |
 //! | `Forbidden`, `Revoked` | 4403 | it would be turned away the next time too |
@@ -113,7 +113,7 @@ fn ywebsocket_code(reason: CloseReason) -> u16 {
         CloseReason::TooLarge => 4413,
         CloseReason::BadName => 4414,
         CloseReason::DocumentFull => 4419,
-        CloseReason::BadUpdate => 4422,
+        CloseReason::BadUpdate | CloseReason::TooDeep => 4422,
         CloseReason::ReadOnly => 4423,
         CloseReason::StoreBehind
         | CloseReason::NotReady
@@ -137,7 +137,8 @@ pub fn text(reason: CloseReason) -> &'static str {
         CloseReason::WrongKind => "The document is of a kind that this protocol cannot edit.",
         CloseReason::TooLarge => "The message is larger than the server accepts.",
         CloseReason::BadName => "The name of the workspace or document is not acceptable.",
-        CloseReason::DocumentFull => "The document is as large as it may be.",
+        CloseReason::DocumentFull => "The document is as large as limits.document_memory allows.",
+        CloseReason::TooDeep => "The update nests shared types deeper than limits.type_depth.",
         CloseReason::ReadOnly => "The document is read-only until it is repaired.",
         CloseReason::BadUpdate => "The update cannot be read or contradicts the document.",
         CloseReason::StoreBehind => "The server is behind with storing edits; try again later.",
@@ -190,7 +191,7 @@ fn text_of_limit(limit: Limit) -> &'static str {
 mod tests {
     use super::*;
 
-    const FOR_EVER: [CloseReason; 13] = [
+    const FOR_EVER: [CloseReason; 14] = [
         CloseReason::Unauthorized,
         CloseReason::Expired,
         CloseReason::Forbidden,
@@ -203,6 +204,7 @@ mod tests {
         CloseReason::BadName,
         CloseReason::BadUpdate,
         CloseReason::DocumentFull,
+        CloseReason::TooDeep,
         CloseReason::ReadOnly,
     ];
 

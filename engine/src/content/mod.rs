@@ -45,6 +45,9 @@ pub enum ContentError {
     /// The bytes decode, but the document cannot take them; the content is unchanged.
     #[error("update does not fit the document: {0}")]
     Refused(String),
+    /// The payload nests shared types deeper than they may be; the content is unchanged.
+    #[error("shared types are nested too deep")]
+    TooDeep,
     /// The bytes decoded but contradict the document. The content is broken.
     #[error("update contradicts the document: {0}")]
     Contradiction(String),

@@ -250,6 +250,9 @@ impl Document {
             Err(ContentError::TooMuchMissing) => {
                 self.expel(connection, CloseReason::NotReady, now, effects);
             }
+            Err(ContentError::TooDeep) => {
+                self.refuse(connection, tag, CloseReason::TooDeep, now, effects);
+            }
             Err(_) => self.refuse(connection, tag, CloseReason::BadUpdate, now, effects),
         }
     }

@@ -171,6 +171,8 @@ pub enum CloseReason {
     ReadOnly,
     /// The document is as large as it may be, and the client sent an edit that adds to it.
     DocumentFull,
+    /// The client sent an edit that nests shared types deeper than they may be.
+    TooDeep,
     /// The client sent more in one message than is allowed.
     TooLarge,
     /// The document's name is not acceptable.
@@ -226,8 +228,10 @@ impl CloseReason {
 
     /// Whether it is about one edit, which would be refused the next time too, and not about its author or the moment.
     pub fn is_about_the_edit(self) -> bool {
-        matches!(self, Self::BadUpdate | Self::ReadOnly | Self::DocumentFull)
-            || self.is_about_rights()
+        matches!(
+            self,
+            Self::BadUpdate | Self::ReadOnly | Self::DocumentFull | Self::TooDeep
+        ) || self.is_about_rights()
     }
 
     /// Whether it is about what the author of an edit may do.

@@ -63,7 +63,10 @@ fn stored(updates: &[Bytes]) -> Content {
 
 fn refused<T: std::fmt::Debug>(result: &Result<T, ContentError>) {
     assert!(
-        matches!(result, Err(ContentError::Refused(_))),
+        matches!(
+            result,
+            Err(ContentError::TooDeep | ContentError::Refused(_))
+        ),
         "{result:?}"
     );
 }
@@ -85,14 +88,14 @@ fn nesting_is_bounded_however_it_is_sent() {
         );
         world.push(0, nest(512..513));
         world.quiesce();
-        assert_eq!(world.clients[0].closed, Some(CloseReason::BadUpdate));
+        assert_eq!(world.clients[0].closed, Some(CloseReason::TooDeep));
         assert!(world.clients[1].line.is_some() && world.quarantined.is_empty());
         assert_eq!(world.document.phase(), Phase::Open);
     }
     let mut world = joined_with(1, Limits::default());
     world.push(0, nest(0..200_000));
     world.settle();
-    assert_eq!(world.clients[0].closed, Some(CloseReason::BadUpdate));
+    assert_eq!(world.clients[0].closed, Some(CloseReason::TooDeep));
 }
 
 #[test]
@@ -118,7 +121,7 @@ fn a_document_knows_its_levels_after_a_restart() {
         assert_eq!(world.clients[0].closed, None);
         world.push(0, nest(512..513));
         world.quiesce();
-        assert_eq!(world.clients[0].closed, Some(CloseReason::BadUpdate));
+        assert_eq!(world.clients[0].closed, Some(CloseReason::TooDeep));
     }
 }
 

@@ -418,9 +418,7 @@ impl Session {
                 Effect::Send { to, event, shows } => self.send(&to, &event, shows),
                 Effect::Resume { connection } => self.members.lock().resume(connection),
                 Effect::Close { connection, reason } => {
-                    if let Some(limit) = counted::of_reason(reason) {
-                        metrics::limit_hit(limit);
-                    }
+                    count(reason);
                     self.members.lock().close(connection, reason);
                 }
                 Effect::Append(changes) => self.append(changes),
@@ -464,8 +462,10 @@ impl Session {
 
     fn send(&self, to: &Audience, event: &Event, shows: Option<u64>) {
         self.members.lock().send(to, event, shows);
-        if matches!(event, Event::Ack { .. }) {
-            Failpoint::AckQueued.reach();
+        match event {
+            Event::Ack { .. } => Failpoint::AckQueued.reach(),
+            Event::Refused { reason, .. } => count(*reason),
+            _ => {}
         }
     }
 
@@ -563,6 +563,13 @@ fn burden_of(post: &Post) -> usize {
         _ => 0,
     };
     heard + intents.map(burden).sum::<usize>()
+}
+
+/// Counts the limit that an edit was refused for, if it was one.
+fn count(reason: CloseReason) {
+    if let Some(limit) = counted::of_reason(reason) {
+        metrics::limit_hit(limit);
+    }
 }
 
 /// Lets all others run that can, and goes on when its turn comes again, on any thread. What tokio offers for this ties a

@@ -15,6 +15,7 @@ pub const COUNTED: &[&str] = &[
     "update_memory",
     "client_advance",
     "value_depth",
+    "type_depth",
     "document_memory",
     "client_ids",
     "presence_entries",
@@ -48,6 +49,7 @@ pub const COUNTED: &[&str] = &[
 pub(crate) fn of_reason(reason: CloseReason) -> Option<&'static str> {
     match reason {
         CloseReason::DocumentFull => Some("document_memory"),
+        CloseReason::TooDeep => Some("type_depth"),
         CloseReason::StoreBehind => Some("unsaved_document_bytes"),
         _ => None,
     }

@@ -515,6 +515,7 @@ fn reason_label(reason: CloseReason) -> &'static str {
         CloseReason::BadUpdate => "bad_update",
         CloseReason::ReadOnly => "read_only",
         CloseReason::DocumentFull => "document_full",
+        CloseReason::TooDeep => "too_deep",
         CloseReason::TooLarge => "too_large",
         CloseReason::BadName => "bad_name",
         CloseReason::WrongKind => "wrong_kind",

@@ -495,7 +495,7 @@ fn estimate(update: &[u8]) -> Result<usize, ContentError> {
 fn refused(refusal: Refusal) -> ContentError {
     match refusal {
         Refusal::Malformed(error) => undecodable(&error),
-        Refusal::TooDeep => ContentError::Refused("shared types are nested too deep".to_owned()),
+        Refusal::TooDeep => ContentError::TooDeep,
         Refusal::NoParent(Id { client, clock }) => ContentError::Refused(format!(
             "{client}:{clock} holds an item and is no shared type"
         )),
