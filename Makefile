@@ -33,7 +33,7 @@ lint: ## formatting and clippy
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
 unit: ## unit, property and contract tests, with all run-time checks on
-	cargo test --locked -p engine -p protocol -p storage -p server -p quire-fuzz
+	cargo test --locked -p engine -p protocol -p services -p storage -p server -p quire-fuzz
 
 fuzz-smoke: ## each fuzz target for ten seconds, from all that is kept
 	FUZZ_SECONDS=10 fuzz/run
