@@ -41,6 +41,8 @@ pub use memory::MemoryStore;
 mod news;
 pub use news::{Changed, News, NewsHabit, Told};
 
+mod numbers;
+
 mod pace;
 
 mod postgres;

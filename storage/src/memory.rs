@@ -10,7 +10,7 @@ mod revocations;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use engine::{
     Change, DocumentKey, Dot, Kind, Order, PayloadHash, Quarantined, ReplicaId, Snapshot,
@@ -19,6 +19,7 @@ use engine::{
 
 use crate::lease::{Holder, Lease};
 use crate::news::{News, NewsHabit, Told};
+use crate::numbers::now_ms;
 use crate::quarantine::{QuarantineEntry, QuarantineQuery};
 use crate::revocation::{Revocation, RevocationEntry};
 use crate::store::{
@@ -511,13 +512,6 @@ fn find(changes: &[StoredChange], place: Place) -> Option<Order> {
             .rfind(|it| it.change.hlc.wall_ms() <= wall_ms),
     };
     found.map(|it| it.order)
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
 }
 
 #[cfg(test)]

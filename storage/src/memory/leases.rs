@@ -6,6 +6,7 @@ use std::time::Duration;
 use engine::ReplicaId;
 
 use crate::lease::{Holder, Lease};
+use crate::numbers::millis;
 use crate::store::StoreError;
 
 /// All replica ids that were handed out.
@@ -65,8 +66,4 @@ fn lease(replica: ReplicaId, started_ms: u64) -> Lease {
         until_ms: None,
         is_held: false,
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -15,11 +15,12 @@ use super::careful::Append;
 use super::columns::Columns;
 use super::documents::Deed;
 use super::failure::Stop;
-use super::rows::{self, signed};
+use super::rows;
 use super::sql;
 use super::tally::Tally;
 use crate::failpoint::Failpoint;
 use crate::news::NewsHabit;
+use crate::numbers::{now_ms, signed};
 use crate::store::StoreError;
 
 /// An append that waits for its commit.
@@ -124,7 +125,7 @@ impl Batch<'_> {
         }
         let stored = numbers.len() as u64;
         let query = lane_columns.bind(documents.bind(sqlx::query(sql)));
-        let mut query = columns.bind(query.bind(numbers)).bind(rows::now_ms());
+        let mut query = columns.bind(query.bind(numbers)).bind(signed(now_ms()));
         if let Some(habit) = self.habit {
             query = query.bind(habit.created).bind(habit.changed);
             query = query.bind(signed(habit.debounce_ms));

@@ -14,9 +14,10 @@ use super::columns::Columns;
 use super::documents::{Deed, Known, insert, known};
 use super::failure::Stop;
 use super::news::{NewNews, add_news};
-use super::rows::{self, signed};
+use super::rows;
 use super::sql;
 use crate::news::NewsHabit;
+use crate::numbers::signed;
 use crate::store::StoreError;
 
 /// What is to be appended to one document.

@@ -4,7 +4,8 @@ use engine::Change;
 use sqlx::Postgres;
 use sqlx::postgres::PgArguments;
 
-use super::rows::{author_bytes, change_checksum, signed};
+use super::rows::{author_bytes, change_checksum};
+use crate::numbers::signed;
 
 pub(super) type Query<'q> = sqlx::query::Query<'q, Postgres, PgArguments>;
 

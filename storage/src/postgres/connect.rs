@@ -12,8 +12,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Row};
 use thiserror::Error;
 
-use super::failure::{Remedy, remedy};
-use super::patience::pause;
+use super::failure::{Remedy, pause, remedy};
 use super::sql;
 
 /// Why a database was not connected to.

@@ -10,9 +10,10 @@ use sqlx::{Connection, Row};
 use super::failure::Stop;
 use super::heads::heads_of;
 use super::news::{NewNews, add_news};
-use super::rows::{self, limit};
+use super::rows;
 use super::sql;
 use crate::news::NewsHabit;
+use crate::numbers::{limit, now_ms, random, signed};
 use crate::store::{Description, DocumentQuery, StoreError, WorkspaceSummary};
 
 /// A document that is in the store.
@@ -34,11 +35,10 @@ pub(super) struct Deed {
 
 impl Deed {
     pub(super) fn new() -> Self {
-        use std::hash::{BuildHasher, Hasher, RandomState};
-        let half = || RandomState::new().build_hasher().finish().to_be_bytes();
+        let half = || random().to_be_bytes();
         Self {
             request: [half(), half()].concat(),
-            now_ms: rows::now_ms(),
+            now_ms: signed(now_ms()),
         }
     }
 

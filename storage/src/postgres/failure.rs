@@ -1,8 +1,11 @@
-//! What Postgres' error codes mean: whether to ask again, on this connection or another, and what a caller is told.
+//! What Postgres' error codes mean: whether to ask again, on this connection or another, how soon, and what a caller is told.
 //! The codes are those of its manual, Appendix A.
+
+use std::time::Duration;
 
 use sqlx::Error;
 
+use crate::numbers::random;
 use crate::store::StoreError;
 
 /// Why something was not carried out.
@@ -50,6 +53,13 @@ pub(super) fn remedy(error: &Error) -> Remedy {
     }
 }
 
+/// Waits before the next attempt: longer each time, and never as long as another node that failed at the same moment.
+pub(super) async fn pause(attempts: u32) {
+    let longest = PAUSE_MAX.min(PAUSE_MIN * 2_u32.pow(attempts.min(10)));
+    let share = random() % 1_000;
+    tokio::time::sleep(longest.mul_f64(share as f64 / 1_000.0)).await;
+}
+
 fn of_code(code: &str) -> Remedy {
     match code {
         // A serialization failure, a deadlock, a lock that was not to be had in time, a statement that took too long; a key
@@ -74,6 +84,9 @@ pub(super) fn store_error(error: &Error) -> StoreError {
 }
 
 const DISK_FULL: &str = "53100";
+
+const PAUSE_MIN: Duration = Duration::from_millis(10);
+const PAUSE_MAX: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests {

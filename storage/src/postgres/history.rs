@@ -8,9 +8,10 @@ use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 
 use super::failure::Stop;
-use super::rows::{self, limit, saturated};
+use super::rows;
 use super::sql;
 use crate::damage::DamageLog;
+use crate::numbers::{last_hlc, limit, saturated};
 use crate::store::{Place, TimelinePage};
 
 /// A page of a document's timeline. Damaged rows do not shorten it.
@@ -115,13 +116,6 @@ pub(super) async fn find(
     }
     let order: Option<i64> = query.fetch_optional(connection).await?;
     Ok(order.map(|order| Order(order.cast_unsigned())))
-}
-
-/// The highest timestamp whose wall-clock part is not after `wall_ms`. From the year 6429 on the sign bit is set; such a
-/// timestamp, of a clock gone wrong, is before no time.
-fn last_hlc(wall_ms: u64) -> i64 {
-    let next = wall_ms.saturating_add(1).min(1 << 47);
-    saturated((next << 16) - 1)
 }
 
 /// Changes that are asked for at a time.

@@ -6,8 +6,9 @@ use sqlx::postgres::PgConnection;
 
 use super::documents::known;
 use super::failure::Stop;
-use super::rows::{self, signed};
+use super::rows;
 use super::sql;
+use crate::numbers::{limit, signed};
 use crate::store::StoreError;
 use crate::thinning::superfluous;
 
@@ -61,7 +62,7 @@ async fn through(
         .bind(&counters)
         .fetch_one(connection)
         .await?;
-    if stored != rows::limit(lanes.len()) {
+    if stored != limit(lanes.len()) {
         return Err(StoreError::SnapshotAhead.into());
     }
     Ok(through.unwrap_or(0))

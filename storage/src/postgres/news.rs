@@ -8,9 +8,10 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
 
 use super::failure::Stop;
-use super::rows::{self, author_bytes, kind, limit, optional, signed, unsigned};
+use super::rows::{self, author_bytes, kind, optional, unsigned};
 use super::sql;
 use crate::news::{Changed, News, NewsHabit, Told};
+use crate::numbers::{limit, now_ms, signed};
 
 /// What a transaction makes true of a document.
 #[derive(Debug, Default)]
@@ -82,7 +83,7 @@ pub(super) async fn told(
         .bind(told == Told::Created)
         .bind(told.through().map(|through| signed(through.0)))
         .bind(told == Told::Deleted)
-        .bind(rows::now_ms())
+        .bind(signed(now_ms()))
         .bind(signed(habit.map_or(0, |habit| habit.debounce_ms)))
         .execute(&mut *transaction)
         .await?;

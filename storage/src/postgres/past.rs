@@ -9,9 +9,10 @@ use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 
 use super::failure::Stop;
-use super::rows::{self, saturated, signed};
+use super::rows;
 use super::sql;
 use crate::damage::DamageLog;
+use crate::numbers::{saturated, signed};
 use crate::store::Past;
 
 /// A document's past, all of it or up to and including an order.

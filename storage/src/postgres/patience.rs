@@ -4,7 +4,6 @@
 //! Whatever is tried again was written so that doing it twice is doing it once: a change has its dot, a creation its random
 //! number. So a commit whose outcome is unknown, because the connection was lost before the answer came, is simply repeated.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 
 use super::connect::{Address, refused};
-use super::failure::{Remedy, Stop, remedy, store_error};
+use super::failure::{Remedy, Stop, pause, remedy, store_error};
 use crate::store::StoreError;
 
 /// Connections for one kind of work, so that no other kind waits for them.
@@ -143,13 +142,6 @@ impl Patience {
     }
 }
 
-/// Waits before the next attempt: longer each time, and never as long as another node that failed at the same moment.
-pub(super) async fn pause(attempts: u32) {
-    let longest = PAUSE_MAX.min(PAUSE_MIN * 2_u32.pow(attempts.min(10)));
-    let share = RandomState::new().build_hasher().finish() % 1_000;
-    tokio::time::sleep(longest.mul_f64(share as f64 / 1_000.0)).await;
-}
-
 /// The failure of a connection that says nothing.
 pub(super) fn silence() -> sqlx::Error {
     sqlx::Error::Io(io::Error::new(
@@ -169,5 +161,3 @@ const ACQUIRE_MAX: Duration = Duration::from_secs(3);
 /// How long one attempt may take, from the moment that it has a connection.
 pub(super) const ATTEMPT_MAX: Duration = Duration::from_secs(4);
 const CLOSE_MAX: Duration = Duration::from_secs(5);
-const PAUSE_MIN: Duration = Duration::from_millis(10);
-const PAUSE_MAX: Duration = Duration::from_millis(500);

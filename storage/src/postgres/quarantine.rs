@@ -5,8 +5,9 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
 
 use super::failure::Stop;
-use super::rows::{self, author_bytes, limit, optional, saturated, signed, unsigned};
+use super::rows::{self, author_bytes, optional, unsigned};
 use super::sql;
+use crate::numbers::{limit, saturated, signed};
 use crate::quarantine::{PAYLOADS_KEPT, QuarantineEntry, QuarantineQuery, UNLOGGED_MAX, kept};
 
 /// Keeps a payload out of its document.

@@ -4,8 +4,9 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
 
 use super::failure::Stop;
-use super::rows::{self, author_bytes, optional, signed, text, unsigned};
+use super::rows::{self, author_bytes, optional, text, unsigned};
 use super::sql;
+use crate::numbers::signed;
 use crate::revocation::{Revocation, RevocationEntry, Revoked};
 use crate::store::StoreError;
 

@@ -1,8 +1,6 @@
 //! Rows to values and back. A row is trusted only when all its columns parse and its checksum fits; a [`Damage`] says
 //! which one was not, as far as that can still be told.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use bytes::Bytes;
 use engine::{
     Author, Change, ChangeKind, ConnectionId, DocumentKey, Dot, Hlc, Kind, Order, ReplicaId,
@@ -112,21 +110,6 @@ pub(super) fn replica(number: i64) -> Option<ReplicaId> {
     u32::try_from(number).ok().map(ReplicaId)
 }
 
-/// The number of the same bits, as Postgres keeps no others than signed ones.
-pub(super) fn signed(number: u64) -> i64 {
-    number.cast_signed()
-}
-
-/// A bound of a range: numbers that Postgres does not have stand for the highest that it has, which no row reaches.
-pub(super) fn saturated(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// A number of rows.
-pub(super) fn limit(rows: usize) -> i64 {
-    saturated(rows as u64)
-}
-
 /// The counterpart of [`signed`].
 pub(super) fn unsigned(row: &PgRow, column: usize) -> Option<u64> {
     row.try_get::<i64, _>(column).ok().map(i64::cast_unsigned)
@@ -159,11 +142,4 @@ pub(super) fn author(row: &PgRow, column: usize) -> Option<Option<Author>> {
 /// The bytes of who did something.
 pub(super) fn author_bytes(author: Option<&Author>) -> Option<&[u8]> {
     author.map(|author| author.as_str().as_bytes())
-}
-
-pub(super) fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-    })
 }

@@ -4,7 +4,6 @@
 //! is about the document of its channel, and that document is listened to; all else is counted.
 
 use std::collections::HashSet;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
@@ -16,6 +15,7 @@ use super::names::Names;
 use super::seldom::Seldom;
 use crate::bus::fields::Unreadable;
 use crate::bus::{Counters, Ear, encoding};
+use crate::numbers::random;
 
 /// Who listens to what.
 pub(super) struct Hearing {
@@ -166,9 +166,4 @@ impl Channels {
         };
         changed.map(turn).collect()
     }
-}
-
-/// A number that nobody guesses; the standard library's maps are seeded by the system.
-pub(super) fn random() -> u64 {
-    RandomState::new().hash_one(0)
 }

@@ -14,9 +14,10 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use super::Shared;
-use super::hearing::{Turn, random};
+use super::hearing::Turn;
 use super::queue::Item;
 use crate::bus::Counters;
+use crate::numbers::random;
 
 /// Why a link ended.
 #[derive(Debug)]

@@ -37,6 +37,7 @@ use crate::bus::{
     Bus, BusAnswer, BusError, BusFigures, BusState, Counters, Ear, NodeEntry, Topic, Word,
     encoding, keeping,
 };
+use crate::numbers::millis;
 use hearing::Hearing;
 use names::Names;
 use queue::{Item, Queue};
@@ -337,10 +338,6 @@ impl fmt::Debug for RedisBus {
 /// What the client's library takes for leave to skip checking certificates.
 fn is_insecure(url: &str) -> bool {
     url.ends_with("#insecure")
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A node beats every second; one that misses several is gone.

@@ -8,8 +8,9 @@ use sqlx::sqlite::SqliteRow;
 
 use super::batch::{Batch, Query, Stop};
 use super::cache::Orders;
-use super::rows::{self, change_checksum, signed};
+use super::rows::{self, change_checksum};
 use super::sql;
+use crate::numbers::signed;
 use crate::store::StoreError;
 
 impl Batch<'_> {

@@ -7,7 +7,6 @@
 //! that commits by itself.
 
 use std::collections::VecDeque;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use engine::{Change, DocumentKey, Kind, ReplicaId, VectorClock};
 use sqlx::SqliteConnection;
@@ -20,6 +19,7 @@ use super::request::{HeldAnswer, Reply, Request};
 use super::sql;
 use crate::failpoint::Failpoint;
 use crate::news::NewsHabit;
+use crate::numbers::{now_ms, saturated};
 use crate::store::{Description, StoreError};
 
 /// Why a request was not carried out: refused on its own account, or failed with the whole batch.
@@ -71,7 +71,7 @@ impl<'a> Batch<'a> {
             answers,
             pending: Vec::new(),
             news: habit.map(NewNews::new),
-            now_ms: now_ms(),
+            now_ms: saturated(now_ms()),
         }
     }
 
@@ -270,11 +270,4 @@ impl<'a> Batch<'a> {
     async fn execute(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
         self.run(sqlx::query(sql)).await
     }
-}
-
-pub(super) fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-    })
 }

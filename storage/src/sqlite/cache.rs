@@ -8,6 +8,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::arrivals::Arrivals;
 use super::{rows, sql};
+use crate::numbers::signed;
 use crate::store::StoreError;
 
 /// What the writer remembers from one transaction to the next; thrown away when one fails.
@@ -72,8 +73,8 @@ impl Cache {
             return;
         }
         let given = sqlx::query(sql::GIVE_BACK_ORDERS)
-            .bind(rows::signed(next - 1))
-            .bind(rows::signed(next - 1 + left))
+            .bind(signed(next - 1))
+            .bind(signed(next - 1 + left))
             .execute(connection)
             .await;
         if let Err(error) = given {

@@ -3,8 +3,8 @@
 use engine::{DocumentKey, Dot, Snapshot};
 
 use super::batch::{Batch, Stop};
-use super::rows::signed;
 use super::sql;
+use crate::numbers::signed;
 use crate::store::StoreError;
 use crate::thinning::superfluous;
 

@@ -6,11 +6,12 @@ use engine::ReplicaId;
 use sqlx::Row;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
-use super::batch::{Batch, Stop, now_ms};
+use super::batch::{Batch, Stop};
 use super::failure::store_error;
 use super::rows::unsigned;
 use super::sql;
 use crate::lease::{Holder, Lease};
+use crate::numbers::{millis, now_ms, saturated};
 use crate::store::StoreError;
 
 impl Batch<'_> {
@@ -20,7 +21,7 @@ impl Batch<'_> {
         holder: &Holder,
         lasts: Duration,
     ) -> Result<(), Stop> {
-        let until_ms = self.now_ms.saturating_add(millis(lasts));
+        let until_ms = self.now_ms.saturating_add(saturated(millis(lasts)));
         let held = sqlx::query(sql::HOLD_REPLICA)
             .bind(replica.0)
             .bind(self.now_ms)
@@ -38,9 +39,9 @@ impl Batch<'_> {
 
 /// Those that are held, or were within the time before now.
 pub(super) async fn list(pool: &SqlitePool, within: Duration) -> Result<Vec<Lease>, StoreError> {
-    let now_ms = now_ms();
+    let now_ms = saturated(now_ms());
     let rows = sqlx::query(sql::LEASES)
-        .bind(now_ms.saturating_sub(millis(within)))
+        .bind(now_ms.saturating_sub(saturated(millis(within))))
         .fetch_all(pool)
         .await
         .map_err(|e| store_error(&e))?;
@@ -66,8 +67,4 @@ fn holder(node: Option<String>, incarnation: Option<&[u8]>) -> Option<Holder> {
         node: node?,
         incarnation: u128::from_be_bytes(incarnation?.try_into().ok()?),
     })
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

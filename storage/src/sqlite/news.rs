@@ -11,9 +11,10 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 use super::batch::{Batch, Stop};
 use super::failure::store_error;
-use super::rows::{kind, signed, unsigned};
+use super::rows::{kind, unsigned};
 use super::sql;
 use crate::news::{Changed, News, NewsHabit, Told};
+use crate::numbers::{limit, signed};
 use crate::store::StoreError;
 
 /// What a batch makes true of documents, by their numbers.
@@ -135,9 +136,9 @@ impl Batch<'_> {
 }
 
 /// What is to be told next, the first due first.
-pub(super) async fn list(pool: &SqlitePool, limit: usize) -> Result<Vec<News>, StoreError> {
+pub(super) async fn list(pool: &SqlitePool, most: usize) -> Result<Vec<News>, StoreError> {
     let rows = sqlx::query(sql::NEWS)
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(limit(most))
         .fetch_all(pool)
         .await
         .map_err(|e| store_error(&e))?;

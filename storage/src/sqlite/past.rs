@@ -9,10 +9,10 @@ use sqlx::{Row, SqliteConnection};
 use super::cache::Known;
 use super::failure::store_error;
 use super::quarantine;
-use super::read::saturated;
 use super::rows;
 use super::sql;
 use crate::damage::DamageLog;
+use crate::numbers::saturated;
 use crate::store::{Past, StoreError};
 
 /// A document's past, all of it or up to and including an order; read in one transaction, so that heads, snapshot and

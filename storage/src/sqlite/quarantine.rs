@@ -10,8 +10,9 @@ use sqlx::{Row, SqliteConnection};
 
 use super::batch::{Batch, Stop};
 use super::failure::store_error;
-use super::rows::{signed, unsigned};
+use super::rows::unsigned;
 use super::sql;
+use crate::numbers::{saturated, signed};
 use crate::quarantine::{PAYLOADS_KEPT, QuarantineEntry, QuarantineQuery, UNLOGGED_MAX, kept};
 use crate::store::StoreError;
 
@@ -97,9 +98,7 @@ pub(super) async fn list(
     pool: &SqlitePool,
     query: &QuarantineQuery,
 ) -> Result<Vec<QuarantineEntry>, StoreError> {
-    let before = query
-        .before
-        .map_or(i64::MAX, |number| i64::try_from(number).unwrap_or(i64::MAX));
+    let before = query.before.map_or(i64::MAX, saturated);
     let rows = match &query.document {
         Some(document) => sqlx::query(sql::QUARANTINED_OF_DOCUMENT)
             .bind(before)

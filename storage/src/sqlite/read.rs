@@ -27,6 +27,7 @@ use super::sql;
 use crate::damage::DamageLog;
 use crate::lease::Lease;
 use crate::news::News;
+use crate::numbers::{last_hlc, saturated};
 use crate::quarantine::{QuarantineEntry, QuarantineQuery};
 use crate::revocation::RevocationEntry;
 use crate::store::{
@@ -293,16 +294,4 @@ impl Readers {
         }
         Ok(changes)
     }
-}
-
-/// A bound of a range: numbers that SQLite does not have stand for the highest that it has, which no row reaches.
-pub(super) fn saturated(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// The highest timestamp whose wall-clock part is not after `wall_ms`. From the year 6429 on the sign bit is set; such a
-/// timestamp, of a clock gone wrong, is before no time.
-fn last_hlc(wall_ms: u64) -> i64 {
-    let next = wall_ms.saturating_add(1).min(1 << 47);
-    saturated((next << 16) - 1)
 }

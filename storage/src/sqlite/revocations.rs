@@ -6,8 +6,9 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 use super::batch::{Batch, Stop};
 use super::failure::store_error;
-use super::rows::{signed, unsigned};
+use super::rows::unsigned;
 use super::sql;
+use crate::numbers::signed;
 use crate::revocation::{Revocation, RevocationEntry, Revoked};
 use crate::store::StoreError;
 

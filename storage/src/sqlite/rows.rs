@@ -95,11 +95,6 @@ pub(super) fn damaged_document() -> StoreError {
     StoreError::Unavailable("row of the document can not be read".to_owned())
 }
 
-/// The number of the same bits, as SQLite keeps no others than signed ones.
-pub(super) fn signed(number: u64) -> i64 {
-    number.cast_signed()
-}
-
 /// The counterpart of [`signed`].
 pub(super) fn unsigned(row: &SqliteRow, column: usize) -> Option<u64> {
     row.try_get::<i64, _>(column).ok().map(i64::cast_unsigned)

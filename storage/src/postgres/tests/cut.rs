@@ -67,15 +67,20 @@ async fn pass(mut client: TcpStream, mut server: TcpStream, cuts: Arc<AtomicUsiz
     }
 }
 
+/// A store that reaches the fixture's database by a line that can be cut.
+async fn cuttable(fixture: &Fixture) -> (Proxy, PostgresStore) {
+    let proxy = Proxy::to(fixture.server.port()).await;
+    let url = fixture.server.url(&fixture.database);
+    let url = url.replace(&fixture.server.port().to_string(), &proxy.port.to_string());
+    (proxy, PostgresStore::connect(&url).await.unwrap())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_whose_answer_was_lost_is_found_to_be_done() {
     let Some(fixture) = Fixture::open().await else {
         return;
     };
-    let proxy = Proxy::to(fixture.server.port()).await;
-    let url = fixture.server.url(&fixture.database);
-    let url = url.replace(&fixture.server.port().to_string(), &proxy.port.to_string());
-    let store = PostgresStore::connect(&url).await.unwrap();
+    let (proxy, store) = cuttable(&fixture).await;
     let replica = store.new_replica().await.unwrap();
     let notes = document("notes");
     for from in [1, 4, 7] {
@@ -98,10 +103,7 @@ async fn who_creates_or_deletes_knows_its_own_work_again() {
     let Some(fixture) = Fixture::open().await else {
         return;
     };
-    let proxy = Proxy::to(fixture.server.port()).await;
-    let url = fixture.server.url(&fixture.database);
-    let url = url.replace(&fixture.server.port().to_string(), &proxy.port.to_string());
-    let store = PostgresStore::connect(&url).await.unwrap();
+    let (proxy, store) = cuttable(&fixture).await;
     let replica = store.new_replica().await.unwrap();
     for number in 0..6 {
         let [empty, full] = ["empty", "full"].map(|it| document(&format!("{it} {number}")));
