@@ -51,6 +51,8 @@ pub enum ChangeKind {
     YjsUpdate = 1,
     /// Several of them, as an [`UpdateList`].
     YjsUpdates = 2,
+    /// One operation of an ordered document, as a [`Record`](crate::ordered::Record).
+    Operation = 3,
 }
 
 /// A payload that is not of the form that its kind says.
@@ -65,7 +67,7 @@ impl Change {
     /// The payload says that it is a list and is not one.
     pub fn updates(&self) -> Result<Vec<Bytes>, MalformedPayload> {
         match self.kind {
-            ChangeKind::YjsUpdate => Ok(vec![self.payload.clone()]),
+            ChangeKind::YjsUpdate | ChangeKind::Operation => Ok(vec![self.payload.clone()]),
             ChangeKind::YjsUpdates => UpdateList::split(&self.payload),
         }
     }
@@ -73,7 +75,7 @@ impl Change {
     /// How many raw updates the payload holds, as far as it is of its form.
     pub fn updates_count(&self) -> u64 {
         match self.kind {
-            ChangeKind::YjsUpdate => 1,
+            ChangeKind::YjsUpdate | ChangeKind::Operation => 1,
             ChangeKind::YjsUpdates => UpdateList::count(&self.payload),
         }
     }
@@ -96,7 +98,7 @@ impl Change {
 impl ChangeKind {
     /// The kind behind a stored number, if there is one.
     pub fn from_number(number: u8) -> Option<Self> {
-        [Self::YjsUpdate, Self::YjsUpdates]
+        [Self::YjsUpdate, Self::YjsUpdates, Self::Operation]
             .into_iter()
             .find(|kind| *kind as u8 == number)
     }

@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use thiserror::Error;
 
 use crate::dot::{Dot, ReplicaId};
+use crate::number::{MalformedNumber, read_number, write_number};
 
 /// The changes seen so far: for each replica the highest counter, replicas ascending, no zero counters.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -145,6 +146,15 @@ impl VectorClock {
     }
 }
 
+impl From<MalformedNumber> for MalformedClock {
+    fn from(malformed: MalformedNumber) -> Self {
+        match malformed {
+            MalformedNumber::CutShort => Self::BadNumber,
+            MalformedNumber::Padded => Self::NotCanonical,
+        }
+    }
+}
+
 impl FromIterator<Dot> for VectorClock {
     fn from_iter<I: IntoIterator<Item = Dot>>(dots: I) -> Self {
         let mut clock = Self::default();
@@ -163,34 +173,4 @@ impl PartialOrd for VectorClock {
             ClockOrder::Concurrent => None,
         }
     }
-}
-
-fn write_number(bytes: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        bytes.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
-}
-
-fn read_number(bytes: &mut &[u8]) -> Result<u64, MalformedClock> {
-    let mut number = 0u64;
-    for shift in (0..u64::BITS).step_by(7) {
-        let (&byte, rest) = bytes.split_first().ok_or(MalformedClock::BadNumber)?;
-        *bytes = rest;
-        let digit = u64::from(byte & 0x7f);
-        if digit.leading_zeros() < shift {
-            return Err(MalformedClock::BadNumber);
-        }
-        number |= digit << shift;
-        if byte < 0x80 {
-            let padded = byte == 0 && shift > 0;
-            return if padded {
-                Err(MalformedClock::NotCanonical)
-            } else {
-                Ok(number)
-            };
-        }
-    }
-    Err(MalformedClock::BadNumber)
 }

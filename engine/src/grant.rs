@@ -167,6 +167,11 @@ impl Pattern {
         &self.text
     }
 
+    /// Whether it covers one name only, stars included.
+    pub fn is_exact(&self) -> bool {
+        self.is_exact
+    }
+
     /// The text that every name of this shape begins with.
     pub fn beginning(&self) -> &str {
         match self.is_exact {

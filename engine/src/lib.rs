@@ -7,7 +7,8 @@
 //! Read in this order: [`Change`] (the durable unit) with its [`Dot`] and [`VectorClock`]; [`Content`] (the engine of
 //! each kind of document, Yjs to begin with); [`Presence`] (who is here); then [`Document`], which holds them together
 //! and decides when an edit may be shown, when it may be acknowledged, and when the document may be put away.
-//! [`history`] turns a log of changes back into content at any point.
+//! [`history`] turns a log of changes back into content at any point. [`ot`] has the types of operational transform, of which
+//! no document is made yet.
 
 #![forbid(unsafe_code)]
 
@@ -46,9 +47,16 @@ pub use names::{
     Author, ConnectionId, DocumentKey, Kind, NAME_BYTES_MAX, NameError, UnknownKind, check_name,
 };
 
+mod number;
+
+pub mod ordered;
+
+pub mod ot;
+
 mod presence;
 pub use presence::{
     Presence, PresenceDropped, PresenceEntry, PresenceId, PresenceLimits, PresenceNotice,
+    PresenceRoll, RollHeard,
 };
 
 mod quarantine;
@@ -56,6 +64,11 @@ pub use quarantine::{MalformedHash, PayloadHash, Quarantined};
 
 mod replay;
 pub use replay::Piece;
+
+mod roll_call;
+
+mod roster;
+pub use roster::{PresenceName, RosterLimits, RosterNotice, RosterWord};
 
 mod sabotage;
 #[cfg(feature = "sabotage")]

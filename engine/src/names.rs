@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::ot::OtType;
+
 /// The longest workspace or document name, in bytes of UTF-8.
 pub const NAME_BYTES_MAX: usize = 512;
 
@@ -96,6 +98,22 @@ impl Kind {
         Self::Text,
         Self::TextUnicode,
     ];
+
+    /// Whether documents of this kind have their edits in one order, and are no CRDT.
+    pub fn is_ordered(self) -> bool {
+        self.ot_type().is_some()
+    }
+
+    /// The type of the operations that documents of this kind begin with; none if they have no operations.
+    pub fn ot_type(self) -> Option<OtType> {
+        match self {
+            Self::Yjs | Self::Automerge => None,
+            Self::Json0 => Some(OtType::Json0),
+            Self::RichText => Some(OtType::RichText),
+            Self::Text => Some(OtType::Text),
+            Self::TextUnicode => Some(OtType::TextUnicode),
+        }
+    }
 
     /// The kind's word, as it stands in the store, the API and the console.
     pub fn as_str(self) -> &'static str {

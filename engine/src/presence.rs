@@ -14,8 +14,11 @@
 //! collected for the others ([`Presence::take_notices`]). A client that goes from one node to another may be announced by
 //! the second before the first knows that it has left: the second is then its *heir*, and has it the moment the first lets
 //! go. So a client that moves is neither shown twice nor missed, and nobody can push aside a client of another node.
+//! What gets lost between nodes is made up for by rolls ([`PresenceRoll`]).
 
 mod claim;
+mod roll;
+pub use roll::{PresenceRoll, RollHeard};
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -83,7 +86,7 @@ impl Default for PresenceLimits {
         Self {
             timeout_ms: 90_000,
             takeover_ms: 30_000,
-            doubt_ms: 2_000,
+            doubt_ms: 1_000,
             entries_per_connection_max: 64,
             entries_per_replica_max: 16_384,
             state_bytes_max: 64 * 1024,
@@ -105,7 +108,11 @@ pub struct Presence {
     owners: HashMap<Owner, usize>,
     /// What is new of our own connections' entries, for the other nodes; the last word on each.
     notices: BTreeMap<PresenceId, PresenceNotice>,
+    /// Whether any of it is more than a renewal.
+    has_news: bool,
     turn: u64,
+    /// When the first of those that are doubted is to be gone.
+    doubt_ends_ms: Option<u64>,
     dropped: PresenceDropped,
 }
 
@@ -127,7 +134,9 @@ impl Presence {
             gone: HashMap::new(),
             owners: HashMap::new(),
             notices: BTreeMap::new(),
+            has_news: false,
             turn: 0,
+            doubt_ends_ms: None,
             dropped: PresenceDropped::default(),
         }
     }
@@ -184,6 +193,11 @@ impl Presence {
         std::mem::take(&mut self.notices).into_values().collect()
     }
 
+    /// Whether there was more among the notices than renewals of what clients show, since this was asked last.
+    pub fn take_has_news(&mut self) -> bool {
+        std::mem::take(&mut self.has_news)
+    }
+
     /// Makes notices of all that our own connections have, for a node that does not know of it.
     /// Each counts as said anew, so that a node which doubts it does so no more.
     pub fn announce_all(&mut self, now: Now) {
@@ -196,16 +210,26 @@ impl Presence {
         }
     }
 
-    /// Another node may be gone, or have said things that got lost: what the clients of others have ends soon, unless it is
-    /// said again. True if there is anything of which others are to be asked.
-    pub fn doubt_others(&mut self, now: Now) -> bool {
+    /// Words of the other nodes may have got lost: what their clients have ends soon, unless it is said again.
+    pub fn doubt_others(&mut self, now: Now) {
+        self.doubt(now, |owner| !owner.is_here());
+    }
+
+    /// A node may be gone: the same, of what its clients have.
+    pub fn doubt_replica(&mut self, replica: ReplicaId, now: Now) {
+        self.doubt(now, |owner| owner == Owner::Replica(replica));
+    }
+
+    fn doubt(&mut self, now: Now, is_doubted: impl Fn(Owner) -> bool) {
         let claims = self.live.values_mut().flat_map(Live::claims_mut);
-        let mut any = false;
-        for claim in claims.filter(|claim| !claim.owner.is_here()) {
-            claim.doubted_ms.get_or_insert(now.monotonic_ms);
-            any = true;
+        let mut doubted = claims.filter(|claim| is_doubted(claim.owner)).peekable();
+        if doubted.peek().is_some() {
+            let ends_ms = now.monotonic_ms + self.limits.doubt_ms;
+            self.doubt_ends_ms.get_or_insert(ends_ms);
         }
-        any
+        for claim in doubted {
+            claim.doubted_ms.get_or_insert(now.monotonic_ms);
+        }
     }
 
     /// Removes all that a connection owns, at once, and returns the entries as they are to be shown: gone.
@@ -213,13 +237,13 @@ impl Presence {
         let owner = Owner::Connection(connection);
         match self.owners.remove(&owner) {
             None | Some(0) => Vec::new(),
-            Some(_) => self.remove_where(now, |claim| claim.owner == owner),
+            Some(_) => self.remove_where(now, None, |_, claim| claim.owner == owner),
         }
     }
 
     /// Removes all that our own connections own.
     pub fn close_all(&mut self, now: Now) {
-        self.remove_where(now, |claim| claim.owner.is_here());
+        self.remove_where(now, None, |_, claim| claim.owner.is_here());
     }
 
     /// Removes what was not renewed within [`PresenceLimits::timeout_ms`], or was doubted for too long, and returns the entries as gone.
@@ -227,7 +251,9 @@ impl Presence {
         let Self { limits, gone, .. } = self;
         gone.retain(|_, gone| !elapsed(gone.removed_ms, limits.takeover_ms, now));
         let (timeout_ms, doubt_ms) = (limits.timeout_ms, limits.doubt_ms);
-        self.remove_where(now, |claim| {
+        self.doubt_ends_ms
+            .take_if(|ends_ms| *ends_ms <= now.monotonic_ms);
+        self.remove_where(now, None, |_, claim| {
             let doubted = claim.doubted_ms;
             elapsed(claim.renewed_ms, timeout_ms, now)
                 || doubted.is_some_and(|since_ms| elapsed(since_ms, doubt_ms, now))
@@ -237,6 +263,11 @@ impl Presence {
     /// Whether [`Self::expire`] will ever have something to do.
     pub fn can_expire(&self) -> bool {
         !self.live.is_empty() || !self.gone.is_empty()
+    }
+
+    /// When [`Self::expire`] is to be called even if it was called a moment ago, if ever.
+    pub fn doubt_ends_ms(&self) -> Option<u64> {
+        self.doubt_ends_ms
     }
 
     /// Everyone who is here, in the order of their ids.
@@ -325,7 +356,11 @@ impl Presence {
             |claim: &Claim| claim.owner == speaker.owner && speaker.may_end(claim, entry.version);
         if let Some(heir) = live.heir.take_if(|heir| ends(heir)) {
             self.disown(heir.owner);
-            self.announce(heir.owner, speaker.says(without_state(id, entry.version)));
+            self.note(
+                heir.owner,
+                speaker.says(without_state(id, entry.version)),
+                true,
+            );
             return None;
         }
         let over = ends(&live.claim);
@@ -390,8 +425,10 @@ impl Presence {
     fn publish(&mut self, id: PresenceId, mut claim: Claim) {
         self.gone.remove(&id);
         let mut heir = None;
+        let mut is_news = true;
         if let Some(before) = self.live.remove(&id) {
             self.disown(before.claim.owner);
+            is_news = !claim.only_renews(&before.claim);
             claim.is_self |= before.claim.owner == claim.owner && before.claim.is_self;
             heir = before.heir;
         }
@@ -400,14 +437,14 @@ impl Presence {
             claim.is_self = true;
         }
         self.own(claim.owner);
-        self.announce(claim.owner, claim.notice(id));
+        self.note(claim.owner, claim.notice(id), is_news);
         self.live.insert(id, Live { claim, heir });
     }
 
     fn inherit(&mut self, id: PresenceId, mut claim: Claim) {
         claim.is_self = true;
         self.own(claim.owner);
-        self.announce(claim.owner, claim.notice(id));
+        self.note(claim.owner, claim.notice(id), true);
         let live = self.live.get_mut(&id);
         if let Some(before) = live.and_then(|live| live.heir.replace(claim)) {
             self.disown(before.owner);
@@ -425,31 +462,38 @@ impl Presence {
     }
 
     /// Notes for the other nodes what one of our own connections says.
-    fn announce(&mut self, owner: Owner, notice: PresenceNotice) {
+    fn note(&mut self, owner: Owner, notice: PresenceNotice, is_news: bool) {
         if owner.is_here() {
             self.notices.insert(notice.entry.id, notice);
+            self.has_news |= is_news;
         }
     }
 
-    fn remove_where(&mut self, now: Now, ends: impl Fn(&Claim) -> bool) -> Vec<PresenceEntry> {
+    /// Removes what is over, and returns the entries as gone. Another node takes turns of its own: what its clients had ended
+    /// with its last word, unless it has told when. It may yet say more.
+    fn remove_where(
+        &mut self,
+        now: Now,
+        told: Option<u64>,
+        is_over: impl Fn(PresenceId, &Claim) -> bool,
+    ) -> Vec<PresenceEntry> {
         let turn = self.next_turn(now);
-        let mut over: Vec<_> = self
+        let over = self
             .live
             .iter()
-            .filter(|(_, live)| live.any(&ends))
-            .map(|(id, _)| *id)
-            .collect();
+            .filter(|(id, live)| live.any(|claim| is_over(**id, claim)));
+        let mut over: Vec<_> = over.map(|(id, _)| *id).collect();
         over.sort();
         let mut news = Vec::new();
         for id in over {
-            self.remove_heir_if(id, turn, &ends);
-            let claim = self
-                .live
-                .get(&id)
-                .map(|live| &live.claim)
-                .filter(|claim| ends(claim));
-            if let Some(version) = claim.map(|claim| claim.version) {
-                news.push(self.remove(id, version, turn, now));
+            self.remove_heir_if(id, turn, |claim| is_over(id, claim));
+            let claim = self.live.get(&id).map(|live| &live.claim);
+            if let Some(claim) = claim.filter(|claim| is_over(id, claim)) {
+                let ended = match claim.owner {
+                    Owner::Connection(_) => turn,
+                    Owner::Replica(_) => told.unwrap_or(claim.turn),
+                };
+                news.push(self.remove(id, claim.version, ended, now));
             }
         }
         news
@@ -459,7 +503,7 @@ impl Presence {
         let live = self.live.get_mut(&id);
         if let Some(heir) = live.and_then(|live| live.heir.take_if(|heir| ends(heir))) {
             self.disown(heir.owner);
-            self.announce(heir.owner, heir.goodbye(id, turn));
+            self.note(heir.owner, heir.goodbye(id, turn), true);
         }
     }
 
@@ -469,7 +513,7 @@ impl Presence {
             return without_state(id, version);
         };
         self.disown(claim.owner);
-        self.announce(claim.owner, claim.goodbye(id, turn));
+        self.note(claim.owner, claim.goodbye(id, turn), true);
         if let Some(heir) = heir {
             self.disown(heir.owner);
             if !elapsed(heir.renewed_ms, self.limits.takeover_ms, now) {
@@ -507,4 +551,4 @@ fn elapsed(since_ms: u64, delay_ms: u64, now: Now) -> bool {
 }
 
 /// Room for this many turns in a millisecond, as a power of two, before they run ahead of the time.
-const TURNS_PER_MS_BITS: u32 = 16;
+pub(crate) const TURNS_PER_MS_BITS: u32 = 16;

@@ -5,7 +5,7 @@
 //! edit holds one of a few marks, so that it can be shown, through the real server too, that such a failure is contained.
 //! Without the feature [`Sabotage::is`] is plainly false, no trap springs, and nothing of this is left in the program.
 
-/// One way in which a document can be broken on purpose.
+/// One way in which a document can be broken on purpose, of either sort where none is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(
     not(feature = "sabotage"),
@@ -38,6 +38,8 @@ pub enum Bug {
     FalseAlarm,
     /// Takes note of what another replica publishes, but not of what it says.
     LostHeard,
+    /// Never hears who is with another node and who is not.
+    DeafToRolls,
     /// Publishes changes when it asks for them to be stored.
     EarlyPublish,
     /// Never looks at what the store has of other lanes.
@@ -52,6 +54,18 @@ pub enum Bug {
     BlindEye,
     /// Panics now and then, outside of any library.
     Panics,
+    /// Ordered documents: gives an operation that comes again a place of its own.
+    PlacedAgain,
+    /// Ordered documents: does not transform operations over those that were faster.
+    NotTransformed,
+    /// Ordered documents: sends what an author has missed after his operation's acknowledgement.
+    AckBeforeMissed,
+    /// Ordered documents: does not move presence.
+    PresenceLeftBehind,
+    /// Ordered documents: does not ask for what is missing.
+    DeafToGaps,
+    /// Ordered documents: tells clients that are too far behind that they have missed nothing.
+    NoReset,
 }
 
 /// The bug that a document was given, if any.

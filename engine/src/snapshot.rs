@@ -10,6 +10,7 @@ use crate::checksum::Checksum;
 use crate::clock::VectorClock;
 use crate::content::Content;
 use crate::names::{DocumentKey, Kind};
+use crate::ordered::State;
 
 /// The content of a document after all the changes of `clock`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,11 @@ impl Snapshot {
     /// # Errors
     /// It does not, and must not be stored.
     pub fn verify(&self) -> Result<(), SnapshotMismatch> {
+        if self.kind.is_ordered() {
+            let state = State::of(self).map_err(|_| SnapshotMismatch)?;
+            let is_same = state.to_bytes() == self.state;
+            return is_same.then_some(()).ok_or(SnapshotMismatch);
+        }
         let mut content = Content::new(self.kind).map_err(|_| SnapshotMismatch)?;
         content.restore(&self.state).map_err(|_| SnapshotMismatch)?;
         match content.matches(&self.state) {

@@ -97,9 +97,17 @@ impl Document {
             }
             Intent::ShowPresence(entries) if shows => self.presence_shown(connection, entries, now),
             Intent::QueryPresence => self.asked(connection).presence = true,
-            Intent::Signal(text) if signals => signal(Some(connection), text, effects),
+            Intent::Signal(text) if signals => self.signalled(connection, text, effects),
             // Nobody waits for an answer to these.
             Intent::ShowPresence(_) | Intent::Signal(_) => {}
+        }
+    }
+
+    /// A client tells all others something, wherever they are.
+    fn signalled(&self, connection: ConnectionId, text: Bytes, effects: &mut Effects) {
+        signal(Some(connection), text.clone(), effects);
+        if self.limits.shared {
+            effects.push(Effect::PublishSignal(text));
         }
     }
 

@@ -10,7 +10,7 @@ use crate::content::Writer;
 use crate::dot::{Dot, ReplicaId};
 use crate::limit::Limit;
 use crate::names::ConnectionId;
-use crate::presence::{PresenceEntry, PresenceNotice};
+use crate::presence::{PresenceEntry, PresenceId, PresenceNotice, PresenceRoll};
 use crate::quarantine::Quarantined;
 use crate::snapshot::Snapshot;
 
@@ -78,6 +78,17 @@ pub enum Effect {
     PublishPresence(Vec<PresenceNotice>),
     /// Ask the other nodes for the presence of all their clients, who each answer with a `PublishPresence`.
     AskPresence,
+    /// Tell the other nodes who is with this one, and that nobody else is. It may get lost.
+    PublishRoll(PresenceRoll),
+    /// Ask a replica for its last word on some entries, which it answers with a `PublishPresence`.
+    AskWhoIs {
+        /// Which replica.
+        of: ReplicaId,
+        /// Whose entries.
+        ids: Vec<PresenceId>,
+    },
+    /// Tell the other nodes to pass this on to their clients. It may get lost.
+    PublishSignal(Bytes),
     /// Ask the store for the latest change of each lane, beginning after this effect; answer with `Heads` that says `asked`, or
     /// with `HeadsFailed`. There is one such question at a time.
     AskHeads,
@@ -165,6 +176,8 @@ pub enum Event {
 pub enum CloseReason {
     /// The client sent bytes that are not of its dialect.
     BadFrame,
+    /// The client sent text that is none.
+    BadText,
     /// The client sent an edit that does not decode or contradicts the document.
     BadUpdate,
     /// The document takes no edits, and the client sent one.

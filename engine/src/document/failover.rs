@@ -56,6 +56,14 @@ impl Document {
         }
     }
 
+    /// What is kept of changes beyond a clock.
+    pub(super) fn kept_beyond(&self, clock: &VectorClock) -> impl Iterator<Item = &Change> {
+        let failover = self.failover.if_used();
+        failover
+            .into_iter()
+            .flat_map(move |failover| failover.kept.beyond(clock))
+    }
+
     /// Whether another change is kept under the name of one that came.
     pub(super) fn is_contradicted(&self, change: &Change) -> bool {
         let failover = self.failover.if_used();

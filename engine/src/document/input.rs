@@ -1,6 +1,7 @@
 //! What a document is told: by clients, through their dialect's adapter, and by the world, through its driver.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -9,8 +10,9 @@ use crate::clock::VectorClock;
 use crate::dot::ReplicaId;
 use crate::grant::{Access, Rights};
 use crate::names::{Author, ConnectionId, Kind};
-use crate::presence::{PresenceEntry, PresenceNotice};
+use crate::presence::{PresenceEntry, PresenceId, PresenceNotice, PresenceRoll};
 use crate::quarantine::PayloadHash;
+use crate::roster::RosterWord;
 use crate::snapshot::Snapshot;
 
 /// One thing that happened.
@@ -87,8 +89,26 @@ pub enum Input {
     },
     /// The bus brought another replica's question who is here.
     PresenceAsked,
-    /// Another node is gone, or words of others got lost: of what the others have, only that stays which they say again.
+    /// The bus brought another replica's roll of its clients.
+    HeardRoll {
+        /// Whose it is.
+        from: ReplicaId,
+        /// What it says.
+        roll: PresenceRoll,
+    },
+    /// The bus brought a question for the last word on some entries.
+    WhoIsAsked {
+        /// Which replica is asked.
+        of: ReplicaId,
+        /// Whose entries.
+        ids: Vec<PresenceId>,
+    },
+    /// The bus brought what another replica says of presence in an ordered document. One that merges makes nothing of it.
+    HeardRoster(RosterWord),
+    /// Words of other nodes may have got lost: of their clients' presence, only that stays which they say again.
     OthersDoubted,
+    /// These replicas are not seen any more. The same is done with what their clients show.
+    ReplicasGone(Arc<[ReplicaId]>),
     /// The store gave the changes of the last pull, or those of them that it has and can give.
     Pulled(Vec<StoredChange>),
     /// The store could not answer the last pull.
@@ -109,6 +129,13 @@ pub enum Input {
     GiveBackFailed,
     /// The store will never take what it was to be given back: it has other changes of these names.
     GiveBackRefused,
+    /// Some payloads are kept out of the document, because of what they did elsewhere.
+    KeptOut {
+        /// Those that are in no log, and are refused whoever brings them.
+        payloads: BTreeSet<PayloadHash>,
+        /// Those that are in its log. A document that may show one of them is put away, to be opened without it.
+        in_log: BTreeSet<PayloadHash>,
+    },
     /// The document was deleted.
     Deleted,
     /// The server is stopping: store what is not stored, then let everyone go.
@@ -131,7 +158,10 @@ impl Input {
                 | Self::Heard { .. }
                 | Self::HeardPresence { .. }
                 | Self::PresenceAsked
+                | Self::HeardRoll { .. }
+                | Self::WhoIsAsked { .. }
                 | Self::OthersDoubted
+                | Self::ReplicasGone(_)
                 | Self::Pulled(_)
                 | Self::PullFailed
                 | Self::Heads { .. }

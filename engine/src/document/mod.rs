@@ -27,6 +27,7 @@ mod relay;
 mod replication;
 mod resting;
 mod rights;
+mod roll_call;
 mod seldom;
 mod steps;
 mod whole;
@@ -48,6 +49,7 @@ use crate::names::{ConnectionId, DocumentKey, Kind};
 use crate::presence::{Presence, PresenceDropped};
 use crate::quarantine::PayloadHash;
 use crate::replay::Replay;
+use crate::roll_call::RollCall;
 use crate::sabotage::{Bug, Sabotage};
 use crate::time::{HlcClock, Now};
 
@@ -61,7 +63,7 @@ use peers::{Checkpoints, Peers};
 use rebuilding::Rebuilding;
 use relay::Pushed;
 use replication::Replication;
-use resting::{PRESENCE_SWEEP_MS, Tail};
+use resting::Tail;
 use seldom::Seldom;
 use steps::Steps;
 use whole::Whole;
@@ -85,6 +87,7 @@ pub struct Document {
     an_editor_left: bool,
     presence: Presence,
     presence_swept_ms: u64,
+    roll_call: RollCall,
     gathering: Gathering,
     batch: Vec<Pushed>,
     asked: BTreeMap<ConnectionId, Asked>,
@@ -137,6 +140,7 @@ impl Document {
             presence: Presence::new(limits.presence),
             limits,
             presence_swept_ms: 0,
+            roll_call: RollCall::default(),
             gathering: Gathering::default(),
             batch: Vec::new(),
             asked: BTreeMap::new(),
@@ -246,16 +250,21 @@ impl Document {
             Input::HeardPresence { from, notices } => {
                 self.heard_presence(from, notices, now);
             }
-            Input::PresenceAsked => self.presence.announce_all(now),
-            Input::OthersDoubted => self.doubt_others(now, effects),
+            Input::PresenceAsked => self.presence_asked(now),
+            Input::HeardRoll { from, roll } => self.heard_roll(from, &roll, now, effects),
+            Input::WhoIsAsked { of, ids } => self.asked_who_is(of, &ids, now),
+            Input::OthersDoubted => self.doubt_others(now),
+            Input::ReplicasGone(gone) => self.doubt_replicas(&gone, now, effects),
             Input::Pulled(changes) => self.pulled(changes, now, effects),
             Input::PullFailed => self.pull_failed(now),
             Input::Heads { heads, asked } => self.compare_heads(&heads, asked, now, effects),
             Input::HeadsFailed => self.heads_failed(now),
             Input::GivenBack | Input::GiveBackFailed => self.given_back(now),
             Input::GiveBackRefused => self.give_back_refused(now),
+            Input::KeptOut { payloads, in_log } => self.keep_out(payloads, in_log),
             Input::Deleted => self.close_all(CloseReason::Deleted, effects),
             Input::Drain => self.drain(CloseReason::Stopping),
+            Input::HeardRoster(_) => {}
             Input::Tick => self.tick(now, effects),
         }
     }
@@ -296,19 +305,17 @@ impl Document {
 
     /// When to call with [`Input::Tick`], in monotonic milliseconds, if nothing else happens.
     pub fn next_deadline_ms(&self) -> Option<u64> {
-        let sweep = self
-            .presence
-            .can_expire()
-            .then_some(self.presence_swept_ms + PRESENCE_SWEEP_MS);
+        let sweep = self.presence_sweep_due_ms();
         let idle = self.idle_since_ms.map(|since| since + self.limits.idle_ms);
         let retry = self.durability.retry_due_ms();
         let retry = retry.filter(|_| !self.is_in_doubt());
         let whole = self.whole.until_ms();
         let (pull, load) = (self.pull_due_ms(), self.load_due_ms());
         let (presence, rights) = (self.gathering.due_ms(), self.rights_end_ms());
+        let roll_call = self.roll_call_due_ms();
         let (lobby, failover) = (self.lobby_due_ms(), self.failover_due_ms());
         [
-            sweep, idle, retry, whole, pull, load, presence, rights, lobby, failover,
+            sweep, idle, retry, whole, pull, load, presence, rights, lobby, failover, roll_call,
         ]
         .into_iter()
         .flatten()

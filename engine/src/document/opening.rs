@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::change::Change;
+use crate::clock::VectorClock;
 use crate::replay::{Piece, Rebuilt, Replay, Taken};
 use crate::sabotage::Bug;
 use crate::time::Now;
@@ -73,7 +74,7 @@ impl Document {
             .begin_after(snapshot.map_or(0, |snapshot| snapshot.state.len() as u64));
         let stored = loaded.changes.into_iter().map(|stored| stored.change);
         let stored: Vec<_> = stored.collect();
-        let unsaved = self.unsaved_beyond(&stored);
+        let unsaved = self.beyond_stored(&stored, &loaded.heads);
         let quarantined = self.quarantined.clone();
         match Replay::new(self.kind, loaded.snapshot, stored, unsaved, quarantined) {
             Ok(past) => {
@@ -84,12 +85,17 @@ impl Document {
         }
     }
 
-    /// The changes that were not stored when the content broke, without those that are stored now.
-    fn unsaved_beyond(&self, stored: &[Change]) -> Vec<Change> {
-        let stored: BTreeSet<_> = stored.iter().map(|change| change.dot).collect();
-        let unsaved = self.unsaved_past().iter();
-        let unsaved = unsaved.filter(|change| !stored.contains(&change.dot));
-        unsaved.cloned().collect()
+    /// What was here when the content broke and is not among what is stored now: what the store has lost since, as far as it
+    /// is kept, and what was not stored by then.
+    fn beyond_stored(&self, stored: &[Change], heads: &VectorClock) -> Vec<Change> {
+        if self.phase == Phase::Opening {
+            return Vec::new();
+        }
+        let mut had: BTreeSet<_> = stored.iter().map(|change| change.dot).collect();
+        let here = self.kept_beyond(heads).chain(self.unsaved_past());
+        here.filter(|change| had.insert(change.dot))
+            .cloned()
+            .collect()
     }
 
     fn open_if_replayed(&mut self, now: Now, effects: &mut Effects) {

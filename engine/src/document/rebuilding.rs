@@ -9,7 +9,7 @@
 //! A push that breaks the content is to blame, or what had waited for it. Content may also break when it is read; then
 //! the edits of the batch are suspects. They are taken again one by one, each with a trial of that reading.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
@@ -167,6 +167,19 @@ impl Document {
             reason: culprit.reason,
             wall_ms: now.wall_ms,
         }));
+    }
+
+    /// Takes in what other nodes keep out.
+    pub(super) fn keep_out(
+        &mut self,
+        payloads: BTreeSet<PayloadHash>,
+        in_log: BTreeSet<PayloadHash>,
+    ) {
+        let may_show_one = !in_log.is_subset(&self.quarantined);
+        self.quarantined.extend(payloads.into_iter().chain(in_log));
+        if may_show_one {
+            self.drain(CloseReason::NotReady);
+        }
     }
 
     pub(super) fn is_quarantined(&self, payload: &[u8]) -> bool {

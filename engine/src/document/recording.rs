@@ -69,7 +69,8 @@ impl Document {
     }
 
     fn change_of(&mut self, pushes: &[&Pushed], now: Now) -> Change {
-        let seen = pushes[0].seen;
+        // The last one saw most, and may build upon it.
+        let seen = pushes.last().and_then(|pushed| pushed.seen);
         let context = seen.map(|step| self.steps.clock_at(step, self.replica));
         let dot = self.next_dot();
         let (kind, payload) = match pushes {

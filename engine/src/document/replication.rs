@@ -49,6 +49,7 @@ impl Document {
         self.note_checkpoint_if_due();
         if self.limits.shared {
             effects.push(Effect::AskPresence);
+            self.begin_roll_calls(now);
             self.take_in_held(now, effects);
         }
     }
@@ -111,12 +112,6 @@ impl Document {
         }
     }
 
-    pub(super) fn doubt_others(&mut self, now: Now, effects: &mut Effects) {
-        if self.presence.doubt_others(now) {
-            effects.push(Effect::AskPresence);
-        }
-    }
-
     /// Tells the other nodes of changes that are now stored.
     pub(super) fn publish(&self, changes: Vec<Change>, effects: &mut Effects) {
         if self.limits.shared && !changes.is_empty() {
@@ -143,14 +138,8 @@ impl Document {
         if matches!(self.phase, Phase::Closed(_)) {
             self.presence.close_all(now);
         }
-        let notices = self.presence.take_notices();
-        if !self.limits.shared {
-            return;
-        }
-        if !notices.is_empty() {
-            effects.push(Effect::PublishPresence(notices));
-        }
-        if self.phase == Phase::Open {
+        self.publish_presence(now, effects);
+        if self.limits.shared && self.phase == Phase::Open {
             self.pull_if_due(now, effects);
         }
     }
@@ -188,7 +177,7 @@ impl Document {
     }
 
     /// Whether what others say is taken note of. While the past is being loaded it is held.
-    fn listens(&self) -> bool {
+    pub(super) fn listens(&self) -> bool {
         self.limits.shared && matches!(self.phase, Phase::Opening | Phase::Open)
     }
 

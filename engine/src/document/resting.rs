@@ -29,7 +29,7 @@ impl Document {
     pub(super) fn tick(&mut self, now: Now, effects: &mut Effects) {
         self.load_if_due(now, effects);
         self.expel_expired(now, effects);
-        if now.monotonic_ms >= self.presence_swept_ms + PRESENCE_SWEEP_MS {
+        if now.monotonic_ms >= self.presence_sweep_ms() {
             self.presence_swept_ms = now.monotonic_ms;
             let expired = self.presence.expire(now);
             self.show_presence(expired, None, now);
@@ -40,6 +40,18 @@ impl Document {
         {
             self.rest(now, effects);
         }
+    }
+
+    /// When expired presence is to be looked for, if there is any that can expire.
+    pub(super) fn presence_sweep_due_ms(&self) -> Option<u64> {
+        let can_expire = self.presence.can_expire();
+        can_expire.then(|| self.presence_sweep_ms())
+    }
+
+    fn presence_sweep_ms(&self) -> u64 {
+        let sweep_ms = self.presence_swept_ms + PRESENCE_SWEEP_MS;
+        let doubt_ends_ms = self.presence.doubt_ends_ms();
+        doubt_ends_ms.map_or(sweep_ms, |ends_ms| ends_ms.min(sweep_ms))
     }
 
     /// A snapshot of a read-only document would hide what was left out of it.
@@ -159,7 +171,7 @@ impl Tail {
 }
 
 /// How often expired presence is looked for.
-pub(super) const PRESENCE_SWEEP_MS: u64 = 1_000;
+const PRESENCE_SWEEP_MS: u64 = 1_000;
 /// Edits since the last snapshot that make another worth taking when the document is put away.
 const SNAPSHOT_AT_REST: u64 = 100;
 /// Taking in an edit by itself costs some microseconds more than the same edit within a snapshot.

@@ -18,7 +18,7 @@ use super::input::PushTag;
 
 impl Rights {
     /// Why they do not even let a client in.
-    pub(super) fn refusal(&self, now: Now) -> Option<CloseReason> {
+    pub(crate) fn refusal(&self, now: Now) -> Option<CloseReason> {
         match () {
             () if self.have_ended(now) => Some(CloseReason::Expired),
             () if !self.allow(Capability::Read) => Some(CloseReason::Forbidden),

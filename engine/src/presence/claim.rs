@@ -108,12 +108,21 @@ impl Live {
         std::iter::once(&mut self.claim).chain(&mut self.heir)
     }
 
+    pub(super) fn claims(&self) -> impl Iterator<Item = &Claim> {
+        std::iter::once(&self.claim).chain(&self.heir)
+    }
+
     pub(super) fn any(&self, ends: impl Fn(&Claim) -> bool) -> bool {
         ends(&self.claim) || self.heir.as_ref().is_some_and(ends)
     }
 }
 
 impl Claim {
+    /// Whether it says nothing but that its owner is still here.
+    pub(super) fn only_renews(&self, before: &Self) -> bool {
+        self.owner == before.owner && self.state == before.state
+    }
+
     pub(super) fn entry(&self, id: PresenceId) -> PresenceEntry {
         PresenceEntry {
             id,

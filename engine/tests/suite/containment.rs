@@ -3,6 +3,8 @@
 //! The feature `sabotage` makes the library fail on marks that are typed like any text: `[[panic]]` and `[[contradict]]`
 //! when an edit is taken in, `[[replay-panic]]` when it comes from the log, `[[read-panic]]` when the content is written out.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use engine::{
     Author, CloseReason, Event, Input, Intent, Kind, Limits, PayloadHash, Phase, history,
@@ -172,6 +174,46 @@ fn poison_that_comes_again_is_refused_unseen() {
 
 /// What breaks the content had waited for something, and so is in the log. Whoever wakes it is not to blame for more than
 /// writing to a document that has become read-only.
+#[test]
+fn what_did_harm_elsewhere_is_refused_unseen() {
+    let mut world = joined(3);
+    let bytes = poison(77, "[[panic]]");
+    world.tell(Input::KeptOut {
+        payloads: [PayloadHash::of(&bytes)].into(),
+        in_log: BTreeSet::new(),
+    });
+    world.push(1, bytes);
+    world.quiesce();
+    assert_eq!(world.clients[1].closed, Some(CloseReason::BadUpdate));
+    assert!(world.quarantined.is_empty(), "it was not tried");
+    world.types(0, "on");
+    world.quiesce();
+    check_agreement(&world);
+}
+
+#[test]
+fn a_document_that_shows_what_is_kept_out_elsewhere_is_put_away() {
+    let mut world = joined(2);
+    let shown = world.types(0, "harmful elsewhere");
+    world.quiesce();
+    let in_log = BTreeSet::from([PayloadHash::of(&shown)]);
+    let told = |in_log: &BTreeSet<_>| Input::KeptOut {
+        payloads: BTreeSet::new(),
+        in_log: in_log.clone(),
+    };
+    world.tell(told(&in_log));
+    world.quiesce();
+    let closed = world.clients.iter().map(|client| client.closed);
+    assert!(closed.eq([Some(CloseReason::NotReady); 2]));
+    world.store.quarantined = in_log.clone();
+    world.crash();
+    world.quiesce();
+    assert_eq!(text(&world), "");
+    world.tell(told(&in_log));
+    world.settle();
+    assert_eq!(world.document.phase(), Phase::Open, "it is known by now");
+}
+
 #[test]
 fn poison_that_waited_is_found_and_not_what_woke_it() {
     let mut world = joined(3);

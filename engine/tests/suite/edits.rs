@@ -491,6 +491,20 @@ fn a_change_says_what_its_author_had_seen() {
     );
 }
 
+/// Its author saw something between two edits of one batch, and both are one change: that came after all of it.
+#[test]
+fn a_change_of_several_edits_says_what_was_seen_by_its_last() {
+    let mut world = joined(2);
+    world.types(0, "a");
+    world.settle();
+    world.types(1, "unseen ");
+    world.read(1);
+    world.types(1, "seen");
+    world.quiesce();
+    assert_eq!(world.store.changes.len(), 2, "ben's edits are one change");
+    assert_eq!(context_of_last(&world).get(ReplicaId(1)), 1);
+}
+
 fn context_of_last(world: &World) -> VectorClock {
     world
         .store

@@ -6,6 +6,7 @@ mod failover;
 mod joins;
 mod presence;
 mod random;
+mod rolls;
 
 use bytes::Bytes;
 use engine::{

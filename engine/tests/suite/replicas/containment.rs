@@ -1,6 +1,6 @@
 //! Content that breaks on one of several nodes: the others go on, and what they do meanwhile is shown when it is whole again.
 
-use engine::{Input, Order, Phase, StoredChange, VectorClock};
+use engine::{Event, Input, Intent, Order, Phase, StoredChange, VectorClock};
 
 use super::{change, pair, typed};
 use crate::world::{Editor, Nodes};
@@ -63,4 +63,22 @@ fn what_others_store_while_the_content_is_rebuilt_is_shown() {
         nodes.heal();
         nodes.check_same();
     }
+}
+
+#[test]
+fn what_is_signalled_while_the_content_is_rebuilt_is_heard_on_all_nodes() {
+    let mut nodes = pair();
+    nodes.at(1).join(0);
+    nodes.run();
+    nodes.at(1).push(0, Editor::new(77).append("[[panic]]"));
+    nodes.at(1).settle();
+    assert_eq!(nodes.at(1).document.phase(), Phase::Rebuilding);
+    nodes.at(1).say(1, Intent::Signal("hello"[..].into()));
+    nodes.run();
+    assert_eq!(nodes.at(1).document.phase(), Phase::Open);
+    let heard = &nodes.at(0).clients[0].heard;
+    let heard = heard
+        .iter()
+        .filter(|event| matches!(event, Event::Signal(_)));
+    assert_eq!(heard.count(), 1);
 }

@@ -3,7 +3,7 @@
 use engine::{CloseReason, Dot, Input, Limits, Order, Phase, ReplicaId, StoredChange};
 
 use super::{change, pair, typed};
-use crate::world::{Fault, Nodes};
+use crate::world::{Editor, Fault, Nodes};
 
 /// The texts are typed on the first node and heard by the second.
 fn written(nodes: &mut Nodes, texts: &[&str]) {
@@ -250,6 +250,30 @@ fn what_nobody_has_is_not_waited_for() {
     assert!(nodes.at(1).skipped.is_empty());
     let here = nodes.at(1).document.clock();
     assert!(!here.contains(Dot::new(ReplicaId(1), 2)));
+}
+
+/// Its content breaks, and is built anew from a store that has lost the last of what was in it.
+#[test]
+fn what_the_store_has_lost_is_in_content_that_is_built_anew() {
+    let mut nodes = pair();
+    written(&mut nodes, &["a", "b", "c"]);
+    nodes.at(1).types(1, "d");
+    nodes.run();
+    let before = changes(&mut nodes);
+    nodes.store().lose(3);
+    nodes.at(1).join(0);
+    nodes.at(1).quiesce();
+    nodes.at(1).push(0, Editor::new(77).append("[[panic]]"));
+    nodes.at(1).settle();
+    assert_eq!(nodes.at(1).document.phase(), Phase::Rebuilding);
+    nodes.at(1).quiesce();
+    assert_eq!(nodes.at(1).document.phase(), Phase::Open);
+    assert_eq!(nodes.text(1), "abcd");
+    look(&mut nodes, 1);
+    assert_eq!(changes(&mut nodes), before);
+    assert_eq!(nodes.text(1), "abcd");
+    nodes.heal();
+    nodes.check_same();
 }
 
 #[test]

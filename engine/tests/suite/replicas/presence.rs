@@ -89,6 +89,34 @@ fn what_is_doubted_goes_unless_it_is_said_again() {
     assert_eq!(sees(&mut nodes, 1, 1), Vec::<u64>::new());
 }
 
+/// It was only slow. What it says then is news, whichever of the two has been up for longer.
+#[test]
+fn a_node_that_was_wrongly_given_up_has_its_clients_back() {
+    let mut presence = Presence::new(PresenceLimits::default());
+    presence.hear(THERE, notice(1, entry(1, 1, Some("a"))), at(10_000_000));
+    presence.doubt_others(at(10_000_001));
+    let gone = presence.expire(at(10_005_000));
+    assert_eq!(gone, [entry(1, 1, None)]);
+    let repeated = presence.hear(THERE, notice(1, entry(1, 1, Some("a"))), at(10_005_001));
+    assert_eq!(repeated, [], "it may have been on the way for long");
+    let back = presence.hear(THERE, notice(2, entry(1, 1, Some("a"))), at(10_005_002));
+    assert_eq!(back, [entry(1, 1, Some("a"))]);
+}
+
+#[test]
+fn only_the_clients_of_the_node_that_is_gone_are_doubted() {
+    let mut nodes = Nodes::new(3, 3);
+    (0..3).for_each(|node| nodes.at(node).join(node));
+    nodes.run();
+    let gone = nodes.at(0).replica;
+    nodes.crash_unopened(0);
+    nodes.at(1).tell(Input::ReplicasGone([gone].into()));
+    nodes.lose_all();
+    nodes.at(1).pass(PresenceLimits::default().doubt_ms);
+    nodes.at(1).run();
+    assert_eq!(sees(&mut nodes, 1, 1), [3]);
+}
+
 #[test]
 fn the_clients_of_a_node_that_stops_are_gone_at_once() {
     let mut nodes = pair();

@@ -488,6 +488,9 @@ impl World {
             Effect::Publish(_)
             | Effect::PublishPresence(_)
             | Effect::AskPresence
+            | Effect::PublishRoll(_)
+            | Effect::AskWhoIs { .. }
+            | Effect::PublishSignal(_)
             | Effect::Pull { .. } => {
                 assert!(
                     self.limits.shared,

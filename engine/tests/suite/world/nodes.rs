@@ -9,7 +9,8 @@ use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 use engine::{
-    Change, Content, Dot, Effect, Input, Kind, Limits, PresenceNotice, ReplicaId, StoredChange,
+    Change, Content, Dot, Effect, Input, Kind, Limits, PresenceId, PresenceNotice, PresenceRoll,
+    ReplicaId, StoredChange,
 };
 
 use super::{FakeStore, World, unopened_as};
@@ -41,6 +42,9 @@ pub(crate) enum News {
     Changes(Vec<Change>),
     Presence(ReplicaId, Vec<PresenceNotice>),
     Question,
+    Roll(ReplicaId, PresenceRoll),
+    WhoIs(ReplicaId, Vec<PresenceId>),
+    Signal(Bytes),
 }
 
 impl Nodes {
@@ -112,6 +116,9 @@ impl Nodes {
             }
             Effect::PublishPresence(notices) => News::Presence(self.worlds[from].replica, notices),
             Effect::AskPresence => News::Question,
+            Effect::PublishRoll(roll) => News::Roll(self.worlds[from].replica, roll),
+            Effect::AskWhoIs { of, ids } => News::WhoIs(of, ids),
+            Effect::PublishSignal(text) => News::Signal(text),
             Effect::Pull { replica, counters } => {
                 let asks = self.pulls.iter().any(|(node, ..)| *node == from);
                 assert!(!asks, "there is one pull at a time");
@@ -133,6 +140,9 @@ impl Nodes {
             News::Changes(changes) => Input::Heard { changes },
             News::Presence(from, notices) => Input::HeardPresence { from, notices },
             News::Question => Input::PresenceAsked,
+            News::Roll(from, roll) => Input::HeardRoll { from, roll },
+            News::WhoIs(of, ids) => Input::WhoIsAsked { of, ids },
+            News::Signal(text) => Input::Signal(text),
         };
         self.at(parcel.to).tell(input);
         self.check_causes(parcel.to);

@@ -1,0 +1,182 @@
+//! Catching up: what is asked of the store because it is not at hand, older operations for a client that has been away and
+//! newer ones that the bus lost.
+
+use std::mem;
+
+use crate::change::Change;
+use crate::names::ConnectionId;
+use crate::sabotage::Bug;
+use crate::time::Now;
+
+use super::OrderedDocument;
+use super::effect::{OrderedEffect, OrderedEffects};
+use super::giving_back::Compared;
+use super::input::Request;
+use super::submitting::Waiting;
+
+/// What is asked of the store, one thing at a time.
+#[derive(Debug, Default)]
+pub(super) struct CatchingUp {
+    /// Who waits for older operations, and from which version on.
+    behind: Vec<(u64, Behind)>,
+    /// Who has seen something that is not here, on another node.
+    ahead: Vec<Behind>,
+    /// Whether there may be newer ones.
+    looks: bool,
+    /// Whether what was stored last may be there no more.
+    doubts: bool,
+    reading: Option<Reading>,
+    /// Not to be asked before.
+    due_ms: Option<u64>,
+}
+
+/// What cannot be gone on with before other operations are at hand.
+#[derive(Debug)]
+pub(super) enum Behind {
+    /// A question.
+    Question(ConnectionId, Request),
+    /// An operation that has no place yet.
+    Submission(Waiting),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    Older,
+    Newer,
+    /// The last operation that is stored, and what is newer.
+    Last,
+}
+
+impl CatchingUp {
+    /// Something waits for what came since a version.
+    pub(super) fn wait_for(&mut self, from: u64, behind: Behind) {
+        self.behind.push((from, behind));
+    }
+
+    /// Something was made on a version that is not here yet.
+    pub(super) fn wait_for_newer(&mut self, ahead: Behind) {
+        self.ahead.push(ahead);
+        self.looks = true;
+    }
+
+    /// There may be something newer.
+    pub(super) fn look(&mut self) {
+        self.looks = true;
+    }
+
+    /// What was stored last may be there no more.
+    pub(super) fn doubt(&mut self) {
+        self.doubts = true;
+    }
+
+    /// Whether anything waits for older operations.
+    pub(super) fn is_anyone_behind(&self) -> bool {
+        !self.behind.is_empty()
+    }
+
+    pub(super) fn due_ms(&self) -> Option<u64> {
+        let wanted = self.looks || self.doubts || !self.behind.is_empty();
+        self.due_ms.filter(|_| wanted && self.reading.is_none())
+    }
+}
+
+impl OrderedDocument {
+    /// Whether operations since a version are few enough to be read for one client.
+    pub(super) fn is_within_reach(&self, from: u64) -> bool {
+        self.log.stored().version.saturating_sub(from) <= self.limits.catch_up_max
+    }
+
+    /// There may be something newer.
+    pub(super) fn look(&mut self) {
+        if !self.sabotage.is(Bug::DeafToGaps) {
+            self.catching_up.look();
+        }
+    }
+
+    pub(super) fn read_if_due(&mut self, now: Now, effects: &mut OrderedEffects) {
+        let catching_up = &mut self.catching_up;
+        let is_early = catching_up.due_ms.is_some_and(|due| now.monotonic_ms < due);
+        if catching_up.reading.is_some() || is_early {
+            return;
+        }
+        let oldest = self.log.oldest();
+        let from = catching_up.behind.iter().map(|(from, _)| *from).min();
+        if let Some(from) = from {
+            catching_up.reading = Some(Reading::Older);
+            let to = Some(oldest);
+            effects.push(OrderedEffect::Read { from, to });
+        } else if mem::take(&mut catching_up.doubts) && self.log.stored().version > oldest {
+            catching_up.reading = Some(Reading::Last);
+            let from = self.log.stored().version - 1;
+            effects.push(OrderedEffect::Read { from, to: None });
+        } else if catching_up.looks && !self.submitting.is_appending() {
+            // What is being appended will be overtaken if there is anything.
+            catching_up.looks = false;
+            catching_up.reading = Some(Reading::Newer);
+            let from = self.log.stored().version;
+            effects.push(OrderedEffect::Read { from, to: None });
+        }
+    }
+
+    /// The store gave what it was asked for.
+    pub(super) fn read(&mut self, changes: &[Change], now: Now, effects: &mut OrderedEffects) {
+        self.catching_up.due_ms = None;
+        match self.catching_up.reading.take() {
+            Some(Reading::Older) => self.read_older(changes, now, effects),
+            Some(Reading::Last) => self.read_last(changes, effects),
+            Some(Reading::Newer) if self.submitting.is_appending() => self.catching_up.look(),
+            Some(Reading::Newer) => {
+                self.follow(changes, effects);
+                self.ask_again(now, effects);
+            }
+            None => {}
+        }
+    }
+
+    fn read_last(&mut self, changes: &[Change], effects: &mut OrderedEffects) {
+        match self.compare(changes) {
+            Compared::Same if changes.len() > 1 => self.catching_up.look(),
+            Compared::Same => {}
+            Compared::Less => self.give_back(effects),
+            Compared::Other => self.give_back_refused(effects),
+        }
+    }
+
+    /// All that the store had a moment ago is here: who has seen more than that has seen it nowhere.
+    fn ask_again(&mut self, now: Now, effects: &mut OrderedEffects) {
+        for ahead in mem::take(&mut self.catching_up.ahead) {
+            match ahead {
+                Behind::Question(connection, request) => {
+                    self.ask(connection, request, true, now, effects);
+                }
+                Behind::Submission(waiting) => self.submitting.push(waiting.having_looked()),
+            }
+        }
+    }
+
+    /// The store could not give it: it is asked again in a while.
+    pub(super) fn read_failed(&mut self, now: Now) {
+        match self.catching_up.reading.take() {
+            Some(Reading::Newer) => self.catching_up.looks = true,
+            Some(Reading::Last) => self.catching_up.doubts = true,
+            Some(Reading::Older) | None => {}
+        }
+        self.catching_up.due_ms = Some(now.monotonic_ms + self.limits.retry_max_ms);
+    }
+
+    fn read_older(&mut self, changes: &[Change], now: Now, effects: &mut OrderedEffects) {
+        if let Err(broken) = self.log.prepend(changes) {
+            return self.give_up(broken, effects);
+        }
+        for (from, behind) in mem::take(&mut self.catching_up.behind) {
+            match behind {
+                // What came meanwhile may reach further back.
+                behind if from < self.log.oldest() => self.catching_up.wait_for(from, behind),
+                Behind::Question(connection, request) => {
+                    self.ask(connection, request, false, now, effects);
+                }
+                Behind::Submission(waiting) => self.submitting.push(waiting.needing(from)),
+            }
+        }
+    }
+}

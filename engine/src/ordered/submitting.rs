@@ -1,0 +1,406 @@
+//! Submitting: operations get their places, are stored, and only then told of.
+//!
+//! What comes while an append is at the store gathers, and makes the next one. An append holds operations in their order
+//! and is taken whole or not at all. If the store has something else where it was to begin, another node was faster: what
+//! was placed is taken off the log, what came first is put there, and everything is placed anew behind it. If nobody knows
+//! what became of an append it is repeated as it was: its dots make that harmless.
+
+use std::collections::VecDeque;
+
+use crate::change::Change;
+use crate::names::ConnectionId;
+use crate::ot::Work;
+use crate::sabotage::Bug;
+use crate::time::Now;
+
+use super::OrderedDocument;
+use super::catching_up::Behind;
+use super::draft::Drafter;
+use super::effect::{OrderedEffect, OrderedEffects, OrderedEvent};
+use super::giving_back::Compared;
+use super::input::RequestTag;
+use super::log::Carried;
+use super::placing::{Misplaced, Next, Placed, Submitted};
+
+/// What waits for the store.
+#[derive(Debug, Default)]
+pub(super) struct Submitting {
+    /// What has no place yet.
+    waiting: VecDeque<Waiting>,
+    waiting_bytes: usize,
+    /// What is at the store, or is to be sent there again.
+    append: Option<Append>,
+}
+
+/// An operation whose author waits for an answer.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) connection: ConnectionId,
+    pub(super) tag: RequestTag,
+    pub(super) submitted: Submitted,
+    /// Whether the store was asked for newer operations on account of it.
+    pub(super) has_looked: bool,
+    /// The version from which on everything was read for it, and is to stay at hand until it has a place.
+    pub(super) needs: Option<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Append {
+    changes: Vec<Change>,
+    /// Whom it concerns, and the version on which what he waits for is.
+    held: Vec<(Waiting, u64)>,
+    /// What that takes up.
+    held_bytes: usize,
+    /// When to send it again; none while it is at the store.
+    retry_ms: Option<u64>,
+    delay_ms: u64,
+}
+
+impl Submitting {
+    /// Whether nothing waits and nothing is at the store.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.append.is_none()
+    }
+
+    /// Whether an append is at the store, or is to be sent there again.
+    pub(super) fn is_appending(&self) -> bool {
+        self.append.is_some()
+    }
+
+    /// What waits and what is at the store takes up so many bytes.
+    pub(super) fn unsaved_bytes(&self) -> usize {
+        let held = self.append.as_ref().map_or(0, |append| append.held_bytes);
+        self.waiting_bytes + held
+    }
+
+    /// What waits takes up so many bytes.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.waiting_bytes
+    }
+
+    /// The first version that the authors of what is at the store may have to be told of, or that was read for who waits.
+    pub(super) fn needs_from(&self) -> Option<u64> {
+        let held = self.append.iter().flat_map(|append| &append.held);
+        let held = held.filter_map(|(waiting, _)| waiting.submitted.made_on);
+        let waiting = self.waiting.iter().filter_map(|waiting| waiting.needs);
+        held.chain(waiting).min()
+    }
+
+    pub(super) fn due_ms(&self) -> Option<u64> {
+        self.append.as_ref()?.retry_ms
+    }
+
+    pub(super) fn push(&mut self, waiting: Waiting) {
+        self.waiting_bytes += waiting.weight();
+        self.waiting.push_back(waiting);
+    }
+
+    /// Whatever waits was made on this version.
+    fn pretend(&mut self, made_on: u64) {
+        for waiting in &mut self.waiting {
+            waiting.submitted.made_on = Some(made_on);
+        }
+    }
+
+    fn pop(&mut self) -> Option<Waiting> {
+        let waiting = self.waiting.pop_front()?;
+        self.waiting_bytes -= waiting.weight();
+        Some(waiting)
+    }
+
+    /// What was at the store waits again, before all that came later.
+    fn put_back(&mut self, append: Append) {
+        for (waiting, _) in append.held.into_iter().rev() {
+            self.waiting_bytes += waiting.weight();
+            self.waiting.push_front(waiting);
+        }
+    }
+}
+
+impl Append {
+    /// Somebody waits for what is on a version.
+    fn hold(&mut self, waiting: Waiting, version: u64) {
+        self.held_bytes += waiting.weight();
+        self.held.push((waiting, version));
+    }
+}
+
+impl Waiting {
+    /// The same, after the store was asked for newer operations.
+    pub(super) fn having_looked(self) -> Self {
+        Self {
+            has_looked: true,
+            ..self
+        }
+    }
+
+    /// The same, after operations since a version were read for it.
+    pub(super) fn needing(self, from: u64) -> Self {
+        Self {
+            needs: Some(from),
+            ..self
+        }
+    }
+
+    fn weight(&self) -> usize {
+        size_of::<Self>() + self.submitted.deed.weight()
+    }
+}
+
+impl OrderedDocument {
+    /// Gives places to what waits, and sends that to the store; or what is to be sent again.
+    pub(super) fn append_if_due(&mut self, now: Now, effects: &mut OrderedEffects) {
+        match &mut self.submitting.append {
+            Some(append) if append.retry_ms.is_some_and(|due| due <= now.monotonic_ms) => {
+                append.retry_ms = None;
+                effects.push(OrderedEffect::Append(append.changes.clone()));
+            }
+            Some(_) => {}
+            None if self.giving_back.is_needed() => {}
+            None => self.gather(now, effects),
+        }
+    }
+
+    fn gather(&mut self, now: Now, effects: &mut OrderedEffects) {
+        let mut append = Append::default();
+        while append.changes.len() < self.limits.operations_per_append_max
+            && let Some(waiting) = self.submitting.pop()
+        {
+            if self.members.contains_key(&waiting.connection) {
+                self.place(waiting, &mut append, now, effects);
+            }
+        }
+        if !append.changes.is_empty() {
+            self.say_too_early(&append, effects);
+            effects.push(OrderedEffect::Append(append.changes.clone()));
+            self.submitting.append = Some(append);
+        }
+    }
+
+    /// Says of an append what is true once it is stored, if it is broken like that.
+    fn say_too_early(&self, append: &Append, effects: &mut OrderedEffects) {
+        if self.sabotage.is(Bug::AckBeforeCommit) {
+            for (waiting, version) in &append.held {
+                self.acknowledge(waiting, *version, effects);
+            }
+        }
+        if self.sabotage.is(Bug::EarlyPublish) && self.limits.is_shared {
+            effects.push(OrderedEffect::Publish(append.changes.clone()));
+        }
+    }
+
+    fn place(
+        &mut self,
+        waiting: Waiting,
+        append: &mut Append,
+        now: Now,
+        effects: &mut OrderedEffects,
+    ) {
+        if self.sabotage.is(Bug::PlacedAgain) {
+            self.log.forget_names();
+        }
+        match self.log.place(&waiting.submitted, &mut Work::default()) {
+            Ok(Placed::Next(next)) => {
+                let version = next.record.version;
+                append.changes.push(self.record(*next, &waiting, now));
+                append.hold(waiting, version);
+            }
+            Ok(Placed::Already(version)) if version < self.log.stored().version => {
+                match self.is_missed_at_hand(&waiting) {
+                    true => self.acknowledge(&waiting, version, effects),
+                    false => {
+                        let made_on = waiting.submitted.made_on.unwrap_or_default();
+                        self.wait_for_older(made_on, waiting, effects);
+                    }
+                }
+            }
+            Ok(Placed::Already(version)) => append.hold(waiting, version),
+            Err(Misplaced::Behind { made_on, .. }) if self.is_within_reach(made_on) => {
+                self.catching_up
+                    .wait_for(made_on, Behind::Submission(waiting));
+            }
+            Err(Misplaced::Ahead { .. }) if !waiting.has_looked && self.limits.is_shared => {
+                self.catching_up.wait_for_newer(Behind::Submission(waiting));
+            }
+            Err(why) => refuse(&waiting, why, effects),
+        }
+    }
+
+    /// An operation waits until what came since a version is at hand; if that is too much it is refused.
+    fn wait_for_older(&mut self, made_on: u64, waiting: Waiting, effects: &mut OrderedEffects) {
+        if self.is_within_reach(made_on) {
+            let behind = Behind::Submission(waiting);
+            return self.catching_up.wait_for(made_on, behind);
+        }
+        let oldest = self.log.oldest();
+        refuse(&waiting, Misplaced::Behind { made_on, oldest }, effects);
+    }
+
+    /// Whether what the author of an operation may have missed is at hand, if he has to be told of it.
+    fn is_missed_at_hand(&self, waiting: &Waiting) -> bool {
+        let member = self.members.get(&waiting.connection);
+        let is_told = member.is_some_and(|member| member.is_subscribed);
+        let made_on = waiting.submitted.made_on;
+        is_told || made_on.is_none_or(|made_on| made_on >= self.log.oldest())
+    }
+
+    /// Makes a change of what has a place, and puts it at the end of the log.
+    fn record(&mut self, next: Next, waiting: &Waiting, now: Now) -> Change {
+        let by = Drafter {
+            author: waiting.submitted.author.clone(),
+            connection: waiting.connection,
+        };
+        let dot = self.log.next_dot(self.replica);
+        let change = Change {
+            hlc: self.hlc.tick(now),
+            ..self.log.change_of(&next, dot, &self.key, &by)
+        };
+        let carried = Carried::by(&change);
+        self.log.push(next, dot, by.author, carried);
+        change
+    }
+
+    /// The store took the last append.
+    pub(super) fn appended(&mut self, effects: &mut OrderedEffects) {
+        let Some(mut append) = self.submitting.append.take() else {
+            return;
+        };
+        append.held.sort_by_key(|(_, version)| *version);
+        let from = self.log.stored().version;
+        self.log.store();
+        let ahead = self.move_presences(from);
+        self.show_since(from, &append.held, effects);
+        self.tell_arrived(ahead, effects);
+        if self.limits.is_shared {
+            effects.push(OrderedEffect::Publish(append.changes));
+        }
+    }
+
+    /// The last append failed, or nobody knows whether it did.
+    pub(super) fn append_failed(&mut self, now: Now) {
+        if let Some(append) = &mut self.submitting.append
+            && !self.sabotage.is(Bug::NoRetry)
+        {
+            let doubled =
+                (append.delay_ms * 2).clamp(self.limits.retry_min_ms, self.limits.retry_max_ms);
+            append.delay_ms = doubled;
+            append.retry_ms = Some(now.monotonic_ms + doubled);
+        }
+    }
+
+    /// The store has something else where the last append was to begin; or less than it had acknowledged.
+    pub(super) fn overtaken(&mut self, changes: &[Change], effects: &mut OrderedEffects) {
+        self.take_back();
+        match self.compare(changes) {
+            Compared::Same => self.follow(changes, effects),
+            Compared::Less => self.give_back(effects),
+            Compared::Other => self.give_back_refused(effects),
+        }
+        if self.sabotage.is(Bug::NotTransformed) {
+            self.submitting.pretend(self.log.stored().version);
+        }
+    }
+
+    /// The store knows an operation of the last append under its name.
+    pub(super) fn name_known(&mut self, index: usize, version: u64, effects: &mut OrderedEffects) {
+        let Some(append) = &mut self.submitting.append else {
+            return;
+        };
+        let place = self.log.stored().version + index as u64;
+        let found = append.held.iter().position(|(_, held)| *held == place);
+        let known = found.map(|at| append.held.remove(at).0);
+        self.take_back();
+        match known {
+            Some(waiting) if version >= self.log.oldest() => self.submitting.push(waiting),
+            Some(waiting) => self.wait_for_older(version, waiting, effects),
+            None => {}
+        }
+    }
+
+    /// What was placed and is not stored waits again.
+    pub(super) fn take_back(&mut self) {
+        if let Some(append) = self.submitting.append.take() {
+            self.log.roll_back();
+            self.submitting.put_back(append);
+        }
+    }
+
+    /// Answers an operation that is stored. Who is not sent what comes has to be sent before what he had not seen.
+    fn acknowledge(&self, waiting: &Waiting, version: u64, effects: &mut OrderedEffects) {
+        let Some(member) = self.members.get(&waiting.connection) else {
+            return;
+        };
+        let to = vec![waiting.connection];
+        let first = effects.len();
+        if !member.is_subscribed
+            && let Some(made_on) = waiting.submitted.made_on
+            && let Some(missed) = self.log.between(made_on.min(version), version)
+        {
+            let missed = missed.map(|logged| OrderedEvent::Operation(logged.record.clone()));
+            effects.extend(missed.map(|event| OrderedEffect::Send {
+                to: to.clone(),
+                event,
+            }));
+        }
+        let tag = waiting.tag;
+        let event = OrderedEvent::Committed { tag, version };
+        effects.push(OrderedEffect::Send { to, event });
+        if self.sabotage.is(Bug::AckBeforeMissed) {
+            effects[first..].rotate_right(1);
+        }
+    }
+
+    /// Shows what is stored since a version to all who are sent what comes, in order. Whoever waits for one of these is
+    /// acknowledged instead, before he is shown the next: else he would see a gap. What is held is in order as well.
+    fn show_since(&self, from: u64, mut held: &[(Waiting, u64)], effects: &mut OrderedEffects) {
+        for logged in self.log.since(from).into_iter().flatten() {
+            let version = logged.record.version;
+            let waits = |(_, at): &(Waiting, u64)| *at <= version;
+            let (own, later) = held.split_at(held.partition_point(waits));
+            let is_own = |connection| own.iter().any(|(own, _)| own.connection == connection);
+            let shown = self.members.iter();
+            let shown = shown.filter(|(to, member)| member.is_subscribed && !is_own(**to));
+            let to: Vec<_> = shown.map(|(connection, _)| *connection).collect();
+            if !to.is_empty() {
+                let event = OrderedEvent::Operation(logged.record.clone());
+                effects.push(OrderedEffect::Send { to, event });
+            }
+            for (waiting, version) in own {
+                self.acknowledge(waiting, *version, effects);
+            }
+            held = later;
+        }
+    }
+
+    /// Takes in what others have stored behind all that is stored here.
+    pub(super) fn follow(&mut self, changes: &[Change], effects: &mut OrderedEffects) {
+        let from = self.log.stored().version;
+        for change in changes {
+            if self.log.stored().clock.contains(change.dot) {
+                continue;
+            }
+            match self.log.follow_change(change) {
+                Ok(()) => self.hlc.observe(change.hlc),
+                Err(broken) if broken.is_gap() => {
+                    self.look();
+                    break;
+                }
+                Err(broken) => return self.give_up(broken, effects),
+            }
+        }
+        let ahead = self.move_presences(from);
+        self.show_since(from, &[], effects);
+        self.tell_arrived(ahead, effects);
+    }
+}
+
+fn refuse(waiting: &Waiting, why: Misplaced, effects: &mut OrderedEffects) {
+    let event = OrderedEvent::Refused {
+        tag: waiting.tag,
+        why,
+    };
+    effects.push(OrderedEffect::Send {
+        to: vec![waiting.connection],
+        event,
+    });
+}

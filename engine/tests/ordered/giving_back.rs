@@ -1,0 +1,167 @@
+//! A store that fails over to a standby lacks the end of what it had acknowledged. Who has it gives it back.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use engine::ordered::{
+    Deed, OperationName, OrderedDocument, OrderedEffect, OrderedEffects, OrderedEvent,
+    OrderedInput, OrderedLimits, Request, RequestTag,
+};
+use engine::ot::OtType;
+use engine::{ConnectionId, Now, ReplicaId, Rights};
+
+use crate::store::Store;
+use crate::world::key;
+
+const ADA: ConnectionId = ConnectionId(1);
+
+/// One node, and what its client was told.
+struct Node {
+    document: OrderedDocument,
+    asked: VecDeque<OrderedEffect>,
+    acknowledged: Vec<u64>,
+    is_closed: bool,
+    has_lost: bool,
+}
+
+impl Node {
+    fn open(replica: u32, store: &mut Store) -> Self {
+        let limits = OrderedLimits {
+            operations_per_append_max: 2,
+            is_shared: true,
+            ..OrderedLimits::default()
+        };
+        let replica = ReplicaId(replica);
+        let (document, effects) =
+            OrderedDocument::open(key(), replica, Arc::new(limits), Now::default());
+        let mut node = Self {
+            document,
+            asked: effects.into(),
+            acknowledged: Vec::new(),
+            is_closed: false,
+            has_lost: false,
+        };
+        node.settle(store);
+        let (connection, rights) = (ADA, Rights::all(None));
+        node.tell(OrderedInput::Joined { connection, rights });
+        node
+    }
+
+    fn tell(&mut self, input: OrderedInput) {
+        let mut effects = OrderedEffects::new();
+        self.document.handle(input, Now::default(), &mut effects);
+        self.document.settle(Now::default(), &mut effects);
+        for effect in effects {
+            match effect {
+                OrderedEffect::Send { event, .. } => {
+                    if let OrderedEvent::Committed { version, .. } = event {
+                        self.acknowledged.push(version);
+                    }
+                }
+                OrderedEffect::Close { .. } => self.is_closed = true,
+                OrderedEffect::Lost => self.has_lost = true,
+                OrderedEffect::Publish(_)
+                | OrderedEffect::PublishPresence(_)
+                | OrderedEffect::AskPresence
+                | OrderedEffect::Retire => {}
+                asked => self.asked.push_back(asked),
+            }
+        }
+    }
+
+    /// Has the store do all that it is asked.
+    fn settle(&mut self, store: &mut Store) {
+        while let Some(asked) = self.asked.pop_front() {
+            self.tell(match asked {
+                OrderedEffect::Load => OrderedInput::Opened(store.past()),
+                OrderedEffect::Append(changes) => store.append(&changes),
+                OrderedEffect::Read { from, to } => OrderedInput::Read(store.between(from, to)),
+                OrderedEffect::GiveBack(changes) => store.take_back(&changes),
+                other => panic!("{other:?} asks nothing of the store"),
+            });
+        }
+    }
+
+    fn submit(&mut self, number: u64, deed: Deed) {
+        let request = Request::Submit {
+            tag: RequestTag(number),
+            name: OperationName {
+                source: format!("ada at {:?}", self.document.state().version).into(),
+                number,
+            },
+            made_on: Some(self.document.state().version),
+            deed,
+        };
+        let connection = ADA;
+        self.tell(OrderedInput::Asked {
+            connection,
+            request,
+        });
+    }
+
+    fn type_letters(&mut self, letters: u64, store: &mut Store) {
+        for number in 0..letters {
+            self.submit(number, Deed::Edit(r#"["x"]"#.into()));
+            self.settle(store);
+        }
+    }
+
+    fn create(&mut self, store: &mut Store) {
+        let (ot_type, data) = (OtType::Text, None);
+        self.submit(0, Deed::Create { ot_type, data });
+        self.settle(store);
+    }
+}
+
+/// A store with so many operations by a node that has them all.
+fn written(letters: u64) -> (Node, Store) {
+    let mut store = Store::default();
+    let mut node = Node::open(1, &mut store);
+    node.create(&mut store);
+    node.type_letters(letters, &mut store);
+    assert_eq!(store.log.len() as u64, letters + 1);
+    (node, store)
+}
+
+#[test]
+fn what_the_store_has_lost_comes_back_before_the_next_operation() {
+    let (mut node, mut store) = written(7);
+    let before = store.log.clone();
+    store.log.truncate(3);
+    node.type_letters(1, &mut store);
+    assert!(node.has_lost && !node.is_closed);
+    assert_eq!(store.log[..8], before[..], "all as it was");
+    assert_eq!((store.log.len(), node.acknowledged.len()), (9, 9));
+}
+
+#[test]
+fn heads_that_lack_the_same_twice_tell_that_it_is_lost() {
+    let (mut node, mut store) = written(4);
+    let early = store.heads();
+    node.type_letters(1, &mut store);
+    node.tell(OrderedInput::Heads(early));
+    node.tell(OrderedInput::Heads(store.heads()));
+    node.settle(&mut store);
+    assert!(!node.has_lost, "they were only read too early");
+    let before = store.log.clone();
+    store.log.truncate(4);
+    for _ in 0..2 {
+        node.tell(OrderedInput::Heads(store.heads()));
+        node.settle(&mut store);
+    }
+    assert!(node.has_lost);
+    assert_eq!(store.log, before);
+}
+
+#[test]
+fn where_the_store_has_something_else_by_now_clients_begin_anew() {
+    let (mut node, mut store) = written(5);
+    store.log.truncate(3);
+    let mut other = Node::open(2, &mut store);
+    other.type_letters(6, &mut store);
+    let by_the_other = store.log.clone();
+    node.type_letters(1, &mut store);
+    assert!(node.is_closed);
+    assert_eq!(store.log, by_the_other);
+    assert_eq!(node.acknowledged.len(), 6, "the last was not acknowledged");
+}
