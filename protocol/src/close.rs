@@ -8,6 +8,7 @@
 //! | reason | y-websocket | why this code |
 //! |---|---|---|
 //! | `BadFrame` | 4400 | the client speaks something else; the same bytes would come again |
+//! | `BadText` | 1007 | RFC 6455 has no other for text that is not UTF-8; the ShareDB dialect alone has text |
 //! | `Deleted` | 4404 | coming back would not find it, and must not bring it back |
 //! | `WrongKind` | 4409 | a document's kind never changes |
 //! | `TooLarge` | 4413 | 1009 is the standard's own code, but is retried with the same frame for ever (y-websocket#189) |
@@ -48,6 +49,9 @@
 //! | `Stopping` | 1012 | as above |
 //! | all else | 1013 | as above |
 //!
+//! ShareDB's client is given its socket by the application, and asks what to do of nobody but that: it gets the codes of
+//! y-websocket. What is wrong with one document is said of that one, in answer to what was asked.
+//!
 //! The texts are for people: fixed, ASCII, at most [`TEXT_BYTES_MAX`] bytes, and never anything internal.
 
 use engine::{CloseReason, Limit};
@@ -71,11 +75,11 @@ impl Close {
     /// How a connection of this dialect is closed for this reason.
     pub fn new(dialect: Dialect, reason: CloseReason) -> Self {
         let code = match dialect {
-            Dialect::YWebsocket => ywebsocket_code(reason),
+            Dialect::YWebsocket | Dialect::ShareDb => ywebsocket_code(reason),
             Dialect::Hocuspocus => hocuspocus_code(reason),
         };
         let is_permanent = match dialect {
-            Dialect::YWebsocket => (4400..4500).contains(&code),
+            Dialect::YWebsocket | Dialect::ShareDb => (4400..4500).contains(&code),
             Dialect::Hocuspocus => matches!(code, 1009 | 4401 | 4403),
         };
         Self {
@@ -108,6 +112,7 @@ fn hocuspocus_code(reason: CloseReason) -> u16 {
 fn ywebsocket_code(reason: CloseReason) -> u16 {
     match reason {
         CloseReason::BadFrame => 4400,
+        CloseReason::BadText => 1007,
         CloseReason::Deleted => 4404,
         CloseReason::WrongKind => 4409,
         CloseReason::TooLarge => 4413,
@@ -133,6 +138,7 @@ fn ywebsocket_code(reason: CloseReason) -> u16 {
 pub fn text(reason: CloseReason) -> &'static str {
     match reason {
         CloseReason::BadFrame => "The message is not of the protocol that this address speaks.",
+        CloseReason::BadText => "The message is no UTF-8 text.",
         CloseReason::Deleted => "The document was deleted.",
         CloseReason::WrongKind => "The document is of a kind that this protocol cannot edit.",
         CloseReason::TooLarge => "The message is larger than the server accepts.",
@@ -208,7 +214,8 @@ mod tests {
         CloseReason::ReadOnly,
     ];
 
-    const FOR_NOW: [CloseReason; 8] = [
+    const FOR_NOW: [CloseReason; 9] = [
+        CloseReason::BadText,
         CloseReason::TooMany(Limit::ConnectionsPerUser),
         CloseReason::Flooding(Limit::BytesPerSecond),
         CloseReason::ForeignWriter,

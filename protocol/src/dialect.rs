@@ -13,6 +13,9 @@ pub enum Dialect {
     YWebsocket,
     /// What the npm package `@hocuspocus/provider` speaks.
     Hocuspocus,
+    /// What the npm package `sharedb` speaks. Its connections read and write it themselves ([`crate::sharedb`]), as its
+    /// documents are ordered and neither take intents nor tell events.
+    ShareDb,
 }
 
 impl Dialect {
@@ -21,20 +24,22 @@ impl Dialect {
         match self {
             Self::YWebsocket => "yjs",
             Self::Hocuspocus => "hocuspocus",
+            Self::ShareDb => "sharedb",
         }
     }
 
-    /// The kind of document that the dialect's clients expect.
-    pub fn kind(self) -> Kind {
+    /// The kind of document that the dialect's clients expect; none if they say it when they create one.
+    pub fn kind(self) -> Option<Kind> {
         match self {
-            Self::YWebsocket | Self::Hocuspocus => yjs::KIND,
+            Self::YWebsocket | Self::Hocuspocus => Some(yjs::KIND),
+            Self::ShareDb => None,
         }
     }
 
     /// Whether its clients count what they sent and is not stored (`engine::Joining::counts`).
     pub fn counts(self) -> bool {
         match self {
-            Self::YWebsocket => false,
+            Self::YWebsocket | Self::ShareDb => false,
             Self::Hocuspocus => true,
         }
     }
@@ -46,6 +51,7 @@ impl Dialect {
     pub fn check(self, intent: &Intent, bounds: &Bounds) -> Result<(), (CloseReason, FrameError)> {
         match self {
             Self::YWebsocket | Self::Hocuspocus => yjs::check(intent, bounds),
+            Self::ShareDb => Ok(()),
         }
     }
 
@@ -53,7 +59,7 @@ impl Dialect {
     /// are counted where they wait, so that none is ever lost.
     pub fn answer(self, event: &Event) -> Option<bool> {
         match self {
-            Self::YWebsocket => None,
+            Self::YWebsocket | Self::ShareDb => None,
             Self::Hocuspocus => hocuspocus::answer(event),
         }
     }
@@ -64,6 +70,7 @@ impl Dialect {
         match self {
             Self::YWebsocket => ywebsocket::encode(event),
             Self::Hocuspocus => hocuspocus::encode(address, event),
+            Self::ShareDb => None,
         }
     }
 }

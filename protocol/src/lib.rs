@@ -30,6 +30,8 @@ pub mod preflight;
 
 pub mod route;
 
+pub mod sharedb;
+
 pub mod websocket;
 
 pub mod wire;

@@ -6,6 +6,7 @@
 //!
 //! Hocuspocus clients name the document in their frames, so `/hocuspocus/{workspace}` is all of theirs, with a slash at the
 //! end or without (some releases add one and some take it away). `/hocuspocus` and the bare `/` are the workspace `default`.
+//! So do ShareDB clients, at `/sharedb/{workspace}` and `/sharedb`.
 //!
 //! The document's name is all that remains of the path. Its slashes are kept, also one at the end or two in a row: the
 //! client puts its room name behind the server's address as it is, so whatever is there belongs to the name. Names are
@@ -30,6 +31,8 @@ pub enum Route {
     YWebsocket(DocumentKey),
     /// A connection for any documents of a workspace, in the Hocuspocus dialect. The name is one that a workspace may have.
     Hocuspocus(Box<str>),
+    /// The same in the ShareDB dialect.
+    ShareDb(Box<str>),
 }
 
 /// Why an address names no document. `at` counts bytes from the start of the address.
@@ -70,8 +73,9 @@ impl Route {
         let (first, rest) = path.split_once('/').unwrap_or((path, ""));
         match dialect(&decode(first)?)? {
             Some(Dialect::YWebsocket) => Self::of_document(rest),
-            Some(Dialect::Hocuspocus) => Self::of_workspace(rest),
-            None if path.is_empty() => Self::of_workspace(path),
+            Some(Dialect::Hocuspocus) => workspace(rest).map(Self::Hocuspocus),
+            Some(Dialect::ShareDb) => workspace(rest).map(Self::ShareDb),
+            None if path.is_empty() => workspace(path).map(Self::Hocuspocus),
             None => Self::ywebsocket(DEFAULT_WORKSPACE, path),
         }
     }
@@ -81,6 +85,7 @@ impl Route {
         match self {
             Self::YWebsocket(_) => Dialect::YWebsocket,
             Self::Hocuspocus(_) => Dialect::Hocuspocus,
+            Self::ShareDb(_) => Dialect::ShareDb,
         }
     }
 
@@ -88,7 +93,7 @@ impl Route {
     pub fn document(&self) -> Option<&DocumentKey> {
         match self {
             Self::YWebsocket(document) => Some(document),
-            Self::Hocuspocus(_) => None,
+            Self::Hocuspocus(_) | Self::ShareDb(_) => None,
         }
     }
 
@@ -104,21 +109,22 @@ impl Route {
         let document = DocumentKey::new(workspace, &decode(name)?)?;
         Ok(Self::YWebsocket(document))
     }
+}
 
-    fn of_workspace(path: &str) -> Result<Self, RouteError> {
-        let workspace = match path.strip_suffix('/').unwrap_or(path) {
-            "" => DEFAULT_WORKSPACE.into(),
-            workspace if workspace.contains('/') => return Err(RouteError::TooMuch),
-            workspace => decode(workspace)?,
-        };
-        check_name(&workspace)?;
-        Ok(Self::Hocuspocus(workspace.into()))
-    }
+/// What is behind the word of a dialect whose documents are named in its frames.
+fn workspace(path: &str) -> Result<Box<str>, RouteError> {
+    let workspace = match path.strip_suffix('/').unwrap_or(path) {
+        "" => DEFAULT_WORKSPACE.into(),
+        workspace if workspace.contains('/') => return Err(RouteError::TooMuch),
+        workspace => decode(workspace)?,
+    };
+    check_name(&workspace)?;
+    Ok(workspace.into())
 }
 
 /// The dialect that a first segment names, if it names any.
 fn dialect(word: &str) -> Result<Option<Dialect>, RouteError> {
-    let mut served = [Dialect::YWebsocket, Dialect::Hocuspocus].into_iter();
+    let mut served = SERVED.into_iter();
     if let Some(dialect) = served.find(|dialect| dialect.as_str() == word) {
         return Ok(Some(dialect));
     }
@@ -147,7 +153,9 @@ fn check_escapes(path: &str) -> Result<(), RouteError> {
 }
 
 /// Words that will be dialects. They are refused from the start, so that no document settles at their addresses.
-const RESERVED: [&str; 3] = ["automerge", "sharedb", "quire"];
+const RESERVED: [&str; 2] = ["automerge", "quire"];
+
+const SERVED: [Dialect; 3] = [Dialect::YWebsocket, Dialect::Hocuspocus, Dialect::ShareDb];
 
 #[cfg(test)]
 mod tests {
@@ -233,6 +241,10 @@ mod tests {
         }
         let control = Err(RouteError::Name(NameError::ControlCharacter(0)));
         assert_eq!(Route::parse("/hocuspocus/%00"), control);
+        for (address, workspace) in [("/sharedb", "default"), ("/sharedb/team/", "team")] {
+            let route = Ok(Route::ShareDb(workspace.into()));
+            assert_eq!(Route::parse(address), route, "{address}");
+        }
     }
 
     #[test]

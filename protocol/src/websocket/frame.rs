@@ -14,8 +14,8 @@ pub struct Frame(Kind);
 enum Kind {
     /// Header and payload.
     Whole(Bytes),
-    /// A payload that is sent in fragments.
-    Long(Bytes),
+    /// What a message is, and its payload, which is sent in fragments.
+    Long(u8, Bytes),
 }
 
 /// A piece of a frame as it goes over the wire.
@@ -36,10 +36,12 @@ struct Header {
 impl Frame {
     /// A binary message.
     pub fn binary(payload: Bytes) -> Self {
-        if payload.len() > FRAGMENT_BYTES {
-            return Self(Kind::Long(payload));
-        }
-        Self::whole(BINARY, &[&payload])
+        Self::message(BINARY, payload)
+    }
+
+    /// A text message.
+    pub fn text(payload: String) -> Self {
+        Self::message(TEXT, payload.into())
     }
 
     /// A question for a sign of life.
@@ -60,6 +62,13 @@ impl Frame {
         }
     }
 
+    fn message(opcode: u8, payload: Bytes) -> Self {
+        if payload.len() > FRAGMENT_BYTES {
+            return Self(Kind::Long(opcode, payload));
+        }
+        Self::whole(opcode, &[&payload])
+    }
+
     fn whole(opcode: u8, parts: &[&[u8]]) -> Self {
         let length = parts.iter().map(|part| part.len()).sum();
         let header = Header::new(FINAL | opcode, length);
@@ -73,7 +82,7 @@ impl Frame {
     pub fn length(&self) -> usize {
         match &self.0 {
             Kind::Whole(whole) => whole.len(),
-            Kind::Long(payload) => {
+            Kind::Long(_, payload) => {
                 let before = (payload.len() - 1) / FRAGMENT_BYTES;
                 let last = payload.len() - before * FRAGMENT_BYTES;
                 before * FRAGMENT_WIRE_BYTES + Header::new(0, last).to + last
@@ -88,7 +97,7 @@ impl Frame {
                 header: Header::NONE,
                 body: &whole[at..],
             },
-            Kind::Long(payload) => fragment(payload, at),
+            Kind::Long(opcode, payload) => fragment(*opcode, payload, at),
         }
     }
 
@@ -96,13 +105,13 @@ impl Frame {
     pub fn may_pause(&self, at: usize) -> bool {
         match &self.0 {
             Kind::Whole(_) => at == 0,
-            Kind::Long(_) => at.is_multiple_of(FRAGMENT_WIRE_BYTES),
+            Kind::Long(..) => at.is_multiple_of(FRAGMENT_WIRE_BYTES),
         }
     }
 
     /// Whether nobody else holds it.
     pub fn is_unique(&self) -> bool {
-        let (Kind::Whole(bytes) | Kind::Long(bytes)) = &self.0;
+        let (Kind::Whole(bytes) | Kind::Long(_, bytes)) = &self.0;
         bytes.is_unique()
     }
 }
@@ -147,11 +156,11 @@ impl Header {
     }
 }
 
-fn fragment(payload: &[u8], at: usize) -> Chunk<'_> {
+fn fragment(first: u8, payload: &[u8], at: usize) -> Chunk<'_> {
     let (number, within) = (at / FRAGMENT_WIRE_BYTES, at % FRAGMENT_WIRE_BYTES);
     let rest = &payload[number * FRAGMENT_BYTES..];
     let body = &rest[..rest.len().min(FRAGMENT_BYTES)];
-    let opcode = if number == 0 { BINARY } else { CONTINUATION };
+    let opcode = if number == 0 { first } else { CONTINUATION };
     let last = if body.len() == rest.len() { FINAL } else { 0 };
     let mut header = Header::new(last | opcode, body.len());
     header.from = within.min(header.to);
@@ -163,6 +172,7 @@ fn fragment(payload: &[u8], at: usize) -> Chunk<'_> {
 
 const FINAL: u8 = 0x80;
 const CONTINUATION: u8 = 0;
+const TEXT: u8 = 1;
 const BINARY: u8 = 2;
 const CLOSE: u8 = 8;
 const PING: u8 = 9;
@@ -199,6 +209,7 @@ mod tests {
         );
         let longer = Frame::binary(vec![7; 126].into());
         assert_eq!(wire(&longer, 200)[..5], [0x82, 126, 0, 126, 7]);
+        assert_eq!(wire(&Frame::text("é".to_owned()), 9), *b"\x81\x02\xc3\xa9");
         assert_eq!(wire(&Frame::ping(), 9), [0x89, 0]);
         assert_eq!(wire(&Frame::pong(b"?"), 9), *b"\x8a\x01?");
         assert_eq!(wire(&Frame::close(None), 9), [0x88, 0]);
@@ -216,6 +227,9 @@ mod tests {
             assert_eq!(whole[..4], [0x02, 126, 0xff, 0xfc]);
             assert_eq!(whole[4..FRAGMENT_WIRE_BYTES], payload[..FRAGMENT_BYTES]);
             assert!(frame.may_pause(FRAGMENT_WIRE_BYTES) && !frame.may_pause(4));
+            let text = "a".repeat(FRAGMENT_BYTES + more);
+            let text = wire(&Frame::text(text), usize::MAX);
+            assert_eq!((text[0], text[FRAGMENT_WIRE_BYTES] & 0x0f), (0x01, 0));
         }
     }
 

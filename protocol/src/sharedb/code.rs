@@ -1,0 +1,102 @@
+//! The codes of refusals. Applications compare them, so they are spelled as ShareDB spells them (`lib/error.js`), but for
+//! what it knows nothing of: rights, bounds, and kinds of documents.
+
+use engine::ordered::Misplaced;
+use engine::ot::OtError;
+
+use super::Fault;
+
+/// Why a request is refused, in a word that applications know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// A message is not of its form.
+    MessageBadlyFormed,
+    /// An operation is not of its form.
+    OperationBadlyFormed,
+    /// An operation does not fit the document.
+    OperationNotApplied,
+    /// There is such a document already.
+    DocumentAlreadyCreated,
+    /// There is no such document.
+    DocumentDoesNotExist,
+    /// The document was deleted meanwhile.
+    DocumentWasDeleted,
+    /// A type is not served.
+    TypeNotRecognized,
+    /// A version is named that there is not yet.
+    VersionNewer,
+    /// What came since is not kept, or too much.
+    OperationsNotFound,
+    /// An operation changes nothing, and was not committed.
+    NoOperation,
+    /// A connection has no number left for its operations.
+    SequenceOverflow,
+    /// The token does not allow it.
+    Forbidden,
+    /// There is no token that is good for the document, or not any more.
+    Unauthorized,
+    /// There are as many of something as may be.
+    TooMany,
+    /// It can not be had just now.
+    Unavailable,
+    /// The document is not of the kind that these clients edit.
+    WrongKind,
+    /// Cursors in documents of this type are not transformed.
+    NoPresence,
+    /// Queries of this kind are not answered.
+    NotImplemented,
+}
+
+impl Code {
+    /// The code as it is sent.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MessageBadlyFormed => "ERR_MESSAGE_BADLY_FORMED",
+            Self::OperationBadlyFormed => "ERR_OT_OP_BADLY_FORMED",
+            Self::OperationNotApplied => "ERR_OT_OP_NOT_APPLIED",
+            Self::DocumentAlreadyCreated => "ERR_DOC_ALREADY_CREATED",
+            Self::DocumentDoesNotExist => "ERR_DOC_DOES_NOT_EXIST",
+            Self::DocumentWasDeleted => "ERR_DOC_WAS_DELETED",
+            Self::TypeNotRecognized => "ERR_DOC_TYPE_NOT_RECOGNIZED",
+            Self::VersionNewer => "ERR_OP_VERSION_NEWER_THAN_CURRENT_SNAPSHOT",
+            Self::OperationsNotFound => "ERR_SUBMIT_TRANSFORM_OPS_NOT_FOUND",
+            Self::NoOperation => "ERR_NO_OP",
+            Self::SequenceOverflow => "ERR_CONNECTION_SEQ_INTEGER_OVERFLOW",
+            Self::Forbidden => "ERR_FORBIDDEN",
+            Self::Unauthorized => "ERR_UNAUTHORIZED",
+            Self::TooMany => "ERR_TOO_MANY",
+            Self::Unavailable => "ERR_UNAVAILABLE",
+            Self::WrongKind => "ERR_WRONG_KIND",
+            Self::NoPresence => "ERR_TYPE_DOES_NOT_SUPPORT_PRESENCE",
+            Self::NotImplemented => "ERR_DATABASE_METHOD_NOT_IMPLEMENTED",
+        }
+    }
+}
+
+impl From<&Fault> for Code {
+    fn from(fault: &Fault) -> Self {
+        match fault {
+            Fault::NotAnObject | Fault::BadlyFormed(_) => Self::MessageBadlyFormed,
+            Fault::BadOperation(_) => Self::OperationBadlyFormed,
+            Fault::UnknownType => Self::TypeNotRecognized,
+            Fault::LastNumber => Self::SequenceOverflow,
+        }
+    }
+}
+
+impl From<&Misplaced> for Code {
+    fn from(why: &Misplaced) -> Self {
+        match why {
+            Misplaced::NotThere => Self::DocumentDoesNotExist,
+            Misplaced::Exists => Self::DocumentAlreadyCreated,
+            Misplaced::WasDeleted => Self::DocumentWasDeleted,
+            Misplaced::Ahead { .. } => Self::VersionNewer,
+            Misplaced::NoVersion | Misplaced::NameTaken => Self::OperationBadlyFormed,
+            Misplaced::Behind { .. } => Self::OperationsNotFound,
+            Misplaced::Unfit(OtError::NotJson { .. } | OtError::Malformed(_)) => {
+                Self::OperationBadlyFormed
+            }
+            Misplaced::Unfit(_) => Self::OperationNotApplied,
+        }
+    }
+}
