@@ -8,8 +8,12 @@ pub use process::{Process, free_port};
 
 mod postgres;
 pub use postgres::Postgres;
+mod standby;
 
 mod redis;
 pub use redis::Redis;
+
+mod redis_cluster;
+pub use redis_cluster::RedisCluster;
 
 pub mod require;

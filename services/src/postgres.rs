@@ -67,6 +67,14 @@ impl Postgres {
     /// # Errors
     /// There is none, or it does not start.
     pub fn start(settings: &[&str]) -> Result<Self> {
+        let server = Self::unmade(settings)?;
+        server.make_cluster()?;
+        server.start_again()?;
+        Ok(server)
+    }
+
+    /// One that has its folder and its port, and nothing in them yet.
+    pub(crate) fn unmade(settings: &[&str]) -> Result<Self> {
         let programs = programs().context("there is no Postgres; `make setup` installs it")?;
         let account = Account::to_run_as()?;
         let folder = tempfile::Builder::new()
@@ -76,7 +84,7 @@ impl Postgres {
         if let Some(account) = account {
             chown(folder.path(), Some(account.user), Some(account.group))?;
         }
-        let server = Self {
+        Ok(Self {
             keeper: keeper(folder.path())?,
             programs,
             account,
@@ -85,10 +93,7 @@ impl Postgres {
             server: Mutex::new(None),
             databases: AtomicU32::new(0),
             folder,
-        };
-        server.make_cluster()?;
-        server.start_again()?;
-        Ok(server)
+        })
     }
 
     /// The port of loopback on which it listens, also after it was started again.
@@ -224,6 +229,11 @@ impl Postgres {
             .output()?;
         let said = String::from_utf8_lossy(&made.stderr);
         ensure!(made.status.success(), "initdb failed: {said}");
+        self.configure()
+    }
+
+    /// Says where it listens; what was said before of that counts no more.
+    pub(crate) fn configure(&self) -> Result<()> {
         let settings = format!(
             "listen_addresses = '127.0.0.1'\nport = {}\nunix_socket_directories = '{}'\n\
              max_connections = 200\nshared_buffers = 64MB\nlog_checkpoints = off\n",
@@ -237,7 +247,7 @@ impl Postgres {
 
     /// A program of Postgres, run as whoever may run it, in a group of its own so that an interrupt from the terminal
     /// leaves its end to the keeper.
-    fn program(&self, name: &str) -> Command {
+    pub(crate) fn program(&self, name: &str) -> Command {
         let mut command = Command::new(self.programs.join(name));
         command.current_dir(self.folder.path()).stdin(Stdio::null());
         command.process_group(0);
@@ -271,7 +281,7 @@ impl Postgres {
         String::from_utf8_lossy(&said).into_owned()
     }
 
-    fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
@@ -368,7 +378,7 @@ fn children(parent: u32) -> Result<Vec<Pid>> {
 }
 
 /// The role that owns everything.
-const USER: &str = "quire";
+pub(crate) const USER: &str = "quire";
 
 /// So long a start may take.
 const START_MAX: Duration = Duration::from_secs(60);

@@ -17,8 +17,8 @@
 
 mod bus;
 pub use bus::{
-    Bus, BusAnswer, BusError, BusFigures, BusState, Ear, MemoryBus, MemoryBusHub, NodeEntry,
-    NodeLoad, OpenClock, Topic, Word,
+    BEAT_LASTS, Bus, BusAnswer, BusError, BusFigures, BusState, Ear, MemoryBus, MemoryBusHub,
+    NodeEntry, NodeLoad, OpenClock, Topic, Word,
 };
 
 #[cfg(any(test, feature = "contract"))]
@@ -43,6 +43,8 @@ pub use news::{Changed, News, NewsHabit, Told};
 
 mod numbers;
 
+mod operation;
+
 mod pace;
 
 mod postgres;
@@ -62,8 +64,11 @@ pub use sqlite::{OpenError, SqliteStore};
 
 mod store;
 pub use store::{
-    Answer, Description, DocumentQuery, Past, Place, Store, StoreError, TimelinePage,
-    WorkspaceSummary, load_log,
+    Answer, AppendRefused, Description, DocumentQuery, Past, Place, Standing, Store, StoreError,
+    TimelinePage, WorkspaceSummary, load_log,
 };
 
 mod thinning;
+
+mod ticket;
+pub use ticket::{NewTicket, TicketBounds, TicketHash, TicketKept};

@@ -2,16 +2,20 @@
 //!
 //! Everything is behind one lock and kept in the order of its keys. It survives nothing, so no server offers it.
 
+mod document;
+mod duties;
 mod leases;
 mod news;
 mod quarantine;
 mod revocations;
+mod tickets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use engine::{
     Change, DocumentKey, Dot, Kind, Order, PayloadHash, Quarantined, ReplicaId, Snapshot,
     StoredChange, VectorClock,
@@ -23,14 +27,17 @@ use crate::numbers::now_ms;
 use crate::quarantine::{QuarantineEntry, QuarantineQuery};
 use crate::revocation::{Revocation, RevocationEntry};
 use crate::store::{
-    Answer, Description, DocumentQuery, Past, Place, Store, StoreError, TimelinePage,
-    WorkspaceSummary, assert_of_document,
+    Answer, AppendRefused, Description, DocumentQuery, Past, Place, Standing, Store, StoreError,
+    TimelinePage, WorkspaceSummary, assert_apart, assert_of_document,
 };
-use crate::thinning::superfluous;
+use crate::ticket::{NewTicket, TicketBounds, TicketHash, TicketKept};
+use document::{Document, Fresh};
+use duties::Duties;
 use leases::Leases;
 use news::Newsroom;
 use quarantine::Quarantine;
 use revocations::Revocations;
+use tickets::Tickets;
 
 /// Keeps changes and snapshots until it is dropped.
 #[derive(Debug, Default)]
@@ -47,17 +54,8 @@ struct State {
     quarantine: Quarantine,
     news: Newsroom,
     revocations: Revocations,
-}
-
-#[derive(Debug)]
-struct Document {
-    kind: Kind,
-    created_ms: u64,
-    deleted_ms: Option<u64>,
-    /// In the order of the timeline.
-    changes: Vec<StoredChange>,
-    /// With the order through which each goes, ascending.
-    snapshots: Vec<(Order, Snapshot)>,
+    tickets: Tickets,
+    duties: Duties,
 }
 
 impl MemoryStore {
@@ -104,6 +102,14 @@ impl Store for MemoryStore {
     fn append(&self, document: DocumentKey, kind: Kind, changes: Vec<Change>) -> Answer<'_, ()> {
         assert_of_document(&document, &changes);
         self.with(move |state| state.append(&document, kind, changes))
+    }
+
+    fn append_all(
+        &self,
+        appends: Vec<(DocumentKey, Kind, Vec<Change>)>,
+    ) -> Answer<'_, Result<(), AppendRefused>> {
+        assert_apart(&appends);
+        self.with(move |state| Ok(state.append_all(appends)))
     }
 
     fn load(&self, document: DocumentKey) -> Answer<'_, Past> {
@@ -200,11 +206,17 @@ impl Store for MemoryStore {
     }
 
     fn timeline(&self, document: DocumentKey, page: TimelinePage) -> Answer<'_, Vec<StoredChange>> {
-        self.with(move |state| Ok(page_of(state.changes(&document), page)))
+        self.with(move |state| {
+            let found = state.documents.get(&document);
+            Ok(found.map_or_else(Vec::new, |found| found.page(page)))
+        })
     }
 
     fn find(&self, document: DocumentKey, place: Place) -> Answer<'_, Option<Order>> {
-        self.with(move |state| Ok(find(state.changes(&document), place)))
+        self.with(move |state| {
+            let found = state.documents.get(&document);
+            Ok(found.and_then(|found| found.find(place)))
+        })
     }
 
     fn lane(
@@ -223,13 +235,37 @@ impl Store for MemoryStore {
         })
     }
 
+    fn operations(
+        &self,
+        document: DocumentKey,
+        from: u64,
+        to: Option<u64>,
+    ) -> Answer<'_, Vec<StoredChange>> {
+        self.with(move |state| {
+            let found = state.documents.get(&document);
+            Ok(found.map_or_else(Vec::new, |found| found.operations(from, to)))
+        })
+    }
+
     fn heads(&self, documents: Vec<DocumentKey>) -> Answer<'_, Vec<VectorClock>> {
         self.with(move |state| {
             let heads_of = |document: &DocumentKey| {
                 let found = state.documents.get(document);
-                found.map_or_else(VectorClock::default, |found| heads(&found.changes))
+                found.map_or_else(VectorClock::default, Document::heads)
             };
             Ok(documents.iter().map(heads_of).collect())
+        })
+    }
+
+    fn standings(&self, documents: Vec<DocumentKey>) -> Answer<'_, Vec<Standing>> {
+        self.with(move |state| {
+            let standing = |document: &DocumentKey| {
+                let found = state.documents.get(document);
+                let is_deleted = found.is_some_and(|found| found.deleted_ms.is_some());
+                let query = QuarantineQuery::of(document);
+                Standing::of(is_deleted, &state.quarantine.list(&query))
+            };
+            Ok(documents.iter().map(standing).collect())
         })
     }
 
@@ -261,7 +297,7 @@ impl Store for MemoryStore {
     }
 
     fn news(&self, limit: usize) -> Answer<'_, Vec<News>> {
-        self.with(move |state| Ok(state.news.list(limit)))
+        self.with(move |state| Ok(state.news.list(limit, now_ms())))
     }
 
     fn told(&self, document: DocumentKey, told: Told) -> Answer<'_, ()> {
@@ -271,9 +307,9 @@ impl Store for MemoryStore {
         })
     }
 
-    fn put_off(&self, document: DocumentKey, until_ms: u64) -> Answer<'_, ()> {
+    fn put_off(&self, document: DocumentKey, delay: Duration) -> Answer<'_, ()> {
         self.with(move |state| {
-            state.news.put_off(&document, until_ms);
+            state.news.put_off(&document, delay, now_ms());
             Ok(())
         })
     }
@@ -288,6 +324,18 @@ impl Store for MemoryStore {
 
     fn lift_revocation(&self, number: u64) -> Answer<'_, bool> {
         self.with(move |state| Ok(state.revocations.lift(number)))
+    }
+
+    fn keep_ticket(&self, ticket: NewTicket, bounds: TicketBounds) -> Answer<'_, TicketKept> {
+        self.with(move |state| Ok(state.tickets.keep(ticket, bounds, now_ms())))
+    }
+
+    fn use_ticket(&self, hash: TicketHash) -> Answer<'_, Option<Bytes>> {
+        self.with(move |state| Ok(state.tickets.take(hash, now_ms())))
+    }
+
+    fn take_duty(&self, duty: String, holder: Holder, lasts: Duration) -> Answer<'_, bool> {
+        self.with(move |state| Ok(state.duties.take(duty, &holder, lasts, now_ms())))
     }
 
     fn check(&self) -> Answer<'_, ()> {
@@ -309,23 +357,49 @@ impl State {
         kind: Kind,
         changes: Vec<Change>,
     ) -> Result<(), StoreError> {
-        let stored = self.living(document, kind)?;
-        let fresh = fresh(stored.map_or(&[][..], |found| &found.changes), changes)?;
+        let fresh = self.fresh(document, kind, changes)?;
+        self.take(document, kind, fresh);
+        Ok(())
+    }
+
+    fn append_all(
+        &mut self,
+        appends: Vec<(DocumentKey, Kind, Vec<Change>)>,
+    ) -> Result<(), AppendRefused> {
+        let mut judged = Vec::new();
+        for (index, (document, kind, changes)) in appends.into_iter().enumerate() {
+            let fresh = self.fresh(&document, kind, changes);
+            let fresh = fresh.map_err(|error| AppendRefused { index, error })?;
+            judged.push((document, kind, fresh));
+        }
+        for (document, kind, fresh) in judged {
+            self.take(&document, kind, fresh);
+        }
+        Ok(())
+    }
+
+    /// What of some changes is not stored yet; an error if they may not be.
+    fn fresh(
+        &mut self,
+        document: &DocumentKey,
+        kind: Kind,
+        changes: Vec<Change>,
+    ) -> Result<Fresh, StoreError> {
+        match self.living(document, kind)? {
+            Some(found) => found.fresh(changes),
+            None => Document::new(kind, 0).fresh(changes),
+        }
+    }
+
+    fn take(&mut self, document: &DocumentKey, kind: Kind, fresh: Fresh) {
         let first = self.last_order + 1;
         self.last_order += fresh.len() as u64;
         let author = fresh.last().map(|change| change.author.clone());
-        let numbered = fresh.into_iter().zip(first..);
-        self.insert(document, kind)
-            .changes
-            .extend(numbered.map(|(change, order)| StoredChange {
-                order: Order(order),
-                change,
-            }));
+        self.insert(document, kind).append(fresh, first);
         if let Some(author) = author {
             let through = Order(self.last_order);
             self.news.changed(document, kind, through, author, now_ms());
         }
-        Ok(())
     }
 
     /// A document's past as `read` gives it.
@@ -363,13 +437,7 @@ impl State {
         }
         self.documents
             .entry(document.clone())
-            .or_insert_with(|| Document {
-                kind,
-                created_ms: now_ms(),
-                deleted_ms: None,
-                changes: Vec::new(),
-                snapshots: Vec::new(),
-            })
+            .or_insert_with(|| Document::new(kind, now_ms()))
     }
 
     fn not_deleted(&self) -> impl Iterator<Item = (&DocumentKey, &Document)> {
@@ -379,139 +447,8 @@ impl State {
     }
 
     fn changes(&self, document: &DocumentKey) -> &[StoredChange] {
-        self.documents
-            .get(document)
-            .map_or(&[], |found| &found.changes)
+        self.documents.get(document).map_or(&[], Document::changes)
     }
-}
-
-impl Document {
-    fn load(&self, quarantined: BTreeSet<PayloadHash>) -> Past {
-        let past = self.past(Order(u64::MAX), quarantined);
-        if past.deleted {
-            return Past {
-                snapshot: None,
-                changes: Vec::new(),
-                ..past
-            };
-        }
-        past
-    }
-
-    fn past(&self, until: Order, quarantined: BTreeSet<PayloadHash>) -> Past {
-        let past = Past {
-            quarantined,
-            ..Past::default()
-        };
-        let newest = self
-            .snapshots
-            .iter()
-            .rfind(|(through, it)| *through <= until && !past.quarantines(it));
-        let snapshot = newest.map(|(_, snapshot)| snapshot.clone());
-        let covered = |dot| {
-            snapshot
-                .as_ref()
-                .is_some_and(|snapshot| snapshot.clock.contains(dot))
-        };
-        let within = self.changes.iter().filter(|it| it.order <= until);
-        Past {
-            kind: Some(self.kind),
-            deleted: self.deleted_ms.is_some(),
-            heads: heads(within.clone()),
-            changes: within
-                .filter(|it| !covered(it.change.dot))
-                .cloned()
-                .collect(),
-            snapshot,
-            ..past
-        }
-    }
-
-    fn put_snapshot(&mut self, snapshot: Snapshot) -> Result<(), StoreError> {
-        if !heads(&self.changes).dominates(&snapshot.clock) {
-            return Err(StoreError::SnapshotAhead);
-        }
-        let through = self
-            .changes
-            .iter()
-            .rfind(|it| snapshot.clock.contains(it.change.dot))
-            .map_or(Order(0), |it| it.order);
-        let at = self.snapshots.partition_point(|(it, _)| *it <= through);
-        self.snapshots.insert(at, (through, snapshot));
-        self.thin();
-        Ok(())
-    }
-
-    fn thin(&mut self) {
-        let kept = self.snapshots.iter().enumerate();
-        let kept: Vec<_> = kept.map(|(at, (_, it))| (at, it.clock.count())).collect();
-        for at in superfluous(&kept).into_iter().rev() {
-            self.snapshots.remove(at);
-        }
-    }
-
-    fn describe(&self, document: DocumentKey) -> Description {
-        Description {
-            document,
-            kind: self.kind,
-            created_ms: self.created_ms,
-            changed_ms: self.changes.last().map(|it| it.change.hlc.wall_ms()),
-            deleted_ms: self.deleted_ms,
-            clock: heads(&self.changes),
-        }
-    }
-}
-
-/// The changes that are not stored yet; an error if one does not fit.
-fn fresh(stored: &[StoredChange], changes: Vec<Change>) -> Result<Vec<Change>, StoreError> {
-    let mut heads = heads(stored);
-    let mut fresh: Vec<Change> = Vec::new();
-    for change in changes {
-        let dot = change.dot;
-        let twin = stored.iter().map(|it| &it.change).chain(&fresh);
-        match twin.into_iter().find(|twin| twin.dot == dot) {
-            Some(twin) if *twin == change => {}
-            Some(_) => return Err(StoreError::DotReused(dot)),
-            None if dot.counter == heads.get(dot.replica) + 1 => {
-                heads.observe(dot);
-                fresh.push(change);
-            }
-            None => return Err(StoreError::HoleInLane(dot)),
-        }
-    }
-    Ok(fresh)
-}
-
-fn heads<'a>(changes: impl IntoIterator<Item = &'a StoredChange>) -> VectorClock {
-    changes.into_iter().map(|it| it.change.dot).collect()
-}
-
-fn page_of(changes: &[StoredChange], page: TimelinePage) -> Vec<StoredChange> {
-    let wanted = changes.iter().cloned();
-    match page {
-        TimelinePage::After(order, limit) => {
-            wanted.filter(|it| it.order > order).take(limit).collect()
-        }
-        TimelinePage::Before(order, limit) => wanted
-            .rev()
-            .filter(|it| order.is_none_or(|order| it.order < order))
-            .take(limit)
-            .collect(),
-    }
-}
-
-fn find(changes: &[StoredChange], place: Place) -> Option<Order> {
-    let found = match place {
-        Place::Dot(dot) => changes.iter().find(|it| it.change.dot == dot),
-        Place::Index(index) => {
-            let at = usize::try_from(index.checked_sub(1)?).ok()?;
-            changes.get(at)
-        }
-        Place::WallMs(wall_ms) => changes
-            .iter()
-            .rfind(|it| it.change.hlc.wall_ms() <= wall_ms),
-    };
-    found.map(|it| it.order)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use engine::{Author, DocumentKey, Kind, Order};
 
 /// Which news a store keeps, and for how long it waits for company.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NewsHabit {
     /// That documents are created.
     pub created: bool,
@@ -34,8 +34,9 @@ pub struct News {
     pub changed: Option<Changed>,
     /// When it was deleted, if that is to be told.
     pub deleted_ms: Option<u64>,
-    /// When it is to be told.
-    pub due_ms: u64,
+    /// In how long it is to be told, in milliseconds; negative once that time has passed. By the store's own clock: those of
+    /// nodes may differ.
+    pub due_in_ms: i64,
     /// How often that failed.
     pub attempts: u32,
 }

@@ -15,6 +15,17 @@ pub struct QuarantineQuery {
     pub limit: usize,
 }
 
+impl QuarantineQuery {
+    /// All of a document's.
+    pub fn of(document: &DocumentKey) -> Self {
+        Self {
+            document: Some(document.clone()),
+            before: None,
+            limit: usize::MAX,
+        }
+    }
+}
+
 /// A quarantined payload as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuarantineEntry {

@@ -10,6 +10,7 @@ use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::time::Duration;
 
+use bytes::Bytes;
 use engine::{
     Change, DocumentKey, Dot, Kind, Loaded, Order, PayloadHash, Quarantined, ReplicaId, Snapshot,
     StoredChange, VectorClock,
@@ -20,6 +21,7 @@ use crate::lease::{Holder, Lease};
 use crate::news::{News, NewsHabit, Told};
 use crate::quarantine::{QuarantineEntry, QuarantineQuery};
 use crate::revocation::{Revocation, RevocationEntry};
+use crate::ticket::{NewTicket, TicketBounds, TicketHash, TicketKept};
 
 /// A future that a store returns.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -41,6 +43,15 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// [`StoreError::LeaseLost`] if another process holds the id: this one must write no more.
     fn hold(&self, replica: ReplicaId, holder: Holder, lasts: Duration) -> Answer<'_, ()>;
 
+    /// How often the store may have lost the end of what it had acknowledged, as far as that can be told from outside: by a
+    /// failover, or because it was put back to an earlier day. Before a store answers anything after that, this counts it.
+    /// None if the store can not tell. One that has nobody to fail over to never loses anything.
+    ///
+    /// *If broken*: names of changes that were lost are given again to others.
+    fn era(&self) -> Option<u64> {
+        Some(0)
+    }
+
     /// The replica ids that are held, or were within the time before now that is given, in their order.
     fn leases(&self, within: Duration) -> Answer<'_, Vec<Lease>>;
 
@@ -52,17 +63,49 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// otherwise the append is refused ([`StoreError::HoleInLane`]). So is one for a document of another kind
     /// ([`StoreError::KindDiffers`]) or a deleted one ([`StoreError::Deleted`]).
     ///
-    /// *If broken*: acknowledged edits are lost.
+    /// The operations of an ordered document have one place each: its `version` counts from 0 without a hole, over all
+    /// replicas. Where there is another operation already the append is refused ([`StoreError::Overtaken`]), and so is an
+    /// operation of a source and number under which the same author's is stored ([`StoreError::NameKnown`]). The places come
+    /// first: who was overtaken reads what took them, which may be the operation that he was to be told of.
+    ///
+    /// *If broken*: acknowledged edits are lost; of two nodes each believes that its operation was next.
     ///
     /// # Panics
     /// A change names another document than `document`.
     fn append(&self, document: DocumentKey, kind: Kind, changes: Vec<Change>) -> Answer<'_, ()>;
+
+    /// Stores changes of several documents, all of them or none: as [`Self::append`] for each, in one transaction. What one
+    /// document refuses, refuses all; the first of those that refuse is told.
+    ///
+    /// *If broken*: of what belongs together a part is there.
+    ///
+    /// # Panics
+    /// A document is named twice, or a change names another document than the one that it is given with.
+    fn append_all(
+        &self,
+        appends: Vec<(DocumentKey, Kind, Vec<Change>)>,
+    ) -> Answer<'_, Result<(), AppendRefused>>;
 
     /// A document's past, as much as opening it takes: the newest snapshot that is whole, the changes that it does not
     /// cover, and the heads of all lanes. Damaged rows are left out, counted and logged; a damaged snapshot, or one whose
     /// state is quarantined, gives way to the one before. A document that never was, is an empty one without a kind; a deleted one, which can not be opened,
     /// has its kind and heads, and nothing to replay.
     fn load(&self, document: DocumentKey) -> Answer<'_, Past>;
+
+    /// As [`Self::load`], for somebody to whom another node has given a snapshot: if it is the very one that would be loaded, by
+    /// its clock and checksum, the past has the one that was given, and its state need not be read. Any other is passed over.
+    /// So nothing is taken on trust: which snapshot is the right one, and which changes it covers, is for the store to say.
+    ///
+    /// *If broken*: a document opens with the content of another, or with what the store has lost and filled anew.
+    fn load_beyond(&self, document: DocumentKey, given: Snapshot) -> Answer<'_, Past> {
+        Box::pin(async move {
+            let past = self.load(document).await?;
+            Ok(Past {
+                was_given: past.snapshot.as_ref() == Some(&given),
+                ..past
+            })
+        })
+    }
 
     /// A document's past up to and including an order: for looking back, from the newest snapshot within it. The heads
     /// are those of that moment. A deleted document's past is given too.
@@ -128,11 +171,24 @@ pub trait Store: fmt::Debug + Send + Sync {
         counters: RangeInclusive<u64>,
     ) -> Answer<'_, Vec<StoredChange>>;
 
+    /// The operations of an ordered document from one version up to another, or all from there on, in their order.
+    fn operations(
+        &self,
+        document: DocumentKey,
+        from: u64,
+        to: Option<u64>,
+    ) -> Answer<'_, Vec<StoredChange>>;
+
     /// The latest change of each lane of some documents, in the order of the documents. Nothing else is read, so that it can
     /// be asked often. A document that never was has an empty clock, and a deleted one keeps its own.
     ///
     /// *If broken*: a node that missed what another has stored never notices.
     fn heads(&self, documents: Vec<DocumentKey>) -> Answer<'_, Vec<VectorClock>>;
+
+    /// How some documents stand, in their order. Nothing else is read, so that it can be asked often.
+    ///
+    /// *If broken*: a node that missed a deletion at another goes on serving the document to those who only read.
+    fn standings(&self, documents: Vec<DocumentKey>) -> Answer<'_, Vec<Standing>>;
 
     /// Keeps a payload out of its document: from now on [`Store::load`] gives its hash. The document need not exist.
     ///
@@ -168,9 +224,9 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Something was told, and is news no more.
     fn told(&self, document: DocumentKey, told: Told) -> Answer<'_, ()>;
 
-    /// Telling failed: the document's news is due at a time in milliseconds since the Unix epoch, and no sooner, whatever
+    /// Telling failed: the document's news is due after a while from now by the store's own clock, and no sooner, whatever
     /// else comes.
-    fn put_off(&self, document: DocumentKey, until_ms: u64) -> Answer<'_, ()>;
+    fn put_off(&self, document: DocumentKey, delay: Duration) -> Answer<'_, ()>;
 
     /// Keeps a revocation, and forgets those that had ended by its time. One of the same user, token or document takes in
     /// what was said before: the later time holds, and the later end, or none if either has none.
@@ -183,6 +239,21 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// Lifts a revocation. False if there is none of that number.
     fn lift_revocation(&self, number: u64) -> Answer<'_, bool>;
+
+    /// Keeps a ticket until it is used or ends, by the store's own clock, and forgets those that have ended. One too many is
+    /// not kept; where several processes issue at the same moment, a few more may be.
+    fn keep_ticket(&self, ticket: NewTicket, bounds: TicketBounds) -> Answer<'_, TicketKept>;
+
+    /// The pass of a ticket, which is used up by this, whoever asks; none if it was used before, has ended or never was one.
+    ///
+    /// *If broken*: who finds a ticket in a log is let in.
+    fn use_ticket(&self, hash: TicketHash) -> Answer<'_, Option<Bytes>>;
+
+    /// Takes something that one process at a time does for all, for a while from now by the store's own clock; again and
+    /// again for as long as it goes on. False if another process has it. Taken for no time, it is given up.
+    ///
+    /// *If broken*: it is done twice, or by nobody.
+    fn take_duty(&self, duty: String, holder: Holder, lasts: Duration) -> Answer<'_, bool>;
 
     /// Whether changes can be stored just now: a write that is committed.
     fn check(&self) -> Answer<'_, ()>;
@@ -200,6 +271,8 @@ pub struct Past {
     pub deleted: bool,
     /// The newest whole snapshot.
     pub snapshot: Option<Snapshot>,
+    /// Whether it is the one that was given to [`Store::load_beyond`].
+    pub was_given: bool,
     /// The changes that the snapshot does not cover, in timeline order.
     pub changes: Vec<StoredChange>,
     /// The latest change of each lane, damaged ones included.
@@ -226,6 +299,27 @@ impl From<Past> for Loaded {
             changes: past.changes,
             heads: past.heads,
             quarantined: past.quarantined,
+        }
+    }
+}
+
+/// What has become of a document, apart from its changes. One that never was stands as nothing was done to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether it was deleted.
+    pub is_deleted: bool,
+    /// The sum of the numbers of its quarantine's entries: a higher one if something is kept out since, even where an older
+    /// entry made room for it, and a lower one if something is forgotten.
+    pub quarantine: u64,
+}
+
+impl Standing {
+    /// How a document stands whose quarantine is given.
+    pub(crate) fn of(is_deleted: bool, quarantine: &[QuarantineEntry]) -> Self {
+        let numbers = quarantine.iter().map(|entry| entry.number);
+        Self {
+            is_deleted,
+            quarantine: numbers.sum(),
         }
     }
 }
@@ -304,6 +398,20 @@ pub enum StoreError {
     /// A change does not follow the last one of its lane.
     #[error("change {0} does not follow the last one of its lane")]
     HoleInLane(Dot),
+    /// There is another operation where one was to be, or one is missing before it. The document has so many.
+    #[error("document has {0} operations")]
+    Overtaken(u64),
+    /// An operation of the same author, source and number is stored.
+    #[error("operation {index} of the append is stored on version {version}")]
+    NameKnown {
+        /// Which of the append, from 0.
+        index: usize,
+        /// The version of the one that is stored.
+        version: u64,
+    },
+    /// The payload of an operation is no record.
+    #[error("change {0} is no operation")]
+    NoOperation(Dot),
     /// Another process holds the replica id.
     #[error(
         "another process holds replica id {0}: the database was put back to an earlier day, or copied"
@@ -326,6 +434,25 @@ pub enum StoreError {
     NotReadBack,
 }
 
+/// Which of several documents' appends was refused, and why; nothing of any of them was stored.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("append {index} was refused: {error}")]
+pub struct AppendRefused {
+    /// Which of the appends, from 0.
+    pub index: usize,
+    /// Why.
+    pub error: StoreError,
+}
+
+/// Two appends of one document would be judged as if neither knew of the other.
+pub(crate) fn assert_apart(appends: &[(DocumentKey, Kind, Vec<Change>)]) {
+    let mut named = BTreeSet::new();
+    for (document, _, changes) in appends {
+        assert_of_document(document, changes);
+        assert!(named.insert(document), "{document} is named twice");
+    }
+}
+
 /// Storing a change under another document's name would corrupt both, so it is worth an end to the caller.
 pub(crate) fn assert_of_document(document: &DocumentKey, changes: &[Change]) {
     assert!(
@@ -344,11 +471,7 @@ pub async fn load_log(
     document: &DocumentKey,
     until: Option<Order>,
 ) -> Result<Past, StoreError> {
-    let query = QuarantineQuery {
-        document: Some(document.clone()),
-        limit: usize::MAX,
-        ..QuarantineQuery::default()
-    };
+    let query = QuarantineQuery::of(document);
     let quarantined = store.quarantined(query).await?.into_iter();
     let quarantined = quarantined.map(|entry| entry.quarantined.hash).collect();
     let Some(description) = store.describe(document.clone()).await? else {

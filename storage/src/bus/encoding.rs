@@ -8,13 +8,15 @@
 //! No word is longer than [`WORD_BYTES_MAX`]. Changes and presence are split into several; a single change that is longer is
 //! left out, and the others pull it from the store.
 
+mod roster;
+
 #[cfg(test)]
 mod tests;
 
 use bytes::Bytes;
 use engine::{
-    Author, Change, ChangeKind, ConnectionId, DocumentKey, Dot, Hlc, PresenceEntry, PresenceId,
-    PresenceNotice, ReplicaId, VectorClock,
+    Author, Change, ChangeKind, ConnectionId, DocumentKey, Dot, Hlc, PayloadHash, PresenceEntry,
+    PresenceId, PresenceNotice, PresenceRoll, ReplicaId, VectorClock,
 };
 
 use super::fields::{Reader, Unreadable, Writer};
@@ -52,12 +54,29 @@ pub(crate) fn encode(by: u64, topic: &Topic, word: &Word) -> Encoded {
             split(&head, notices.iter().map(notice))
         }
         Word::PresenceAsked => whole(open(PRESENCE_ASKED)),
+        Word::PresenceRoll { from, roll } => {
+            let mut word = open(PRESENCE_ROLL);
+            write_roll(&mut word, *from, roll);
+            whole(word)
+        }
+        Word::WhoIsAsked { of, ids } => {
+            let mut head = open(WHO_IS_ASKED);
+            head.number(of.0.into());
+            split(&head, ids.iter().map(presence_id))
+        }
+        Word::Roster(word) => roster::encode(&open, word),
         Word::Signal(signal) => {
             let mut word = open(SIGNAL);
             word.raw(signal);
             whole(word)
         }
         Word::Deleted => whole(open(DELETED)),
+        Word::Reopen => whole(open(REOPEN)),
+        Word::KeptOut { payload, in_log } => {
+            let mut word = open(KEPT_OUT);
+            word.flag(*in_log).raw(&payload.0);
+            whole(word)
+        }
         Word::Revoked => whole(open(REVOKED)),
         Word::ClocksAsked {
             question,
@@ -180,6 +199,20 @@ fn notice(notice: &PresenceNotice) -> Writer {
     part
 }
 
+/// Turns are large and near each other: of each person's it says how much earlier it was.
+fn write_roll(word: &mut Writer, from: ReplicaId, roll: &PresenceRoll) {
+    word.number(from.0.into()).number(roll.turn).flag(roll.asks);
+    for (id, turn) in &roll.people {
+        word.number(id.0).number(roll.turn.wrapping_sub(*turn));
+    }
+}
+
+fn presence_id(id: &PresenceId) -> Writer {
+    let mut part = Writer::part();
+    part.number(id.0);
+    part
+}
+
 fn named(document: &DocumentKey) -> Writer {
     let mut part = Writer::part();
     write_document(&mut part, document);
@@ -207,8 +240,22 @@ fn read_word(kind: u8, topic: &Topic, reader: &mut Reader) -> Result<Word, Unrea
             notices: read_all(reader, read_notice)?,
         }),
         PRESENCE_ASKED => Ok(Word::PresenceAsked),
+        PRESENCE_ROLL => Ok(Word::PresenceRoll {
+            from: ReplicaId(reader.small()?),
+            roll: read_roll(reader)?,
+        }),
+        WHO_IS_ASKED => Ok(Word::WhoIsAsked {
+            of: ReplicaId(reader.small()?),
+            ids: read_all(reader, |reader| reader.number().map(PresenceId))?,
+        }),
+        roster::NEWS | roster::ROLL | roster::ASKED => roster::read(kind, reader).map(Word::Roster),
         SIGNAL => Ok(Word::Signal(reader.rest())),
         DELETED => Ok(Word::Deleted),
+        REOPEN => Ok(Word::Reopen),
+        KEPT_OUT => Ok(Word::KeptOut {
+            in_log: reader.flag()?,
+            payload: read_hash(reader)?,
+        }),
         REVOKED => Ok(Word::Revoked),
         CLOCKS_ASKED => Ok(Word::ClocksAsked {
             question: reader.number()?,
@@ -225,6 +272,12 @@ fn read_word(kind: u8, topic: &Topic, reader: &mut Reader) -> Result<Word, Unrea
         }),
         _ => Err(Unreadable::Unknown),
     }
+}
+
+fn read_hash(reader: &mut Reader) -> Result<PayloadHash, Unreadable> {
+    let hash = reader.rest();
+    let hash = hash.as_ref().try_into().map(PayloadHash);
+    hash.map_err(|_| Unreadable::Malformed("hash is not one"))
 }
 
 fn read_changes(topic: &Topic, reader: &mut Reader) -> Result<Vec<Change>, Unreadable> {
@@ -278,6 +331,19 @@ fn read_notice(reader: &mut Reader) -> Result<PresenceNotice, Unreadable> {
     })
 }
 
+fn read_roll(reader: &mut Reader) -> Result<PresenceRoll, Unreadable> {
+    let (turn, asks) = (reader.number()?, reader.flag()?);
+    let people = read_all(reader, |reader| {
+        let id = PresenceId(reader.number()?);
+        Ok((id, turn.wrapping_sub(reader.number()?)))
+    });
+    Ok(PresenceRoll {
+        turn,
+        asks,
+        people: people?,
+    })
+}
+
 fn read_open_clock(reader: &mut Reader) -> Result<OpenClock, Unreadable> {
     Ok(OpenClock {
         document: read_document(reader)?,
@@ -317,3 +383,7 @@ const REVOKED: u8 = 6;
 const CLOCKS_ASKED: u8 = 7;
 const CLOCKS: u8 = 8;
 const DRAIN: u8 = 9;
+const REOPEN: u8 = 10;
+const KEPT_OUT: u8 = 11;
+const PRESENCE_ROLL: u8 = 12;
+const WHO_IS_ASKED: u8 = 13;

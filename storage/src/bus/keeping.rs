@@ -24,7 +24,11 @@ pub(crate) fn encode_node(node: &NodeEntry) -> Bytes {
         .number(node.load.connections)
         .number(node.load.documents)
         .flag(node.is_draining)
-        .bytes(node.version.as_bytes());
+        .bytes(node.version.as_bytes())
+        .number(node.earlier.len() as u64);
+    for replica in &node.earlier {
+        writer.number(replica.0.into());
+    }
     writer.seal()
 }
 
@@ -45,7 +49,18 @@ pub(crate) fn decode_node(bytes: Bytes) -> Result<NodeEntry, Unreadable> {
         },
         is_draining: reader.flag()?,
         version: reader.text()?,
+        earlier: read_earlier(&mut reader)?,
     })
+}
+
+/// What is missing at the end, an older program did not write.
+fn read_earlier(reader: &mut Reader) -> Result<Vec<ReplicaId>, Unreadable> {
+    let count = if reader.is_empty() {
+        0
+    } else {
+        reader.number()?
+    };
+    (0..count).map(|_| reader.small().map(ReplicaId)).collect()
 }
 
 /// Writes a snapshot, unless it is too large to be kept.
@@ -99,6 +114,7 @@ mod tests {
         NodeEntry {
             name: "one".to_owned(),
             replica: ReplicaId(7),
+            earlier: vec![ReplicaId(300), ReplicaId(5)],
             address: Some("http://one:1234".to_owned()),
             weight: 3,
             load: NodeLoad {
@@ -116,6 +132,18 @@ mod tests {
         assert_eq!(decode_node(encode_node(&node)), Ok(node.clone()));
         node.address = None;
         assert_eq!(decode_node(encode_node(&node)), Ok(node));
+    }
+
+    #[test]
+    fn an_entry_that_an_older_program_wrote_is_read() {
+        let node = NodeEntry {
+            earlier: Vec::new(),
+            ..node()
+        };
+        let sealed = encode_node(&node);
+        let mut writer = Writer::part();
+        writer.raw(&sealed[..sealed.len() - 5]);
+        assert_eq!(decode_node(writer.seal()), Ok(node));
     }
 
     #[test]

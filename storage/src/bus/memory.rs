@@ -1,16 +1,19 @@
 //! The bus in memory: for several nodes in one process, in tests, and to read beside [`Bus`].
 //!
 //! [`MemoryBusHub`] is what a Redis server is to the other: each node has a [`MemoryBus`] of its own on it. Words are passed on
-//! at once, in order, by whoever says them. It forgets nothing by itself but what a node takes back.
+//! at once, in order, by whoever says them. By itself it forgets nothing but nodes that beat no more.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
 
 use engine::{DocumentKey, Snapshot};
 use tokio::sync::watch;
 
-use super::{Bus, BusAnswer, BusFigures, BusState, Counters, Ear, NodeEntry, Topic, Word};
+use super::{
+    BEAT_LASTS, Bus, BusAnswer, BusFigures, BusState, Counters, Ear, NodeEntry, Topic, Word,
+};
 
 /// What the buses of several nodes have in common. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -29,7 +32,8 @@ pub struct MemoryBus {
 struct Shared {
     next: u64,
     ends: BTreeMap<u64, End>,
-    nodes: BTreeMap<String, NodeEntry>,
+    /// With the time of the last beat.
+    nodes: BTreeMap<String, (Instant, NodeEntry)>,
     hot: HashMap<DocumentKey, Snapshot>,
     /// By what is counted, and by node.
     counts: HashMap<String, BTreeMap<String, u64>>,
@@ -141,7 +145,10 @@ impl Bus for MemoryBus {
     }
 
     fn beat(&self, node: NodeEntry) {
-        self.hub.lock().nodes.insert(node.name.clone(), node);
+        let mut shared = self.hub.lock();
+        shared
+            .nodes
+            .insert(node.name.clone(), (Instant::now(), node));
     }
 
     fn leave(&self, node: &str) -> BusAnswer<'_, ()> {
@@ -154,7 +161,10 @@ impl Bus for MemoryBus {
     }
 
     fn nodes(&self) -> BusAnswer<'_, Vec<NodeEntry>> {
-        let nodes = self.hub.lock().nodes.values().cloned().collect();
+        let mut shared = self.hub.lock();
+        let nodes = &mut shared.nodes;
+        nodes.retain(|_, (beaten, _)| beaten.elapsed() < BEAT_LASTS);
+        let nodes = nodes.values().map(|(_, node)| node.clone()).collect();
         Box::pin(async { Ok(nodes) })
     }
 

@@ -19,9 +19,13 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use engine::{Change, DocumentKey, PresenceNotice, ReplicaId, Snapshot, VectorClock};
+use engine::{
+    Change, DocumentKey, PayloadHash, PresenceId, PresenceNotice, PresenceRoll, ReplicaId,
+    RosterWord, Snapshot, VectorClock,
+};
 use thiserror::Error;
 use tokio::sync::watch;
 
@@ -40,8 +44,8 @@ pub trait Bus: fmt::Debug + Send + Sync {
     fn ignore(&self, document: &DocumentKey);
 
     /// Tells the other nodes something: those that listen to its document, or all of them. Never the node that says it.
-    /// What one node says comes in order for as long as nothing gets lost. What cannot be sent soon is dropped, the oldest
-    /// first, and a change that is very large is not sent at all; memory is bounded.
+    /// What one node says about one topic comes in order for as long as nothing gets lost. What cannot be sent soon is
+    /// dropped, the oldest first, and a change that is very large is not sent at all; memory is bounded.
     fn say(&self, topic: &Topic, word: Word);
 
     /// Whether words get through just now.
@@ -56,7 +60,7 @@ pub trait Bus: fmt::Debug + Send + Sync {
     /// What has become of words so far.
     fn figures(&self) -> BusFigures;
 
-    /// Enters a node in the register for a few seconds; said again and again for as long as the node serves.
+    /// Enters a node in the register for [`BEAT_LASTS`]; said again and again for as long as the node serves.
     fn beat(&self, node: NodeEntry);
 
     /// Takes a node out of the register at once.
@@ -92,6 +96,9 @@ pub enum Topic {
     Cluster,
 }
 
+/// How long a beat keeps a node in the register. Nodes beat every half a second; one that misses several may be gone.
+pub const BEAT_LASTS: Duration = Duration::from_secs(2);
+
 /// What one node tells the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Word {
@@ -106,10 +113,35 @@ pub enum Word {
     },
     /// Who is here? Everybody answers with the presence of all their clients.
     PresenceAsked,
+    /// Who is with a node, and nobody else.
+    PresenceRoll {
+        /// Which node.
+        from: ReplicaId,
+        /// Its roll.
+        roll: PresenceRoll,
+    },
+    /// Somebody lacks the last word on these: their node says it again.
+    WhoIsAsked {
+        /// Which node is asked.
+        of: ReplicaId,
+        /// Whose entries.
+        ids: Vec<PresenceId>,
+    },
+    /// Of those who show themselves in an ordered document or a channel.
+    Roster(RosterWord),
     /// To be passed on to all clients, unread. It is not kept.
     Signal(Bytes),
     /// The document was deleted.
     Deleted,
+    /// Something is let into the document again that was kept out: it is to be opened anew.
+    Reopen,
+    /// A payload is kept out of the document from now on.
+    KeptOut {
+        /// Which.
+        payload: PayloadHash,
+        /// Whether it is in the document's log, so that others may show it.
+        in_log: bool,
+    },
     /// The revocations in the store have changed.
     Revoked,
     /// How far are these documents with you? Every node answers of those that it has open.
@@ -170,8 +202,10 @@ pub struct BusError(pub String);
 pub struct NodeEntry {
     /// What it is called; unlike every other.
     pub name: String,
-    /// Its replica id.
+    /// The replica id under which it opens documents now.
     pub replica: ReplicaId,
+    /// Those under which it has documents open that it opened before it took that one.
+    pub earlier: Vec<ReplicaId>,
     /// Where clients and load balancers reach it, if somebody said so.
     pub address: Option<String>,
     /// How much it takes compared with others.
@@ -182,6 +216,13 @@ pub struct NodeEntry {
     pub is_draining: bool,
     /// The program's version.
     pub version: String,
+}
+
+impl NodeEntry {
+    /// All of its replica ids.
+    pub fn replicas(&self) -> impl Iterator<Item = ReplicaId> + '_ {
+        self.earlier.iter().copied().chain([self.replica])
+    }
 }
 
 /// What a node has at hand.

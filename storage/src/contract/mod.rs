@@ -13,6 +13,12 @@ pub use changes::*;
 mod documents;
 pub use documents::*;
 
+mod duties;
+pub use duties::*;
+
+mod given;
+pub use given::*;
+
 mod history;
 pub use history::*;
 
@@ -22,11 +28,20 @@ pub use leases::*;
 mod news;
 pub use news::*;
 
+mod operations;
+pub use operations::*;
+
 mod quarantine;
 pub use quarantine::*;
 
 mod revocations;
 pub use revocations::*;
+
+mod tickets;
+pub use tickets::*;
+
+mod together;
+pub use together::*;
 
 use bytes::Bytes;
 use engine::{
@@ -57,6 +72,8 @@ macro_rules! store_contract {
             a_change_is_found_by_dot_index_and_time
             every_kind_of_reading_sees_a_change_at_once
             a_snapshot_stands_for_what_it_covers
+            a_snapshot_that_is_given_is_taken_if_it_is_the_right_one
+            a_snapshot_that_is_given_is_passed_over_if_the_store_knows_better
             looking_back_takes_the_newest_snapshot_within
             old_snapshots_go_and_the_newest_two_stay
             a_snapshot_covers_only_what_is_stored
@@ -92,6 +109,29 @@ macro_rules! store_contract {
             nobody_holds_the_id_of_another
             an_id_that_was_forgotten_is_taken_in_again
             heads_are_given_for_many_documents
+            how_documents_stand_is_told
+            a_ticket_is_good_once
+            a_ticket_ends
+            tickets_are_bounded_for_each_user_and_for_all
+            a_ticket_is_kept_as_it_came
+            a_duty_is_held_by_one_until_it_ends
+            a_duty_is_taken_by_one_of_many
+            operations_are_read_by_their_versions
+            an_operation_has_a_place_of_its_own
+            an_operation_is_stored_once_under_its_name
+            a_name_is_its_authors
+            repeating_operations_does_nothing
+            operations_are_appended_whole_or_not_at_all
+            of_two_writers_one_is_next
+            operations_of_two_documents_are_apart
+            a_creation_brings_its_operations
+            an_operation_that_can_not_be_read_is_refused
+            operations_of_a_deleted_document_stay
+            an_ordered_document_opens_from_its_snapshot
+            several_documents_are_appended_to_at_once
+            what_one_document_refuses_refuses_all
+            repeating_what_was_appended_together_does_nothing
+            what_belongs_together_is_there_or_is_not
             a_check_succeeds_and_a_closed_store_refuses
         }
     };

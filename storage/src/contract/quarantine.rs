@@ -7,7 +7,7 @@ use super::*;
 use crate::quarantine::{
     PAYLOAD_KEPT_BYTES, PAYLOADS_KEPT, QuarantineEntry, QuarantineQuery, UNLOGGED_MAX,
 };
-use crate::store::Store;
+use crate::store::{Standing, Store};
 
 /// Every field comes back, the payload only where one entry is asked for; and the document that never was has the hash.
 pub async fn a_quarantined_payload_is_kept_and_told_at_loading(store: &dyn Store) {
@@ -190,6 +190,44 @@ pub async fn what_is_forgotten_is_let_in_again(store: &dyn Store) {
     assert_eq!(list(store, None, None, 9).await.len(), 2);
     let gone = store.quarantined_payload(notes, bad.hash).await;
     assert_eq!(gone, Ok(None));
+}
+
+/// A deletion is told for good, and each time that something is kept out or forgotten the sums are others.
+pub async fn how_documents_stand_is_told(store: &dyn Store) {
+    let replica = store.new_replica().await.unwrap();
+    let [notes, gone, unknown] = ["notes", "gone", "unknown"].map(document);
+    for document in [&notes, &gone] {
+        append(store, document, changes(document, replica, 1, 2)).await;
+    }
+    assert_eq!(store.delete(gone.clone()).await, Ok(true));
+    let of = async |document: &DocumentKey| {
+        let asked = vec![unknown.clone(), document.clone(), gone.clone()];
+        let standings = store.standings(asked).await.unwrap();
+        let [first, asked, last] = standings[..] else {
+            panic!("one for each document: {standings:?}");
+        };
+        assert_eq!(first, Standing::default());
+        assert!(last.is_deleted && !asked.is_deleted);
+        asked
+    };
+    let nothing = of(&notes).await;
+    assert_eq!(nothing, Standing::default());
+    let strange = quarantined(&notes, b"strange");
+    store.quarantine(strange.clone()).await.unwrap();
+    let kept = of(&notes).await;
+    assert!(kept.quarantine > 0);
+    let stored = Quarantined {
+        dot: Some(Dot::new(replica, 1)),
+        ..quarantined(&notes, b"stored")
+    };
+    store.quarantine(stored).await.unwrap();
+    let both = of(&notes).await;
+    assert!(both.quarantine > kept.quarantine);
+    let forgotten = store.forget_quarantined(notes.clone(), strange.hash).await;
+    assert_eq!(forgotten, Ok(true));
+    let left = of(&notes).await;
+    assert!((1..both.quarantine).contains(&left.quarantine));
+    assert_eq!(store.standings(Vec::new()).await, Ok(Vec::new()));
 }
 
 /// A small account of a payload.

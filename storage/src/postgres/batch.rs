@@ -15,6 +15,7 @@ use super::careful::Append;
 use super::columns::Columns;
 use super::documents::Deed;
 use super::failure::Stop;
+use super::operations::{self, NewOperation};
 use super::rows;
 use super::sql;
 use super::tally::Tally;
@@ -54,6 +55,9 @@ impl Batch<'_> {
         Failpoint::Committed.reach();
         for place in taken {
             self.decide(outcomes, place, Ok(()));
+        }
+        for (place, count) in self.overtaken(connection, outcomes).await? {
+            self.decide(outcomes, place, Err(StoreError::Overtaken(count)));
         }
         if outcomes.iter().all(Option::is_some) {
             return Ok(());
@@ -102,38 +106,56 @@ impl Batch<'_> {
         connection: &mut PgConnection,
         outcomes: &Outcomes,
     ) -> Result<Vec<usize>, sqlx::Error> {
-        let appends = self.undecided(outcomes);
-        let appends: Vec<_> = appends
-            .into_iter()
-            .filter_map(|(place, append)| Some((place, append, lanes(&append.changes)?)))
-            .collect();
-        let sql = match self.habit {
-            Some(_) => sql::APPEND_WITH_NEWS,
-            None => sql::APPEND,
-        };
-        let mut documents = Documents::default();
-        let mut lane_columns = Lanes::default();
-        let (mut numbers, mut columns) = (Vec::new(), Columns::default());
-        for (place, append, lanes) in &appends {
-            let number = number(*place);
-            documents.push(number, append);
-            lane_columns.push(number, lanes);
-            for change in &append.changes {
-                numbers.push(number);
-                columns.push(change);
+        let mut rows = Rows::default();
+        for (place, append) in self.undecided(outcomes) {
+            if let Some(lanes) = lanes(&append.changes)
+                && let Some(operations) = operations::even(&append.changes)
+            {
+                rows.push(number(place), append, &lanes, &operations);
             }
         }
-        let stored = numbers.len() as u64;
-        let query = lane_columns.bind(documents.bind(sqlx::query(sql)));
-        let mut query = columns.bind(query.bind(numbers)).bind(signed(now_ms()));
-        if let Some(habit) = self.habit {
-            query = query.bind(habit.created).bind(habit.changed);
-            query = query.bind(signed(habit.debounce_ms));
-            query = query.bind(signed(habit.debounce_max_ms));
-        }
-        let rows = query.fetch_all(connection).await?;
+        let stored = rows.numbers.len() as u64;
+        let query = rows.bind(self.habit);
+        let taken = query.fetch_all(connection).await?;
         self.tally.note_commit(stored);
-        rows.iter().map(place).collect()
+        taken.iter().map(place).collect()
+    }
+
+    /// Those of the undecided whose first operation's version is another one's, with how many operations there are. Nobody
+    /// has to look closer at these.
+    async fn overtaken(
+        &self,
+        connection: &mut PgConnection,
+        outcomes: &Outcomes,
+    ) -> Result<Vec<(usize, u64)>, sqlx::Error> {
+        let (mut documents, mut versions) = (Documents::default(), Vec::new());
+        let mut firsts = HashMap::new();
+        for (place, append) in self.undecided(outcomes) {
+            let operations = operations::even(&append.changes).unwrap_or_default();
+            if let Some(first) = operations.first() {
+                documents.push(number(place), append);
+                versions.push(signed(first.placed.version));
+                firsts.insert(place, (append.kind, first.dot));
+            }
+        }
+        if firsts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let query = documents.bind_names(sqlx::query(sql::PLACES));
+        let rows = query.bind(versions).fetch_all(connection).await?;
+        self.tally.note_statements(1);
+        let mut overtaken = Vec::new();
+        for row in &rows {
+            let place = place(row)?;
+            let (count, deleted): (i64, bool) = (row.try_get(3)?, row.try_get(2)?);
+            let is_overtaken = firsts.get(&place).is_some_and(|(kind, dot)| {
+                rows::kind(row, 1) == Some(*kind) && rows::dot(row, 4) != Some(*dot)
+            });
+            if is_overtaken && !deleted {
+                overtaken.push((place, count.cast_unsigned()));
+            }
+        }
+        Ok(overtaken)
     }
 
     /// Those of the undecided whose changes are all stored, each as it is.
@@ -204,6 +226,63 @@ fn lanes(changes: &[Change]) -> Option<HashMap<i64, i64>> {
         }
     }
     Some(lanes)
+}
+
+/// What the statement for all takes.
+#[derive(Default)]
+struct Rows<'a> {
+    documents: Documents<'a>,
+    lanes: Lanes,
+    /// For each change its document's.
+    numbers: Vec<i32>,
+    changes: Columns<'a>,
+    /// For each operation its document's.
+    operation_numbers: Vec<i32>,
+    operations: operations::Columns,
+}
+
+impl<'a> Rows<'a> {
+    fn push(
+        &mut self,
+        number: i32,
+        append: &'a Waiting,
+        lanes: &HashMap<i64, i64>,
+        operations: &[NewOperation],
+    ) {
+        self.documents.push(number, append);
+        self.lanes.push(number, lanes);
+        for change in &append.changes {
+            self.numbers.push(number);
+            self.changes.push(change);
+        }
+        for operation in operations {
+            self.operation_numbers.push(number);
+            self.operations.push(operation);
+        }
+    }
+
+    /// The statement with its arguments; those that most have no use for are left out where they can be.
+    fn bind(self, habit: Option<NewsHabit>) -> super::columns::Query<'a> {
+        let has_operations = !self.operation_numbers.is_empty();
+        let sql = match habit {
+            _ if has_operations => sql::APPEND_OPERATIONS,
+            Some(_) => sql::APPEND_WITH_NEWS,
+            None => sql::APPEND,
+        };
+        let query = self.lanes.bind(self.documents.bind(sqlx::query(sql)));
+        let query = self.changes.bind(query.bind(self.numbers));
+        let mut query = query.bind(signed(now_ms()));
+        if habit.is_some() || has_operations {
+            let habit = habit.unwrap_or_default();
+            query = query.bind(habit.created).bind(habit.changed);
+            query = query.bind(signed(habit.debounce_ms));
+            query = query.bind(signed(habit.debounce_max_ms));
+        }
+        if has_operations {
+            query = self.operations.bind(query.bind(self.operation_numbers));
+        }
+        query
+    }
 }
 
 /// Documents as columns.

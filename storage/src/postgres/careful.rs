@@ -14,6 +14,7 @@ use super::columns::Columns;
 use super::documents::{Deed, Known, insert, known};
 use super::failure::Stop;
 use super::news::{NewNews, add_news};
+use super::operations::{self, NewOperation};
 use super::rows;
 use super::sql;
 use crate::news::NewsHabit;
@@ -29,6 +30,17 @@ pub(super) struct Append<'a> {
     pub(super) deed: &'a Deed,
     /// Whether the document must not be there yet.
     pub(super) creates: bool,
+}
+
+/// An append that may be carried out.
+#[derive(Debug)]
+pub(super) struct Judged<'a> {
+    append: &'a Append<'a>,
+    /// The document's number, if there is one.
+    id: Option<i64>,
+    is_new: bool,
+    fresh: Vec<&'a Change>,
+    operations: Vec<NewOperation>,
 }
 
 impl Append<'_> {
@@ -54,30 +66,43 @@ impl Append<'_> {
         connection: &mut PgConnection,
         habit: Option<NewsHabit>,
     ) -> Result<(), Stop> {
+        let Some(mut judged) = self.judge(connection).await? else {
+            return Ok(());
+        };
+        let document = judged.found(connection).await?;
+        judged.store_operations(connection, document).await?;
+        judged.store_changes(connection, document, habit).await
+    }
+
+    /// Whether it may be carried out; none if an earlier attempt of this request did. The document is locked from now on.
+    pub(super) async fn judge(
+        &self,
+        connection: &mut PgConnection,
+    ) -> Result<Option<Judged<'_>>, Stop> {
         let known = known(connection, sql::LOCK_DOCUMENT, self.document).await?;
         match &known {
-            Some(known) if self.creates => return Ok(self.judge(known)?),
+            Some(known) if self.creates => {
+                self.did_create(known)?;
+                return Ok(None);
+            }
             Some(known) => known.writable(self.kind)?,
             None => {}
         }
         let id = known.map(|known| known.id);
         let fresh = self.fresh(connection, id).await?;
-        let stored = match id {
-            Some(id) => id,
-            None => insert(connection, self.document, self.kind, self.deed)
-                .await?
-                .ok_or(Stop::Overtaken)?,
-        };
-        let news = NewNews {
-            created: id.is_none(),
-            changed: store(connection, stored, &fresh).await?,
-            deleted: false,
-        };
-        Ok(add_news(connection, stored, &news, habit, self.deed.now_ms).await?)
+        let operations = operations::new(fresh.iter().copied())?;
+        operations::check(connection, id, &operations).await?;
+        Ok(Some(Judged {
+            append: self,
+            id,
+            is_new: id.is_none(),
+            fresh: fresh.into_iter().map(|(_, change)| change).collect(),
+            operations,
+        }))
     }
 
     /// Creating a document that is there: done already by an earlier attempt of this request, or somebody was faster.
-    fn judge(&self, known: &Known) -> Result<(), StoreError> {
+    fn did_create(&self, known: &Known) -> Result<(), StoreError> {
         match known.deleted {
             true => Err(StoreError::Deleted),
             false if self.deed.did(known) => Ok(()),
@@ -85,15 +110,15 @@ impl Append<'_> {
         }
     }
 
-    /// The changes that are not stored yet. Those that are must be the same.
+    /// The changes that are not stored yet, with their indices in the append. Those that are must be the same.
     async fn fresh(
         &self,
         connection: &mut PgConnection,
         document: Option<i64>,
-    ) -> Result<Vec<&Change>, Stop> {
-        let mut fresh: Vec<&Change> = Vec::with_capacity(self.changes.len());
+    ) -> Result<Vec<(usize, &Change)>, Stop> {
+        let mut fresh: Vec<(usize, &Change)> = Vec::with_capacity(self.changes.len());
         let mut heads = HashMap::new();
-        for change in self.changes {
+        for (index, change) in self.changes.iter().enumerate() {
             let Dot { replica, counter } = change.dot;
             let head = match heads.get(&replica) {
                 Some(&head) => head,
@@ -102,10 +127,10 @@ impl Append<'_> {
             heads.insert(replica, head);
             if counter == head.saturating_add(1) {
                 heads.insert(replica, counter);
-                fresh.push(change);
+                fresh.push((index, change));
             } else if counter == 0 || counter > head {
                 return Err(StoreError::HoleInLane(change.dot).into());
-            } else if let Some(twin) = fresh.iter().find(|it| it.dot == change.dot) {
+            } else if let Some((_, twin)) = fresh.iter().find(|(_, it)| it.dot == change.dot) {
                 same(Some(twin), change)?;
             } else {
                 let stored = stored(connection, document, change).await?;
@@ -113,6 +138,51 @@ impl Append<'_> {
             }
         }
         Ok(fresh)
+    }
+}
+
+impl Judged<'_> {
+    /// The document's number; it is created if there is none.
+    pub(super) async fn found(&mut self, connection: &mut PgConnection) -> Result<i64, Stop> {
+        if let Some(id) = self.id {
+            return Ok(id);
+        }
+        let Append {
+            document,
+            kind,
+            deed,
+            ..
+        } = self.append;
+        let id = insert(connection, document, *kind, deed).await?;
+        self.id = id;
+        id.ok_or(Stop::Overtaken)
+    }
+
+    pub(super) async fn store_operations(
+        &self,
+        connection: &mut PgConnection,
+        document: i64,
+    ) -> Result<(), Stop> {
+        match operations::insert(connection, document, &self.operations).await? {
+            true => Ok(()),
+            false => Err(Stop::Overtaken),
+        }
+    }
+
+    /// Stores the changes, and what is to be told of them.
+    pub(super) async fn store_changes(
+        &self,
+        connection: &mut PgConnection,
+        document: i64,
+        habit: Option<NewsHabit>,
+    ) -> Result<(), Stop> {
+        let news = NewNews {
+            created: self.is_new,
+            changed: store(connection, document, &self.fresh).await?,
+            deleted: false,
+        };
+        let now_ms = self.append.deed.now_ms;
+        Ok(add_news(connection, document, &news, habit, now_ms).await?)
     }
 }
 

@@ -5,6 +5,7 @@
 //! the address as it was given, since that holds the password.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sqlx::migrate::{MigrateError, Migrator};
@@ -12,6 +13,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Row};
 use thiserror::Error;
 
+use super::eras::Eras;
 use super::failure::{Remedy, pause, remedy};
 use super::sql;
 
@@ -92,6 +94,9 @@ pub enum ConnectError {
 pub(super) struct Address {
     options: PgConnectOptions,
     place: String,
+    /// What each session is told at its beginning.
+    session: Vec<(&'static str, String)>,
+    eras: Arc<Eras>,
 }
 
 impl Address {
@@ -105,15 +110,25 @@ impl Address {
         }
         let options = PgConnectOptions::from_str(url);
         let options = options.map_err(|error| ConnectError::Address(veiled(&error, url)))?;
+        if options.get_host().contains(',') {
+            return Err(ConnectError::Address(
+                "it names several hosts, of which one has to lead to the primary".to_owned(),
+            ));
+        }
         let place = match options.get_socket() {
             Some(socket) => socket.display().to_string(),
             None => format!("{}:{}", options.get_host(), options.get_port()),
         };
         let options = options
             .application_name("quire")
-            .options(SETTINGS)
             .disable_statement_logging();
-        Ok(Self { options, place })
+        let session = SETTINGS.map(|(name, value)| (name, value.to_owned()));
+        Ok(Self {
+            options,
+            place,
+            session: session.to_vec(),
+            eras: Arc::default(),
+        })
     }
 
     /// Waits a while for a server that is just starting, proves it, brings its schema to the newest, and gives the address
@@ -128,9 +143,7 @@ impl Address {
             Some(strict @ ("remote_apply" | "remote_write")) => strict.to_owned(),
             _ => "on".to_owned(),
         };
-        let options = self.options.clone();
-        let options = options.options([("synchronous_commit", &commits)]);
-        let address = Self { options, ..self };
+        let address = self.with("synchronous_commit", commits);
         let mut connection = address.first_connection().await?;
         address.prove(&mut connection).await?;
         address.migrate(&mut connection).await?;
@@ -140,11 +153,17 @@ impl Address {
     /// How long a statement may take that the server is to end by itself.
     pub(super) fn within(&self, limit: Duration) -> Self {
         let limit = format!("{}ms", limit.as_millis());
-        let options = self.options.clone();
-        Self {
-            options: options.options([("statement_timeout", &limit)]),
-            place: self.place.clone(),
-        }
+        self.clone().with("statement_timeout", limit)
+    }
+
+    fn with(mut self, setting: &'static str, value: String) -> Self {
+        self.session.push((setting, value));
+        self
+    }
+
+    /// The eras that were met on connections.
+    pub(super) fn eras(&self) -> Arc<Eras> {
+        Arc::clone(&self.eras)
     }
 
     /// For a pool, which proves each of its connections.
@@ -160,9 +179,18 @@ impl Address {
         Ok(connection)
     }
 
-    /// Whether what is committed on this connection is durable.
+    /// Tells a session what it is to go by. Not while it is opened: poolers refuse, or drop, what they do not know there.
+    async fn settle(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let (names, values): (Vec<_>, Vec<_>) = self.session.iter().cloned().unzip();
+        let told = sqlx::query(sql::SETTLE).bind(names).bind(values);
+        told.execute(connection).await.map(drop)
+    }
+
+    /// Makes sure that what is committed on this connection is durable. Notes in which era it is.
     pub(super) async fn prove(&self, connection: &mut PgConnection) -> Result<(), ConnectError> {
-        let row = sqlx::query(sql::SETTINGS).fetch_one(connection).await;
+        let settled = self.settle(&mut *connection).await;
+        settled.map_err(|error| self.unreachable(&error))?;
+        let row = sqlx::query(sql::SETTINGS).fetch_one(&mut *connection).await;
         let row = row.map_err(|error| self.unreachable(&error))?;
         let setting = |column| row.try_get::<Option<String>, _>(column).ok().flatten();
         for (column, (setting_name, wanted)) in SAFE.into_iter().enumerate() {
@@ -176,7 +204,9 @@ impl Address {
                 });
             }
         }
-        self.prove_fit(&setting)
+        self.prove_fit(&setting)?;
+        let met = self.eras.meet(connection).await;
+        met.map_err(|error| self.unreachable(&error))
     }
 
     fn prove_fit(&self, setting: &dyn Fn(usize) -> Option<String>) -> Result<(), ConnectError> {
@@ -254,14 +284,14 @@ impl Address {
     fn unreachable(&self, error: &sqlx::Error) -> ConnectError {
         ConnectError::Unreachable {
             place: self.place.clone(),
-            why: error.to_string(),
+            why: said(error),
         }
     }
 
     fn silent(&self) -> ConnectError {
         ConnectError::Unreachable {
             place: self.place.clone(),
-            why: "it does not answer".to_owned(),
+            why: "nothing answers there as Postgres does".to_owned(),
         }
     }
 }
@@ -269,6 +299,15 @@ impl Address {
 /// A connection that was refused is as good as none: another may lead elsewhere.
 pub(super) fn refused(error: &ConnectError) -> sqlx::Error {
     sqlx::Error::Protocol(error.to_string())
+}
+
+/// What the server said, or what happened, in no more words than that.
+fn said(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(error) => error.message().to_owned(),
+        sqlx::Error::Io(error) => error.to_string(),
+        other => other.to_string(),
+    }
 }
 
 /// Says what is wrong with an address without what stands before the `@`.
@@ -346,5 +385,16 @@ mod tests {
             let error = Address::parse(url).unwrap_err().to_string();
             assert!(!error.contains("s3cret"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_server_is_named_by_host_or_socket() {
+        let place = |url| Address::parse(url).map(|it| it.place);
+        let of_special = place("postgres://ada:p%40ss%2Fw%3Ard%231@db.example/quire").unwrap();
+        assert_eq!(of_special, "db.example:5432");
+        let of_socket = place("postgres://ada@%2Frun%2Fpostgresql/quire").unwrap();
+        assert_eq!(of_socket, "/run/postgresql");
+        let several = place("postgres://ada@one,two/quire").unwrap_err();
+        assert!(several.to_string().contains("several hosts"), "{several}");
     }
 }

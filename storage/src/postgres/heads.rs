@@ -1,4 +1,5 @@
-//! The heads of many documents in one question: the latest change of each lane, one step into the primary key for each.
+//! The heads of many documents in one question: the latest change of each lane, one step into the primary key for each. And
+//! how they stand, by one step into each of two other indexes.
 //! `docs/decisions/0007-heads-come-from-the-log.md` has figures.
 
 use std::collections::HashMap;
@@ -9,6 +10,7 @@ use sqlx::postgres::PgConnection;
 use super::failure::Stop;
 use super::rows::replica;
 use super::sql;
+use crate::store::Standing;
 
 /// The heads of some documents, in their order.
 pub(super) async fn heads(
@@ -32,6 +34,25 @@ pub(super) async fn heads(
         }
     }
     Ok(clocks)
+}
+
+/// How some documents stand, in their order.
+pub(super) async fn standings(
+    connection: &mut PgConnection,
+    documents: &[DocumentKey],
+) -> Result<Vec<Standing>, Stop> {
+    let workspaces: Vec<_> = documents.iter().map(DocumentKey::workspace).collect();
+    let names: Vec<_> = documents.iter().map(DocumentKey::name).collect();
+    let rows: Vec<(bool, i64)> = sqlx::query_as(sql::STANDINGS)
+        .bind(workspaces)
+        .bind(names)
+        .fetch_all(connection)
+        .await?;
+    let standing = |(is_deleted, quarantine): (bool, i64)| Standing {
+        is_deleted,
+        quarantine: quarantine.cast_unsigned(),
+    };
+    Ok(rows.into_iter().map(standing).collect())
 }
 
 /// The heads of documents by their numbers in the database.

@@ -78,7 +78,7 @@ pub(super) async fn lane(
     Ok(changes)
 }
 
-fn take(
+pub(super) fn take(
     rows: &[PgRow],
     document: &DocumentKey,
     damage: &DamageLog,

@@ -13,12 +13,13 @@ use engine::{Change, DocumentKey, Kind};
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use super::batch::{Batch, Outcomes, Waiting, choose};
 use super::connect::Address;
 use super::documents::Deed;
 use super::failure::{Remedy, Stop, remedy};
-use super::patience::{ATTEMPT_MAX, Patience, silence};
+use super::patience::{ATTEMPT_MAX, CONNECT_MAX, Patience, silence};
 use super::tally::Tally;
 use crate::news::NewsHabit;
 use crate::pace::Pace;
@@ -57,6 +58,7 @@ impl Lanes {
                 inbox,
                 address: address.within(ATTEMPT_MAX),
                 connection: None,
+                connecting: None,
                 pace: Pace::new(Instant::now()),
                 news: Arc::clone(news),
                 tally: Arc::clone(tally),
@@ -114,6 +116,8 @@ struct Lane {
     inbox: mpsc::Receiver<Message>,
     address: Address,
     connection: Option<PgConnection>,
+    /// A connection that is being opened.
+    connecting: Option<JoinHandle<Result<PgConnection, sqlx::Error>>>,
     pace: Pace,
     news: Arc<OnceLock<NewsHabit>>,
     tally: Arc<Tally>,
@@ -207,28 +211,43 @@ impl Lane {
         appends: &[Waiting],
         outcomes: &mut Outcomes,
     ) -> Result<(), sqlx::Error> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.connect().await?,
+        };
         let batch = Batch {
             appends,
             habit: self.news.get().copied(),
             tally: &self.tally,
         };
-        let (address, connection) = (&self.address, self.connection.take());
-        let attempt = async {
-            let mut connection = match connection {
-                Some(connection) => connection,
-                None => address.connect().await?,
-            };
-            let outcome = batch.run(&mut connection, outcomes).await;
-            let is_lost = matches!(&outcome, Err(error) if remedy(error) != Remedy::Again);
-            Ok((outcome, (!is_lost).then_some(connection)))
-        };
+        let attempt = batch.run(&mut connection, outcomes);
         let attempted = tokio::time::timeout(ATTEMPT_MAX, attempt).await;
-        let (outcome, connection) = attempted.unwrap_or_else(|_| Err(silence()))?;
-        self.connection = connection;
+        let outcome = attempted.unwrap_or_else(|_| Err(silence()));
+        let is_lost = matches!(&outcome, Err(error) if remedy(error) != Remedy::Again);
+        self.connection = (!is_lost).then_some(connection);
         outcome
     }
 
+    /// A new connection. Opening one takes many trips: where that is longer than this attempt may wait, the next goes on
+    /// with what is begun, or a database that is slow would never be reached.
+    async fn connect(&mut self) -> Result<PgConnection, sqlx::Error> {
+        let connecting = self.connecting.get_or_insert_with(|| {
+            let address = self.address.clone();
+            tokio::spawn(async move {
+                let connecting = tokio::time::timeout(CONNECT_MAX, address.connect());
+                connecting.await.unwrap_or_else(|_| Err(silence()))
+            })
+        });
+        let connected = tokio::time::timeout(ATTEMPT_MAX, connecting).await;
+        let connected = connected.map_err(|_| silence())?;
+        self.connecting = None;
+        connected.unwrap_or(Err(sqlx::Error::WorkerCrashed))
+    }
+
     async fn finish(self) {
+        if let Some(connecting) = self.connecting {
+            connecting.abort();
+        }
         if let Some(connection) = self.connection {
             let closing = tokio::time::timeout(ATTEMPT_MAX.min(CLOSE_MAX), connection.close());
             if !matches!(closing.await, Ok(Ok(()))) {

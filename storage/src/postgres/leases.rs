@@ -6,15 +6,38 @@ use engine::ReplicaId;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
 
+use super::eras;
 use super::failure::Stop;
 use super::rows::{self, optional, unsigned};
 use super::sql;
 use crate::lease::{Holder, Lease};
 use crate::store::StoreError;
 
-/// Hands out an id. The sequence may give one that is taken, after the database was put back to an earlier day; that one is
-/// passed over.
+/// Hands out an id that nobody has had, not even if the database has forgotten it.
 pub(super) async fn new_replica(connection: &mut PgConnection) -> Result<ReplicaId, Stop> {
+    let era = eras::of(connection).await?;
+    let mut transaction = connection.begin().await?;
+    if let Some(era) = era {
+        turn(&mut transaction, &era).await?;
+    }
+    let replica = next(&mut transaction).await?;
+    transaction.commit().await?;
+    Ok(replica)
+}
+
+/// In a new era the sequence may be behind what it gave in the one before.
+async fn turn(connection: &mut PgConnection, era: &str) -> Result<(), Stop> {
+    let turned = sqlx::query_scalar(sql::TURN_ERA).bind(era);
+    if turned.fetch_optional(&mut *connection).await? == Some(true) {
+        let skipped = sqlx::query(sql::LEAVE_OUT_REPLICAS).bind(LEFT_OUT);
+        skipped.execute(connection).await?;
+    }
+    Ok(())
+}
+
+/// The sequence may give one that is taken, after the database was put back to an earlier day; that one is
+/// passed over.
+async fn next(connection: &mut PgConnection) -> Result<ReplicaId, Stop> {
     loop {
         let id: Option<i64> = sqlx::query_scalar(sql::INSERT_REPLICA)
             .fetch_optional(&mut *connection)
@@ -82,8 +105,11 @@ fn holder(node: Option<&[u8]>, incarnation: Option<&[u8]>) -> Option<Holder> {
     })
 }
 
+/// How many ids are passed over in a new era: more than processes can have started in what was lost.
+const LEFT_OUT: i64 = 1_024;
+
 /// A century is as good as any longer time, and can be added to the clock.
-fn millis(duration: Duration) -> i64 {
+pub(super) fn millis(duration: Duration) -> i64 {
     const CENTURY_MS: i64 = 100 * 366 * 24 * 60 * 60 * 1_000;
     i64::try_from(duration.as_millis()).map_or(CENTURY_MS, |millis| millis.min(CENTURY_MS))
 }

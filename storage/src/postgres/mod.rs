@@ -2,9 +2,10 @@
 //!
 //! `connect` is the way in and proves the settings on which durability rests. Appends go through the writing `lanes`, each
 //! of which commits all that waits as one `batch`: one statement, one trip. `careful` looks closely at what that does not
-//! take. Everything else asks on connections of its own kind and is tried again with `patience`: `past` and `heads` for
-//! opening and comparing, `history` for looking back, `documents`, `keep` (snapshots), `quarantine`, `revocations`, `news`
-//! and `leases` for the rest. `failure` knows what may pass, `sql` has the statements, `rows` and `columns` turn them into
+//! take, `together` appends to several documents or to none, and `operations` knows the places and names of operations. Everything else asks on connections of its own kind and is tried again with `patience`: `past` and `heads` for
+//! opening and comparing, `history` for looking back, `documents`, `keep` (snapshots), `quarantine`, `revocations`, `news`,
+//! `tickets` and `leases` for the rest. `eras` knows whether another server has taken the database's place, and `failure`
+//! what may pass; `sql` has the statements, `rows` and `columns` turn them into
 //! values and back. The tables are explained in `migrations/postgres`.
 //!
 //! Nothing is remembered here of what is stored, because other nodes write too. What decides is in the database: a primary
@@ -15,6 +16,7 @@ mod careful;
 mod columns;
 mod connect;
 mod documents;
+mod eras;
 mod failure;
 mod heads;
 mod history;
@@ -22,6 +24,7 @@ mod keep;
 mod lanes;
 mod leases;
 mod news;
+mod operations;
 mod past;
 mod patience;
 mod quarantine;
@@ -31,11 +34,14 @@ mod sql;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod tickets;
+mod together;
 
 use std::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use engine::{
     Change, DocumentKey, Kind, Order, PayloadHash, Quarantined, ReplicaId, Snapshot, StoredChange,
     VectorClock,
@@ -45,36 +51,41 @@ use self::careful::Append;
 use self::connect::Address;
 pub use self::connect::ConnectError;
 use self::documents::Deed;
+use self::eras::Eras;
 use self::lanes::Lanes;
+use self::past::Asked;
 use self::patience::{ATTEMPT_MAX, Connections, Patience, with};
 pub use self::tally::Commits;
 use self::tally::Tally;
+use self::together::Together;
 use crate::damage::DamageLog;
 use crate::lease::{Holder, Lease};
 use crate::news::{News, NewsHabit, Told};
 use crate::quarantine::{QuarantineEntry, QuarantineQuery};
 use crate::revocation::{Revocation, RevocationEntry};
 use crate::store::{
-    Answer, Description, DocumentQuery, Past, Place, Store, StoreError, TimelinePage,
-    WorkspaceSummary, assert_of_document,
+    Answer, AppendRefused, Description, DocumentQuery, Past, Place, Standing, Store, StoreError,
+    TimelinePage, WorkspaceSummary, assert_apart, assert_of_document,
 };
+use crate::ticket::{NewTicket, TicketBounds, TicketHash, TicketKept};
 
 /// Keeps changes and snapshots in a Postgres database that other nodes may share.
 #[derive(Debug)]
 pub struct PostgresStore {
     lanes: Lanes,
-    /// For opening documents, and for creating and deleting them.
+    /// For opening documents, for creating and deleting them, and for tickets.
     loads: Connections,
     /// For lists and for looking back.
     admin: Connections,
-    /// For what a node asks all the time, few and small: heads, leases, revocations, news.
+    /// For what a node asks all the time, few and small: heads, leases, revocations, news, duties.
     upkeep: Connections,
     damage: DamageLog,
+    eras: Arc<Eras>,
     news: Arc<OnceLock<NewsHabit>>,
     tally: Arc<Tally>,
 }
 
-/// How many connections a node has to the database at most, by what they are for.
+/// How many connections a node has to the database at most, by what they are for, and how long it waits for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PostgresPools {
     /// For appends: as many commits are under way at once.
@@ -85,6 +96,8 @@ pub struct PostgresPools {
     pub admin: u32,
     /// For what a node asks all the time.
     pub upkeep: u32,
+    /// How long opening a document, a list or a look back may take, which may be much.
+    pub read_time: Duration,
 }
 
 impl Default for PostgresPools {
@@ -94,6 +107,7 @@ impl Default for PostgresPools {
             loads: 8,
             admin: 4,
             upkeep: 2,
+            read_time: Duration::from_secs(7),
         }
     }
 }
@@ -107,7 +121,7 @@ impl PostgresStore {
         Self::connect_with(url, PostgresPools::default()).await
     }
 
-    /// The same with other numbers of connections.
+    /// The same with other numbers of connections and another time.
     ///
     /// # Errors
     /// See [`ConnectError`].
@@ -117,10 +131,11 @@ impl PostgresStore {
         let connections = |most: u32, attempt| Connections::new(&address, most.max(1), attempt);
         Ok(Self {
             lanes: Lanes::start(pools.commits as usize, &address, &news, &tally),
-            loads: connections(pools.loads, LOAD_MAX),
-            admin: connections(pools.admin, LOAD_MAX),
+            loads: connections(pools.loads, pools.read_time),
+            admin: connections(pools.admin, pools.read_time),
             upkeep: connections(pools.upkeep, ATTEMPT_MAX),
             damage: DamageLog::default(),
+            eras: address.eras(),
             news,
             tally,
         })
@@ -153,6 +168,19 @@ impl PostgresStore {
         with!(self.loads, c => append.run(c, habit))
     }
 
+    async fn read_past(
+        &self,
+        document: DocumentKey,
+        given: Option<Snapshot>,
+    ) -> Result<Past, StoreError> {
+        let asked = Asked {
+            document: &document,
+            until: None,
+            given: given.as_ref(),
+        };
+        with!(self.loads, c => past::past(c, asked, &self.damage))
+    }
+
     /// Writes, commits, reads back, and only then lets older snapshots go.
     async fn keep_snapshot(&self, snapshot: Snapshot) -> Result<(), StoreError> {
         let document = &snapshot.document;
@@ -183,6 +211,10 @@ impl Store for PostgresStore {
         Box::pin(async move { with!(self.upkeep, c => leases::hold(c, replica, &holder, lasts)) })
     }
 
+    fn era(&self) -> Option<u64> {
+        self.eras.count()
+    }
+
     fn leases(&self, within: Duration) -> Answer<'_, Vec<Lease>> {
         Box::pin(async move { with!(self.upkeep, c => leases::list(c, within)) })
     }
@@ -192,15 +224,34 @@ impl Store for PostgresStore {
         Box::pin(self.lanes.append(document, kind, changes))
     }
 
+    fn append_all(
+        &self,
+        appends: Vec<(DocumentKey, Kind, Vec<Change>)>,
+    ) -> Answer<'_, Result<(), AppendRefused>> {
+        assert_apart(&appends);
+        Box::pin(async move {
+            let (deed, habit) = (Deed::new(), self.habit());
+            let together = Together::new(&appends, &deed);
+            with!(self.loads, c => together.run(c, habit))
+        })
+    }
+
     fn load(&self, document: DocumentKey) -> Answer<'_, Past> {
-        Box::pin(
-            async move { with!(self.loads, c => past::past(c, &document, None, &self.damage)) },
-        )
+        Box::pin(self.read_past(document, None))
+    }
+
+    fn load_beyond(&self, document: DocumentKey, given: Snapshot) -> Answer<'_, Past> {
+        Box::pin(self.read_past(document, Some(given)))
     }
 
     fn load_until(&self, document: DocumentKey, until: Order) -> Answer<'_, Past> {
         Box::pin(async move {
-            with!(self.admin, c => past::past(c, &document, Some(until), &self.damage))
+            let asked = Asked {
+                document: &document,
+                until: Some(until),
+                given: None,
+            };
+            with!(self.admin, c => past::past(c, asked, &self.damage))
         })
     }
 
@@ -265,8 +316,23 @@ impl Store for PostgresStore {
         })
     }
 
+    fn operations(
+        &self,
+        document: DocumentKey,
+        from: u64,
+        to: Option<u64>,
+    ) -> Answer<'_, Vec<StoredChange>> {
+        Box::pin(async move {
+            with!(self.loads, c => operations::read(c, &document, from, to, &self.damage))
+        })
+    }
+
     fn heads(&self, documents: Vec<DocumentKey>) -> Answer<'_, Vec<VectorClock>> {
         Box::pin(async move { with!(self.upkeep, c => heads::heads(c, &documents)) })
+    }
+
+    fn standings(&self, documents: Vec<DocumentKey>) -> Answer<'_, Vec<Standing>> {
+        Box::pin(async move { with!(self.upkeep, c => heads::standings(c, &documents)) })
     }
 
     fn quarantine(&self, quarantined: Quarantined) -> Answer<'_, ()> {
@@ -305,8 +371,8 @@ impl Store for PostgresStore {
         })
     }
 
-    fn put_off(&self, document: DocumentKey, until_ms: u64) -> Answer<'_, ()> {
-        Box::pin(async move { with!(self.upkeep, c => news::put_off(c, &document, until_ms)) })
+    fn put_off(&self, document: DocumentKey, delay: Duration) -> Answer<'_, ()> {
+        Box::pin(async move { with!(self.upkeep, c => news::put_off(c, &document, delay)) })
     }
 
     fn revoke(&self, revocation: Revocation) -> Answer<'_, RevocationEntry> {
@@ -321,6 +387,20 @@ impl Store for PostgresStore {
         Box::pin(async move { with!(self.upkeep, c => revocations::lift(c, number)) })
     }
 
+    fn keep_ticket(&self, ticket: NewTicket, bounds: TicketBounds) -> Answer<'_, TicketKept> {
+        Box::pin(async move { with!(self.loads, c => tickets::keep(c, &ticket, bounds)) })
+    }
+
+    fn use_ticket(&self, hash: TicketHash) -> Answer<'_, Option<Bytes>> {
+        Box::pin(async move { with!(self.loads, c => tickets::take(c, hash)) })
+    }
+
+    fn take_duty(&self, duty: String, holder: Holder, lasts: Duration) -> Answer<'_, bool> {
+        Box::pin(
+            async move { with!(self.upkeep, c => tickets::take_duty(c, &duty, &holder, lasts)) },
+        )
+    }
+
     fn check(&self) -> Answer<'_, ()> {
         Box::pin(async move { with!(self.upkeep, c => leases::check(c)) })
     }
@@ -329,6 +409,3 @@ impl Store for PostgresStore {
         Box::pin(self.finish())
     }
 }
-
-/// How long reading may take, which may be much.
-const LOAD_MAX: Duration = Duration::from_secs(7);

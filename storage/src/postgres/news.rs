@@ -1,17 +1,21 @@
 //! News in the database: written in the transaction that makes it true, read beside it.
 //!
 //! Transactions of several nodes may commit in another order than that of their places in the timeline. Where a change is
-//! committed after one with a higher place, and that one may have been told of, the news takes a new place.
+//! committed after one with a higher place, and that one may have been told of, the news takes a new place. When it is due
+//! goes by the clock of the database, which is the same for all nodes.
+
+use std::time::Duration;
 
 use engine::{Author, DocumentKey, Order};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
 
 use super::failure::Stop;
-use super::rows::{self, author_bytes, kind, optional, unsigned};
+use super::leases::millis;
+use super::rows::{self, author_bytes, kind, optional};
 use super::sql;
 use crate::news::{Changed, News, NewsHabit, Told};
-use crate::numbers::{limit, now_ms, signed};
+use crate::numbers::{limit, signed};
 
 /// What a transaction makes true of a document.
 #[derive(Debug, Default)]
@@ -45,7 +49,6 @@ pub(super) async fn add_news(
         .bind(changed.map(|_| now_ms))
         .bind(author_bytes(author))
         .bind(deleted.then_some(now_ms))
-        .bind(now_ms)
         .bind(signed(habit.debounce_ms))
         .bind(signed(habit.debounce_max_ms))
         .execute(connection)
@@ -83,7 +86,6 @@ pub(super) async fn told(
         .bind(told == Told::Created)
         .bind(told.through().map(|through| signed(through.0)))
         .bind(told == Told::Deleted)
-        .bind(signed(now_ms()))
         .bind(signed(habit.map_or(0, |habit| habit.debounce_ms)))
         .execute(&mut *transaction)
         .await?;
@@ -99,12 +101,12 @@ pub(super) async fn told(
 pub(super) async fn put_off(
     connection: &mut PgConnection,
     document: &DocumentKey,
-    until_ms: u64,
+    delay: Duration,
 ) -> Result<(), Stop> {
     sqlx::query(sql::PUT_OFF)
         .bind(document.workspace())
         .bind(document.name())
-        .bind(signed(until_ms))
+        .bind(millis(delay))
         .execute(connection)
         .await?;
     Ok(())
@@ -127,7 +129,7 @@ fn read(row: &PgRow) -> Option<News> {
         created_ms: optional(row, 3)?,
         changed,
         deleted_ms: optional(row, 7)?,
-        due_ms: unsigned(row, 8)?,
+        due_in_ms: row.try_get(8).ok()?,
         attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
     })
 }

@@ -1,9 +1,10 @@
 //! A document's past: the newest snapshot that is of use, and the changes after it in the order of the timeline.
 //!
-//! Two questions, however many lanes there are. The first tells the heads and the snapshot of one moment. Changes are never
+//! Two questions, however many lanes there are. The first tells the heads and the snapshot of one moment; the state of one
+//! that whoever asks has already is left where it is. Changes are never
 //! altered, so the second needs no transaction with it: what came in between is beyond those heads, and left out.
 
-use engine::{DocumentKey, Kind, Order, PayloadHash, VectorClock};
+use engine::{DocumentKey, Kind, Order, PayloadHash, Snapshot, VectorClock};
 use futures_util::TryStreamExt;
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
@@ -15,20 +16,26 @@ use crate::damage::DamageLog;
 use crate::numbers::{saturated, signed};
 use crate::store::Past;
 
-/// A document's past, all of it or up to and including an order.
+/// Which past is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    pub(super) document: &'a DocumentKey,
+    /// Up to and including an order; all of it if none.
+    pub(super) until: Option<Order>,
+    /// A snapshot that whoever asks has already.
+    pub(super) given: Option<&'a Snapshot>,
+}
+
+/// A document's past.
 pub(super) async fn past(
     connection: &mut PgConnection,
-    document: &DocumentKey,
-    until: Option<Order>,
+    asked: Asked<'_>,
     damage: &DamageLog,
 ) -> Result<Past, Stop> {
-    let row = sqlx::query(sql::OPEN)
-        .bind(document.workspace())
-        .bind(document.name())
-        .bind(until.map_or(i64::MAX, |order| saturated(order.0)))
-        .bind(until.is_some())
-        .fetch_one(&mut *connection)
-        .await?;
+    let Asked {
+        document, until, ..
+    } = asked;
+    let row = asked.open(connection).await?;
     let mut past = Past {
         quarantined: quarantined(&row)?.collect(),
         ..Past::default()
@@ -50,10 +57,25 @@ pub(super) async fn past(
         kind,
         id,
         until,
+        given: asked.given,
         heads,
     };
     gathering.fill(connection, row, &mut past).await?;
     Ok(past)
+}
+
+impl Asked<'_> {
+    async fn open(&self, connection: &mut PgConnection) -> Result<PgRow, sqlx::Error> {
+        sqlx::query(sql::OPEN)
+            .bind(self.document.workspace())
+            .bind(self.document.name())
+            .bind(self.until.map_or(i64::MAX, |order| saturated(order.0)))
+            .bind(self.until.is_some())
+            .bind(self.given.map(|given| i64::from(given.checksum())))
+            .bind(self.given.map(|given| given.clock.to_bytes()))
+            .fetch_one(connection)
+            .await
+    }
 }
 
 /// One document's past being put together.
@@ -63,6 +85,7 @@ struct Gathering<'a> {
     kind: Kind,
     id: i64,
     until: Option<Order>,
+    given: Option<&'a Snapshot>,
     heads: VectorClock,
 }
 
@@ -99,11 +122,16 @@ impl Gathering<'_> {
     ) -> Result<(), sqlx::Error> {
         let (mut row, mut first) = (opened, 6);
         while let Some(through) = row.try_get::<Option<i64>, _>(first + 3)? {
-            let found = rows::snapshot(&row, first, self.document, self.kind)
-                .filter(|snapshot| self.heads.dominates(&snapshot.clock));
+            let is_given = row.try_get::<Option<&[u8]>, _>(first + 1)?.is_none();
+            let found = match self.given.filter(|_| is_given) {
+                Some(given) => Some(given.clone()),
+                None => rows::snapshot(&row, first, self.document, self.kind),
+            };
+            let found = found.filter(|snapshot| self.heads.dominates(&snapshot.clock));
             let id: i64 = row.try_get(first + 4)?;
             match found {
                 Some(snapshot) if !past.quarantines(&snapshot) => {
+                    past.was_given = self.given == Some(&snapshot);
                     past.snapshot = Some(snapshot);
                     break;
                 }

@@ -30,7 +30,7 @@ impl Connections {
         let options = address.options();
         let pool = PgPoolOptions::new()
             .max_connections(most)
-            .acquire_timeout(ACQUIRE_MAX)
+            .acquire_timeout(CONNECT_MAX)
             .test_before_acquire(false)
             .after_connect(move |connection, _| {
                 let address = address.clone();
@@ -40,9 +40,18 @@ impl Connections {
         Self { pool, attempt }
     }
 
-    /// A connection for one attempt.
+    /// A connection for one attempt. One that is being opened when the wait ends is there for the next: opening one takes
+    /// many trips, and a database that is slow would never be reached.
     pub(super) async fn lend(&self) -> Result<Lent, sqlx::Error> {
-        self.pool.acquire().await
+        if let Some(lent) = self.pool.try_acquire() {
+            return Ok(lent);
+        }
+        let pool = self.pool.clone();
+        let lending = tokio::spawn(async move { pool.acquire().await });
+        match tokio::time::timeout(ACQUIRE_MAX, lending).await {
+            Ok(lent) => lent.unwrap_or(Err(sqlx::Error::WorkerCrashed)),
+            Err(_) => Err(sqlx::Error::PoolTimedOut),
+        }
     }
 
     /// One attempt, which takes no longer than it may.
@@ -154,10 +163,13 @@ fn overtaken() -> StoreError {
     StoreError::Unavailable("others write the same again and again".to_owned())
 }
 
-/// No attempt begins later than this after the first, so with the last of them a caller waits ten seconds at most.
+/// No attempt begins later than this after the first, so with the last of them, and the connection that it
+/// may need, a caller waits eleven seconds at most.
 const TRIED_MAX: Duration = Duration::from_secs(3);
 /// For a connection, when all are busy or the server is away.
 const ACQUIRE_MAX: Duration = Duration::from_secs(3);
+/// How long opening a connection may take, whoever waits for it.
+pub(super) const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// How long one attempt may take, from the moment that it has a connection.
 pub(super) const ATTEMPT_MAX: Duration = Duration::from_secs(4);
 const CLOSE_MAX: Duration = Duration::from_secs(5);

@@ -7,12 +7,43 @@ macro_rules! change_columns {
     () => {
         "replica, counter, ord, context, hlc, author, connection, kind, payload, checksum"
     };
+    ($of:literal) => {
+        concat!(
+            $of,
+            "replica, ",
+            $of,
+            "counter, ",
+            $of,
+            "ord, ",
+            $of,
+            "context, ",
+            $of,
+            "hlc, ",
+            $of,
+            "author, ",
+            $of,
+            "connection, ",
+            $of,
+            "kind, ",
+            $of,
+            "payload, ",
+            $of,
+            "checksum"
+        )
+    };
 }
 
 /// The document that `$1` and `$2` name.
 macro_rules! document {
     () => {
         "document = (SELECT id FROM documents WHERE workspace = $1 AND name = $2)"
+    };
+}
+
+/// Time by the database's own clock, which is the same for all nodes.
+macro_rules! now_ms {
+    () => {
+        "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
     };
 }
 
@@ -57,6 +88,9 @@ macro_rules! describe {
     };
 }
 
+/// What a session goes by from now on.
+pub(super) const SETTLE: &str = "SELECT set_config(name, value, false) FROM unnest($1::text[], $2::text[]) AS settings (name, value)";
+
 /// What the session is to be judged by; null where a server of another make has no such setting.
 pub(super) const SETTINGS: &str = "SELECT current_setting('fsync', true),
     current_setting('full_page_writes', true), current_setting('synchronous_commit', true),
@@ -76,14 +110,16 @@ pub(super) const OLDEST_SCHEMA: &str = "SELECT oldest_schema FROM upkeep";
 /// document that another transaction creates or deletes at this moment is not taken, so that no other waits for it, and is
 /// looked at by itself.
 macro_rules! append {
-    ($more:literal) => {
+    ($operations:ident, $news:ident) => {
         concat!(
             "WITH asked AS MATERIALIZED (
                 SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::text[])
                     AS a (no, workspace, name, kind)
             ), lanes AS MATERIALIZED (
                 SELECT * FROM unnest($5::int[], $6::bigint[], $7::bigint[]) AS l (no, replica, first)
-            ), found AS MATERIALIZED (
+            ), ",
+            $operations!(placed),
+            "found AS MATERIALIZED (
                 SELECT a.no, d.id, d.kind = a.kind AND d.deleted_ms IS NULL AS fits
                 FROM asked a, LATERAL (
                     SELECT id, kind, deleted_ms FROM documents
@@ -92,21 +128,27 @@ macro_rules! append {
                 INSERT INTO documents (workspace, name, kind, created_ms)
                 SELECT a.workspace, a.name, a.kind, $18 FROM asked a
                 WHERE NOT EXISTS (SELECT 1 FROM found f WHERE f.no = a.no)
-                    AND NOT EXISTS (SELECT 1 FROM lanes l WHERE l.no = a.no AND l.first <> 1)
-                ORDER BY a.workspace COLLATE \"C\", a.name COLLATE \"C\"
+                    AND NOT EXISTS (SELECT 1 FROM lanes l WHERE l.no = a.no AND l.first <> 1) ",
+            $operations!(begin),
+            "ORDER BY a.workspace COLLATE \"C\", a.name COLLATE \"C\"
                 ON CONFLICT (workspace, name) DO NOTHING
                 RETURNING id, workspace, name
-            ), taken AS MATERIALIZED (
+            ), ",
+            $operations!(fit),
+            " AS MATERIALIZED (
                 SELECT f.no, f.id, false AS is_new FROM found f
                 WHERE f.fits AND NOT EXISTS (
                     SELECT 1 FROM lanes l WHERE l.no = f.no AND l.first <> 1 + coalesce((
                         SELECT c.counter FROM changes c
                         WHERE c.document = f.id AND c.replica = l.replica
-                        ORDER BY c.counter DESC LIMIT 1), 0))
-                UNION ALL
+                        ORDER BY c.counter DESC LIMIT 1), 0)) ",
+            $operations!(follow),
+            "UNION ALL
                 SELECT a.no, n.id, true FROM created n
                 JOIN asked a ON a.workspace = n.workspace AND a.name = n.name
-            ), stored AS (
+            ), ",
+            $operations!(won),
+            "stored AS (
                 INSERT INTO changes
                     (document, replica, counter, context, hlc, author, connection, kind, payload, checksum)
                 SELECT t.id, c.replica, c.counter, c.context, c.hlc, c.author, c.connection, c.kind,
@@ -118,16 +160,15 @@ macro_rules! append {
                 JOIN taken t ON t.no = c.no ORDER BY c.place
                 RETURNING document, ord, author
             )",
-            $more,
+            $news!(),
             " SELECT no FROM taken"
         )
     };
 }
 
-pub(super) const APPEND: &str = append!("");
-
-/// The same, with what is to be told: `$19`, `$20` whether of creations and changes, `$21`, `$22` the two distances.
-pub(super) const APPEND_WITH_NEWS: &str = append!(
+/// What is to be told: `$19`, `$20` whether of creations and changes, `$21`, `$22` the two distances.
+macro_rules! with_news {
+    () => {
     ", changed AS (
         SELECT DISTINCT ON (document) document, ord, author FROM stored
         WHERE $20 ORDER BY document, ord DESC
@@ -135,8 +176,9 @@ pub(super) const APPEND_WITH_NEWS: &str = append!(
         INSERT INTO outbox AS o
             (document, created_ms, through_ord, changed_ms, author, since_ms, due_ms, attempts)
         SELECT t.id, CASE WHEN t.is_new AND $19 THEN $18 END, s.ord,
-            CASE WHEN s.ord IS NOT NULL THEN $18 END, s.author, $18, $18::bigint + $21::bigint, 0
-        FROM taken t LEFT JOIN changed s ON s.document = t.id
+            CASE WHEN s.ord IS NOT NULL THEN $18 END, s.author, now, now + $21::bigint, 0
+        FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now) clock,
+            taken t LEFT JOIN changed s ON s.document = t.id
         WHERE (t.is_new AND $19) OR s.ord IS NOT NULL
         ORDER BY t.id
         ON CONFLICT (document) DO UPDATE SET
@@ -148,7 +190,92 @@ pub(super) const APPEND_WITH_NEWS: &str = append!(
             due_ms = CASE WHEN o.attempts > 0 THEN o.due_ms
                 ELSE least(excluded.due_ms, o.since_ms + $22::bigint) END
     )"
-);
+    };
+}
+
+macro_rules! without_news {
+    () => {
+        ""
+    };
+}
+
+macro_rules! without_operations {
+    (fit) => {
+        "taken"
+    };
+    ($part:ident) => {
+        ""
+    };
+}
+
+/// `$23..$28` are operations. Whose first one is next, and whose names are new, inserts that first one, if nobody else has just
+/// done so: an append is taken if its own is there. What follows it nobody else can have inserted.
+macro_rules! with_operations {
+    (placed) => {
+        "placed AS MATERIALIZED (
+            SELECT * FROM unnest($23::int[], $24::bigint[], $25::bytea[], $26::bigint[], $27::bigint[],
+                $28::bigint[]) AS p (no, version, source, number, replica, counter)
+        ), firsts AS MATERIALIZED (
+            SELECT no, min(version) AS version FROM placed GROUP BY no
+        ), "
+    };
+    (begin) => {
+        "AND NOT EXISTS (SELECT 1 FROM firsts p WHERE p.no = a.no AND p.version <> 0) "
+    };
+    (fit) => {
+        "fit"
+    };
+    (follow) => {
+        "AND NOT EXISTS (
+            SELECT 1 FROM firsts p WHERE p.no = f.no AND p.version <> 1 + coalesce((
+                SELECT o.version FROM operations o WHERE o.document = f.id
+                ORDER BY o.version DESC LIMIT 1), -1))
+        AND NOT EXISTS (
+            SELECT 1 FROM placed p, LATERAL (
+                SELECT 1 FROM operations o WHERE o.document = f.id AND o.source = p.source
+                    AND o.number = p.number OFFSET 0) o
+            WHERE p.no = f.no) "
+    };
+    (won) => {
+        "won AS (
+            INSERT INTO operations (document, version, source, number, replica, counter)
+            SELECT t.id, p.version, p.source, p.number, p.replica, p.counter
+            FROM fit t JOIN firsts f ON f.no = t.no
+            JOIN placed p ON p.no = f.no AND p.version = f.version
+            ORDER BY t.id ON CONFLICT DO NOTHING RETURNING document
+        ), taken AS MATERIALIZED (
+            SELECT t.* FROM fit t
+            WHERE NOT EXISTS (SELECT 1 FROM firsts f WHERE f.no = t.no)
+                OR EXISTS (SELECT 1 FROM won w WHERE w.document = t.id)
+        ), rest AS (
+            INSERT INTO operations (document, version, source, number, replica, counter)
+            SELECT t.id, p.version, p.source, p.number, p.replica, p.counter
+            FROM taken t JOIN firsts f ON f.no = t.no
+            JOIN placed p ON p.no = f.no AND p.version > f.version
+            ORDER BY t.id, p.version
+        ), "
+    };
+}
+
+pub(super) const APPEND: &str = append!(without_operations, without_news);
+
+pub(super) const APPEND_WITH_NEWS: &str = append!(without_operations, with_news);
+
+pub(super) const APPEND_OPERATIONS: &str = append!(with_operations, with_news);
+
+/// How many operations documents have, and which change is the one on a version: `$1..$3` name the documents by numbers of the
+/// batch, `$4` are the versions.
+pub(super) const PLACES: &str = "SELECT d.no, d.kind, d.deleted_ms IS NOT NULL, last.version + 1,
+    taken.replica, taken.counter
+    FROM (SELECT a.no, a.version, d.id, d.kind, d.deleted_ms
+        FROM unnest($1::int[], $2::text[], $3::text[], $4::bigint[])
+            AS a (no, workspace, name, version), LATERAL (
+            SELECT * FROM documents d
+            WHERE d.workspace = a.workspace AND d.name = a.name OFFSET 0) d) d
+    JOIN LATERAL (SELECT o.version FROM operations o WHERE o.document = d.id
+        ORDER BY o.version DESC LIMIT 1) last ON true
+    JOIN LATERAL (SELECT o.replica, o.counter FROM operations o WHERE o.document = d.id
+        AND o.version = d.version OFFSET 0) taken ON true";
 
 /// Which of some changes are stored, and what of: `$1..$3` name documents by numbers of the batch, `$4..$6` the changes.
 pub(super) const STORED: &str = "SELECT d.no, d.kind, d.deleted_ms IS NOT NULL,
@@ -194,8 +321,37 @@ pub(super) const INSERT_CHANGES: &str = "INSERT INTO changes
             checksum, place)
     ORDER BY c.place RETURNING ord";
 
+pub(super) const LAST_VERSION: &str = "SELECT version FROM operations WHERE document = $1
+    ORDER BY version DESC LIMIT 1";
+
+/// The first of some names under which an operation of the document is stored.
+pub(super) const KNOWN_NAME: &str = "SELECT n.place, o.version
+    FROM unnest($2::bytea[], $3::bigint[]) WITH ORDINALITY AS n (source, number, place), LATERAL (
+        SELECT version FROM operations o WHERE o.document = $1 AND o.source = n.source
+            AND o.number = n.number OFFSET 0) o
+    ORDER BY n.place LIMIT 1";
+
+pub(super) const INSERT_OPERATIONS: &str = "INSERT INTO operations
+    (document, version, source, number, replica, counter)
+    SELECT $1, o.version, o.source, o.number, o.replica, o.counter
+    FROM unnest($2::bigint[], $3::bytea[], $4::bigint[], $5::bigint[], $6::bigint[])
+        AS o (version, source, number, replica, counter)
+    ORDER BY o.version ON CONFLICT DO NOTHING";
+
+/// The operations from one version up to another.
+pub(super) const OPERATIONS: &str = concat!(
+    "SELECT ",
+    change_columns!("c."),
+    ", o.version FROM (SELECT * FROM operations WHERE ",
+    document!(),
+    " AND version >= $3 AND version < $4 ORDER BY version LIMIT $5) o, LATERAL (
+        SELECT * FROM changes c WHERE c.document = o.document AND c.replica = o.replica
+            AND c.counter = o.counter OFFSET 0) c
+    ORDER BY o.version"
+);
+
 /// All that opening a document takes but its changes: who it is, its heads, what is quarantined, the newest snapshot up to
-/// and including `$3`.
+/// and including `$3`; of one with the checksum `$5` and the clock `$6` not the state.
 pub(super) const OPEN: &str = concat!(
     "WITH RECURSIVE asked AS (
         SELECT id, kind, deleted_ms FROM documents WHERE workspace = $1 AND name = $2), ",
@@ -204,7 +360,8 @@ pub(super) const OPEN: &str = concat!(
         asked.id, asked.kind, asked.deleted_ms IS NOT NULL,
         (SELECT array_agg(replica ORDER BY replica) FROM lane),
         (SELECT array_agg(counter ORDER BY replica) FROM lane),
-        s.clock, s.state, s.checksum, s.through_ord, s.id
+        s.clock, CASE WHEN s.checksum = $5 AND s.clock = $6 THEN NULL ELSE s.state END, s.checksum,
+        s.through_ord, s.id
     FROM (SELECT 1) one LEFT JOIN asked ON true LEFT JOIN LATERAL (
         SELECT * FROM snapshots s WHERE s.document = asked.id AND s.through_ord <= $3
             AND (asked.deleted_ms IS NULL OR $4)
@@ -238,6 +395,14 @@ pub(super) const HEADS: &str = concat!(
     heads!(),
     "SELECT n.no, l.replica, l.counter FROM named n JOIN lane l ON l.document = n.id"
 );
+
+/// How documents stand, in the order of the arrays. Each takes one step into each of two indexes.
+pub(super) const STANDINGS: &str = "SELECT
+    coalesce((SELECT d.deleted_ms IS NOT NULL FROM documents d
+        WHERE d.workspace = a.workspace AND d.name = a.name), false),
+    (SELECT coalesce(sum(q.number), 0)::bigint FROM quarantine q
+        WHERE q.workspace = a.workspace AND q.name = a.name)
+    FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS a (workspace, name, no) ORDER BY a.no";
 
 pub(super) const HEADS_OF: &str = concat!(
     "WITH RECURSIVE asked AS (SELECT id FROM unnest($1::bigint[]) AS a (id)), ",
@@ -347,9 +512,13 @@ pub(super) const QUARANTINED_ONE: &str =
 
 /// Adds to the news of a document. What failed before is told when that is due, and no sooner. A change that comes after
 /// one with a higher place was told of gets a place of its own.
-pub(super) const ADD_NEWS: &str = "INSERT INTO outbox AS o
+pub(super) const ADD_NEWS: &str = concat!(
+    "INSERT INTO outbox AS o
     (document, created_ms, through_ord, changed_ms, author, deleted_ms, since_ms, due_ms, attempts)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $7::bigint + $8::bigint, 0)
+    SELECT $1::bigint, $2::bigint, $3::bigint, $4::bigint, $5::bytea, $6::bigint, now, now + $7::bigint, 0
+    FROM (SELECT ",
+    now_ms!(),
+    " AS now) clock
     ON CONFLICT (document) DO UPDATE SET
         created_ms = coalesce(o.created_ms, excluded.created_ms),
         author = CASE WHEN excluded.through_ord IS NULL THEN o.author ELSE excluded.author END,
@@ -358,12 +527,16 @@ pub(super) const ADD_NEWS: &str = "INSERT INTO outbox AS o
         changed_ms = coalesce(excluded.changed_ms, o.changed_ms),
         deleted_ms = coalesce(o.deleted_ms, excluded.deleted_ms),
         due_ms = CASE WHEN o.attempts > 0 THEN o.due_ms
-            ELSE least(excluded.due_ms, o.since_ms + $9::bigint) END";
+            ELSE least(excluded.due_ms, o.since_ms + $8::bigint) END"
+);
 
-pub(super) const NEWS: &str =
+pub(super) const NEWS: &str = concat!(
     "SELECT d.workspace, d.name, d.kind, o.created_ms, o.through_ord, o.changed_ms, o.author,
-        o.deleted_ms, o.due_ms, o.attempts
-    FROM outbox o JOIN documents d ON d.id = o.document ORDER BY o.due_ms LIMIT $1";
+        o.deleted_ms, o.due_ms - ",
+    now_ms!(),
+    ", o.attempts
+    FROM outbox o JOIN documents d ON d.id = o.document ORDER BY o.due_ms LIMIT $1"
+);
 
 /// Takes out what was told; changes that came after those are news still, and wait for company anew.
 pub(super) const TOLD: &str = concat!(
@@ -373,7 +546,11 @@ pub(super) const TOLD: &str = concat!(
         author = CASE WHEN through_ord = $4 THEN NULL ELSE author END,
         through_ord = nullif(through_ord, $4),
         deleted_ms = CASE WHEN $5 THEN NULL ELSE deleted_ms END,
-        since_ms = $6, due_ms = $6::bigint + $7::bigint, attempts = 0 WHERE ",
+        since_ms = ",
+    now_ms!(),
+    ", due_ms = $6::bigint + ",
+    now_ms!(),
+    ", attempts = 0 WHERE ",
     document!()
 );
 
@@ -383,7 +560,9 @@ pub(super) const DROP_TOLD: &str = concat!(
 );
 
 pub(super) const PUT_OFF: &str = concat!(
-    "UPDATE outbox SET due_ms = $3, attempts = attempts + 1 WHERE ",
+    "UPDATE outbox SET due_ms = $3::bigint + ",
+    now_ms!(),
+    ", attempts = attempts + 1 WHERE ",
     document!()
 );
 
@@ -414,19 +593,27 @@ pub(super) const FORGET_REVOCATIONS: &str = "DELETE FROM revocations WHERE until
 
 pub(super) const LIFT_REVOCATION: &str = "DELETE FROM revocations WHERE number = $1";
 
-/// Time by the database's own clock, which is the same for all nodes.
-macro_rules! now_ms {
-    () => {
-        "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
-    };
-}
-
 /// None where the sequence gave a number that is taken, after the database was put back to an earlier day.
 pub(super) const INSERT_REPLICA: &str = concat!(
     "INSERT INTO replicas (id, started_ms) VALUES (nextval('replica_ids'), ",
     now_ms!(),
     ") ON CONFLICT (id) DO NOTHING RETURNING id"
 );
+
+/// The server, and the timeline of its log.
+pub(super) const ERA: &str =
+    "SELECT (SELECT system_identifier FROM pg_control_system())::text || '/' ||
+    left(pg_walfile_name(pg_current_wal_lsn()), 8)";
+
+/// Notes the era in which ids are handed out now, if it is another one; says whether one is known that came before. Others
+/// wait until this transaction is over.
+pub(super) const TURN_ERA: &str = "UPDATE upkeep SET era = $1
+    FROM (SELECT era FROM upkeep WHERE id = 1 FOR UPDATE) before
+    WHERE id = 1 AND before.era IS DISTINCT FROM $1 RETURNING before.era IS NOT NULL";
+
+/// Passes over ids that were handed out, and of which the database may have lost that.
+pub(super) const LEAVE_OUT_REPLICAS: &str =
+    "SELECT setval('replica_ids', last_value + $1) FROM replica_ids";
 
 pub(super) const HOLD_REPLICA: &str = concat!(
     "INSERT INTO replicas AS r (id, started_ms, node, incarnation, until_ms)
@@ -448,6 +635,44 @@ pub(super) const LEASES: &str = concat!(
     FROM replicas, (SELECT ",
     now_ms!(),
     " AS now) clock WHERE until_ms > now - $1 ORDER BY id"
+);
+
+/// Rows that another node is just forgetting are left to it.
+pub(super) const FORGET_TICKETS: &str = concat!(
+    "DELETE FROM tickets WHERE hash IN (
+        SELECT hash FROM tickets WHERE until_ms <= ",
+    now_ms!(),
+    " FOR UPDATE SKIP LOCKED)"
+);
+
+/// Keeps a ticket if there were not too many before it: of its user `$5`, of all `$6`. Gives how many there were.
+pub(super) const KEEP_TICKET: &str = concat!(
+    "WITH clock AS MATERIALIZED (SELECT ",
+    now_ms!(),
+    " AS now), counts AS (
+        SELECT count(*) FILTER (WHERE author IS NOT DISTINCT FROM $2) AS of_user, count(*) AS of_all
+        FROM tickets WHERE until_ms > (SELECT now FROM clock)
+    ), kept AS (
+        INSERT INTO tickets (hash, author, pass, until_ms)
+        SELECT $1, $2, $3, now + $4 FROM clock, counts WHERE of_user < $5 AND of_all < $6
+        ON CONFLICT (hash) DO NOTHING
+    ) SELECT of_user, of_all FROM counts"
+);
+
+pub(super) const USE_TICKET: &str = concat!(
+    "DELETE FROM tickets WHERE hash = $1 RETURNING pass, until_ms > ",
+    now_ms!()
+);
+
+pub(super) const TAKE_DUTY: &str = concat!(
+    "INSERT INTO duties AS d (name, node, incarnation, until_ms)
+    SELECT $1, $2, $3, now + $4 FROM (SELECT ",
+    now_ms!(),
+    " AS now) clock
+    ON CONFLICT (name) DO UPDATE
+    SET node = excluded.node, incarnation = excluded.incarnation, until_ms = excluded.until_ms
+    WHERE d.incarnation = excluded.incarnation OR d.until_ms <= ",
+    now_ms!()
 );
 
 pub(super) const CHECK: &str = concat!(

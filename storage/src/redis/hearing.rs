@@ -1,4 +1,4 @@
-//! What comes: which documents are listened to, and the end of a word's way.
+//! What comes: which channels are listened to, wherever they are, and the end of a word's way.
 //!
 //! A channel is a name that anybody with access to the server can say anything on. So a word is passed on only if it is one,
 //! is about the document of its channel, and that document is listened to; all else is counted.
@@ -7,10 +7,9 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
-use engine::DocumentKey;
 use redis::{PushInfo, PushKind, Value};
-use tokio::sync::Notify;
 
+use super::channels::Channels;
 use super::names::Names;
 use super::seldom::Seldom;
 use crate::bus::fields::Unreadable;
@@ -23,34 +22,19 @@ pub(super) struct Hearing {
     number: u64,
     names: Arc<Names>,
     ear: OnceLock<Ear>,
-    channels: Mutex<Channels>,
-    news: Notify,
+    wanted: Mutex<HashSet<Arc<str>>>,
     counters: Arc<Counters>,
     oddities: Seldom,
 }
 
-#[derive(Debug, Default)]
-struct Channels {
-    wanted: HashSet<String>,
-    /// Those that may have to be subscribed to, or not to be any more.
-    changed: HashSet<String>,
-}
-
-/// What the server is to be told of a channel.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Turn {
-    Subscribe(String),
-    Unsubscribe(String),
-}
-
 impl Hearing {
     pub(super) fn new(names: Arc<Names>, counters: Arc<Counters>) -> Self {
+        let wanted = HashSet::from([names.to_all().into()]);
         Self {
             number: random(),
             names,
             ear: OnceLock::new(),
-            channels: Mutex::default(),
-            news: Notify::new(),
+            wanted: Mutex::new(wanted),
             counters,
             oddities: Seldom::default(),
         }
@@ -64,55 +48,40 @@ impl Hearing {
         self.ear.get_or_init(|| ear);
     }
 
-    pub(super) fn listen(&self, document: &DocumentKey) {
-        let channel = self.names.channel(document);
-        let mut channels = self.lock();
-        channels.changed.insert(channel.clone());
-        channels.wanted.insert(channel);
-        drop(channels);
-        self.news.notify_one();
+    /// From now on words of a channel are passed on.
+    pub(super) fn want(&self, channel: Arc<str>) {
+        self.lock().insert(channel);
     }
 
-    pub(super) fn ignore(&self, document: &DocumentKey) {
-        let channel = self.names.channel(document);
-        let mut channels = self.lock();
-        if channels.wanted.remove(&channel) {
-            channels.changed.insert(channel);
-        }
-        drop(channels);
-        self.news.notify_one();
+    /// From now on they are not.
+    pub(super) fn forget(&self, channel: &str) {
+        self.lock().remove(channel);
     }
 
-    /// All that a new connection has to subscribe to.
-    pub(super) fn all(&self) -> Vec<Turn> {
-        let mut channels = self.lock();
-        channels.changed.clear();
-        let documents = channels.wanted.iter().cloned();
-        let all = documents.chain([self.names.to_all().to_owned()]);
-        all.map(Turn::Subscribe).collect()
+    /// Whether words of a channel are passed on. What is ignored may come for a moment more.
+    fn is_wanted(&self, channel: &[u8]) -> bool {
+        str::from_utf8(channel).is_ok_and(|it| self.lock().contains(it))
     }
 
-    /// What has changed since; waits until something has.
-    pub(super) async fn changes(&self) -> Vec<Turn> {
-        loop {
-            let changes = self.lock().take();
-            if !changes.is_empty() {
-                return changes;
-            }
-            self.news.notified().await;
-        }
+    /// All channels whose words are passed on.
+    pub(super) fn wanted(&self) -> Vec<Arc<str>> {
+        self.lock().iter().cloned().collect()
     }
 
-    /// Takes what the server sends unasked.
-    pub(super) fn take(&self, push: PushInfo) {
-        if push.kind != PushKind::SMessage {
-            return;
-        }
+    /// Takes what a server sends unasked.
+    pub(super) fn take(&self, push: PushInfo, channels: &Channels) {
         let mut data = push.data.into_iter();
-        if let (Some(Value::BulkString(channel)), Some(Value::BulkString(word))) =
-            (data.next(), data.next())
-        {
-            self.hear(&channel, word.into());
+        match (push.kind, data.next(), data.next()) {
+            (
+                PushKind::SMessage,
+                Some(Value::BulkString(channel)),
+                Some(Value::BulkString(word)),
+            ) => self.hear(&channel, word.into()),
+            // The slot has moved to another server, or the answer to having asked for it comes late: it is asked for again.
+            (PushKind::SUnsubscribe, Some(Value::BulkString(channel)), _) => {
+                channels.lost(&String::from_utf8_lossy(&channel));
+            }
+            _ => {}
         }
     }
 
@@ -146,24 +115,7 @@ impl Hearing {
         }
     }
 
-    /// What is ignored may come for a moment more.
-    fn is_wanted(&self, channel: &[u8]) -> bool {
-        let is_to_all = channel == self.names.to_all().as_bytes();
-        is_to_all || str::from_utf8(channel).is_ok_and(|it| self.lock().wanted.contains(it))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Channels> {
-        self.channels.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Channels {
-    fn take(&mut self) -> Vec<Turn> {
-        let changed = std::mem::take(&mut self.changed).into_iter();
-        let turn = |channel| match self.wanted.contains(&channel) {
-            true => Turn::Subscribe(channel),
-            false => Turn::Unsubscribe(channel),
-        };
-        changed.map(turn).collect()
+    fn lock(&self) -> MutexGuard<'_, HashSet<Arc<str>>> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

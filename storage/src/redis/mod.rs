@@ -4,24 +4,31 @@
 //! [`RedisBus::connect`] returns at once, whether the server is there or not; a task of its own (`link`) keeps two
 //! connections: one hears, one says and asks. Whenever one of them breaks, both are made again, and all that is listened to is
 //! subscribed to again before the bus says that it is up. Callers put what they say into a bounded queue (`queue`) and
-//! never wait. Names of keys and channels are in `names`, rows that expire in `table`, the end of a word's way in
-//! `hearing`.
+//! never wait. Where the server turns out to be one of a Redis Cluster there is one of all that for each of its masters
+//! (`server`, `channels`), by who has which `slots`; `servers` holds them together. Names of keys and channels are in `names`,
+//! rows that expire in `table`, the end of a word's way in `hearing`.
 //!
 //! Whatever the server answers or sends, be it an error, another's data or nothing, is counted, logged with pauses, and
 //! otherwise does what losing a word does: it costs time.
 
+mod channels;
 mod hearing;
 mod link;
+mod look;
 mod names;
 mod queue;
 mod seldom;
+mod server;
+mod servers;
+mod slots;
 mod table;
 
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use engine::{DocumentKey, Snapshot};
@@ -31,23 +38,25 @@ use redis::{Cmd, IntoConnectionInfo, ProtocolVersion, Value, cmd};
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::bus::{
-    Bus, BusAnswer, BusError, BusFigures, BusState, Counters, Ear, NodeEntry, Topic, Word,
-    encoding, keeping,
+    BEAT_LASTS, Bus, BusAnswer, BusError, BusFigures, BusState, Counters, Ear, NodeEntry, Topic,
+    Word, encoding, keeping,
 };
 use crate::numbers::millis;
 use hearing::Hearing;
 use names::Names;
-use queue::{Item, Queue};
+use queue::Item;
 use seldom::Seldom;
+use server::{Server, Spread};
+use servers::Servers;
+use slots::slot;
 use table::Row;
 
 /// A node's bus over Redis.
 pub struct RedisBus {
     shared: Arc<Shared>,
-    task: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// A URL that names no Redis. What it says shows nothing of the URL, which may hold a password.
@@ -57,19 +66,16 @@ pub struct RedisBus {
 )]
 pub struct BadRedisUrl(&'static str);
 
-/// What callers and the task have in common.
+/// What callers and the tasks have in common.
 struct Shared {
-    client: redis::Client,
     names: Arc<Names>,
     hearing: Arc<Hearing>,
-    queue: Queue,
+    servers: Servers,
     counters: Arc<Counters>,
     state: watch::Sender<BusState>,
-    /// The connection that asks, while the bus is up.
-    mouth: Mutex<Option<MultiplexedConnection>>,
     refusals: Seldom,
     outages: Seldom,
-    closing: watch::Sender<bool>,
+    is_closing: AtomicBool,
 }
 
 impl RedisBus {
@@ -82,11 +88,9 @@ impl RedisBus {
     /// There is no Tokio runtime.
     pub fn connect(url: &str) -> Result<Self, BadRedisUrl> {
         let shared = Arc::new(Shared::new(url)?);
-        let task = tokio::spawn(link::keep(shared.clone()));
-        Ok(Self {
-            shared,
-            task: Mutex::new(Some(task)),
-        })
+        let begun = shared.servers.begin(&|it| shared.keep(it));
+        begun.map_err(|_| BadRedisUrl("it can not be used"))?;
+        Ok(Self { shared })
     }
 
     fn row(&self, table: &str, name: &str, value: &[u8], lasts: Duration) -> Cmd {
@@ -107,68 +111,75 @@ impl Shared {
         let settings = settings.set_protocol(ProtocolVersion::RESP3);
         let at_once = TcpSettings::default().set_nodelay(true);
         let info = info.set_redis_settings(settings).set_tcp_settings(at_once);
-        let client = redis::Client::open(info);
         let counters = Arc::new(Counters::default());
+        let hearing = Arc::new(Hearing::new(names.clone(), counters.clone()));
         Ok(Self {
-            client: client.map_err(|_| BadRedisUrl("it can not be used"))?,
-            hearing: Arc::new(Hearing::new(names.clone(), counters.clone())),
+            servers: Servers::new(info, hearing.clone(), counters.clone()),
+            hearing,
             names,
-            queue: Queue::new(counters.clone()),
             counters,
             state: watch::Sender::new(BusState::Down {
                 reason: "not connected yet".to_owned(),
             }),
-            mouth: Mutex::new(None),
             refusals: Seldom::default(),
             outages: Seldom::default(),
-            closing: watch::Sender::new(false),
+            is_closing: AtomicBool::new(false),
         })
     }
 
-    /// Words get through.
-    fn up(&self, mouth: &MultiplexedConnection) {
-        *self.mouth() = Some(mouth.clone());
-        if self.is(BusState::Up) {
-            tracing::info!("Redis is there: nodes hear each other");
-        }
+    /// Keeps a server connected.
+    fn keep(self: &Arc<Self>, server: &Arc<Server>) -> JoinHandle<()> {
+        tokio::spawn(link::keep(self.clone(), server.clone()))
     }
 
-    /// Words do not get through, or nobody knows.
-    fn down(&self, reason: &str) {
-        if self.is_down(reason)
-            && let Some(times) = self.outages.now()
-        {
-            tracing::warn!(
-                reason,
-                times,
-                "Redis is away: nodes look at the store instead"
-            );
-        }
+    /// Words get through at a server.
+    fn up(self: &Arc<Self>, server: &Server, mouth: &MultiplexedConnection) {
+        server.up(mouth);
+        self.judge();
     }
 
-    /// Nobody speaks or listens any more.
-    fn gone(&self) {
-        self.is_down("closed");
+    /// Words do not get through at a server, or nobody knows.
+    fn down(self: &Arc<Self>, server: &Server, reason: &str) {
+        server.down(reason);
+        self.judge();
     }
 
-    fn is_down(&self, reason: &str) -> bool {
-        *self.mouth() = None;
-        self.is(BusState::Down {
-            reason: reason.to_owned(),
-        })
+    /// A server has said who has what.
+    fn saw(self: &Arc<Self>, server: &Server, view: Spread) {
+        self.servers.saw(server, view, &|it| self.keep(it));
+        self.judge();
     }
 
-    /// Whether that is new.
-    fn is(&self, state: BusState) -> bool {
+    /// Finds out whether words get through everywhere. One at a time, so that no older finding replaces a newer one.
+    fn judge(self: &Arc<Self>) {
         self.state.send_if_modified(|before| {
+            let trouble = self.servers.trouble(&|it| self.keep(it));
+            let state = match trouble {
+                None => BusState::Up,
+                Some(reason) => BusState::Down { reason },
+            };
             let is_new = *before != state;
             *before = state;
+            if is_new {
+                self.log(before);
+            }
             is_new
-        })
+        });
     }
 
-    fn mouth(&self) -> MutexGuard<'_, Option<MultiplexedConnection>> {
-        self.mouth.lock().unwrap_or_else(PoisonError::into_inner)
+    fn log(&self, state: &BusState) {
+        match state {
+            BusState::Up => tracing::info!("Redis is there: nodes hear each other"),
+            BusState::Down { reason } => {
+                if let Some(times) = self.outages.now() {
+                    tracing::warn!(
+                        reason,
+                        times,
+                        "Redis (redis_url) is away: nodes look at the store instead"
+                    );
+                }
+            }
+        }
     }
 
     /// What came instead of an answer.
@@ -179,14 +190,22 @@ impl Shared {
         }
     }
 
-    /// Asks, and waits no longer than that.
-    async fn ask(&self, what: &str, command: &Cmd, wait: Duration) -> Result<Value, BusError> {
-        let mouth = self.mouth().clone();
+    /// Asks whoever has a key, and waits no longer than that.
+    async fn ask(
+        &self,
+        (what, key): (&str, &str),
+        command: &Cmd,
+        wait: Duration,
+    ) -> Result<Value, BusError> {
+        let mouth = self.servers.of(slot(key)).and_then(|it| it.mouth());
         let mut mouth = mouth.ok_or_else(|| BusError("not connected".to_owned()))?;
         let answer = timeout(wait, mouth.send_packed_command(command)).await;
         let answer = answer.map_err(|_| BusError("no answer in time".to_owned()))?;
         let answer = answer.and_then(|value| value.extract_error());
         answer.map_err(|error| {
+            if error.is_cluster_error() {
+                self.servers.look();
+            }
             self.refused(what, &error);
             BusError(format!("Redis refused {what}"))
         })
@@ -199,23 +218,27 @@ impl Bus for RedisBus {
     }
 
     fn listen(&self, document: &DocumentKey) {
-        self.shared.hearing.listen(document);
+        let channel = self.shared.names.channel(document);
+        self.shared.servers.listen(channel.into());
     }
 
     fn ignore(&self, document: &DocumentKey) {
-        self.shared.hearing.ignore(document);
+        let channel = self.shared.names.channel(document);
+        self.shared.servers.ignore(&channel);
     }
 
     fn say(&self, topic: &Topic, word: Word) {
-        if *self.shared.closing.borrow() {
+        if self.shared.is_closing.load(Ordering::Relaxed) {
             return self.shared.counters.dropped.add(1);
         }
         let encoded = encoding::encode(self.shared.hearing.number(), topic, &word);
         self.shared.counters.dropped.add(encoded.left_out);
         let channel = self.shared.names.of_topic(topic);
+        let slot = slot(&channel);
         for word in encoded.words {
             let command = cmd("SPUBLISH").arg(&channel).arg(&word[..]).take();
-            self.shared.queue.push(Item::word(command, word.len()));
+            let item = Item::word(command, slot, word.len());
+            self.shared.servers.push(item);
         }
     }
 
@@ -229,26 +252,29 @@ impl Bus for RedisBus {
 
     fn beat(&self, node: NodeEntry) {
         let entry = keeping::encode_node(&node);
-        let command = self.row(self.shared.names.register(), &node.name, &entry, BEAT_LASTS);
-        self.shared.queue.push(Item::other(command, entry.len()));
+        let register = self.shared.names.register();
+        let command = self.row(register, &node.name, &entry, BEAT_LASTS);
+        let item = Item::other(command, slot(register), entry.len());
+        self.shared.servers.push(item);
     }
 
     /// What the node has counted is forgotten within seconds, as that of a node is which died.
     fn leave(&self, node: &str) -> BusAnswer<'_, ()> {
-        let command = cmd("HDEL")
-            .arg(self.shared.names.register())
-            .arg(node)
-            .take();
+        let register = self.shared.names.register();
+        let command = cmd("HDEL").arg(register).arg(node).take();
         Box::pin(async move {
-            let left = self.shared.ask("leaving", &command, ASK_MAX).await;
+            let question = ("leaving", register);
+            let left = self.shared.ask(question, &command, ASK_MAX).await;
             left.map(drop)
         })
     }
 
     fn nodes(&self) -> BusAnswer<'_, Vec<NodeEntry>> {
-        let command = table::read(self.shared.names.register());
+        let register = self.shared.names.register();
+        let command = table::read(register);
         Box::pin(async move {
-            let answer = self.shared.ask("the register", &command, ASK_MAX).await?;
+            let question = ("the register", register);
+            let answer = self.shared.ask(question, &command, ASK_MAX).await?;
             let rows = table::rows(answer).into_values();
             let nodes = rows.filter_map(|entry| match keeping::decode_node(entry) {
                 Ok(node) => Some((node.name.clone(), node)),
@@ -265,21 +291,22 @@ impl Bus for RedisBus {
     fn keep_hot(&self, snapshot: Snapshot) {
         let is_up = *self.shared.state.borrow() == BusState::Up;
         if let Some(bytes) = is_up.then(|| keeping::encode_snapshot(&snapshot)).flatten() {
-            let command = cmd("SET")
-                .arg(self.shared.names.hot(&snapshot.document))
-                .arg(&bytes[..])
-                .arg("PX")
-                .arg(millis(HOT_LASTS))
-                .take();
-            self.shared.queue.push(Item::other(command, bytes.len()));
+            let key = self.shared.names.hot(&snapshot.document);
+            let mut command = cmd("SET");
+            let lasts = millis(HOT_LASTS);
+            command.arg(&key).arg(&bytes[..]).arg("PX").arg(lasts);
+            let item = Item::other(command, slot(&key), bytes.len());
+            self.shared.servers.push(item);
         }
     }
 
     fn hot(&self, document: &DocumentKey) -> BusAnswer<'_, Option<Snapshot>> {
         let document = document.clone();
-        let command = cmd("GET").arg(self.shared.names.hot(&document)).take();
+        let key = self.shared.names.hot(&document);
+        let command = cmd("GET").arg(&key).take();
         Box::pin(async move {
-            match self.shared.ask("a snapshot", &command, HOT_MAX).await? {
+            let question = ("a snapshot", &*key);
+            match self.shared.ask(question, &command, HOT_MAX).await? {
                 Value::BulkString(bytes) => {
                     let snapshot = keeping::decode_snapshot(&document, bytes.into());
                     let unreadable = |error| self.shared.hearing.unreadable(error);
@@ -296,34 +323,33 @@ impl Bus for RedisBus {
         let table = self.shared.names.count(what);
         let command = self.row(&table, &node, here.as_bytes(), COUNT_LASTS);
         Box::pin(async move {
-            let answer = self.shared.ask("a count", &command, COUNT_MAX).await?;
+            let question = ("a count", &*table);
+            let answer = self.shared.ask(question, &command, COUNT_MAX).await?;
             Ok(table::sum_of_others(answer, &node))
         })
     }
 
     fn close(&self) -> BusAnswer<'_, ()> {
-        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
-        let task = task.take();
-        self.shared.closing.send_replace(true);
+        self.shared.is_closing.store(true, Ordering::Relaxed);
+        let closing = self.shared.servers.close();
         Box::pin(async move {
-            if let Some(mut task) = task
-                && timeout(CLOSE_MAX, &mut task).await.is_err()
-            {
-                task.abort();
-                self.shared.gone();
+            let until = Instant::now() + CLOSE_MAX;
+            for (server, mut task) in closing {
+                if timeout_at(until, &mut task).await.is_err() {
+                    task.abort();
+                }
+                server.abort();
             }
+            self.shared.judge();
             Ok(())
         })
     }
 }
 
-/// The task holds what it shares; so it would outlive the bus.
+/// The tasks hold what they share; so they would outlive the bus.
 impl Drop for RedisBus {
     fn drop(&mut self) {
-        let task = self.task.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let Some(task) = task.take() {
-            task.abort();
-        }
+        self.shared.servers.abort();
     }
 }
 
@@ -340,10 +366,7 @@ fn is_insecure(url: &str) -> bool {
     url.ends_with("#insecure")
 }
 
-/// A node beats every second; one that misses several is gone.
-const BEAT_LASTS: Duration = Duration::from_secs(5);
-
-/// Counts are said again as often as they change or are asked for; those of a dead node go as fast as its entry.
+/// Counts are said again as often as they change or are asked for.
 const COUNT_LASTS: Duration = Duration::from_secs(5);
 
 /// A hot snapshot helps when many documents are opened by other nodes at once: while nodes are restarted one by one.

@@ -13,9 +13,11 @@ use tokio::sync::Notify;
 use crate::bus::Counters;
 
 /// A command that is to be sent.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Item {
     pub(super) command: Cmd,
+    /// The slot of what it is about.
+    pub(super) slot: u16,
     /// Whether it is a word, which are counted.
     pub(super) is_word: bool,
     bytes: usize,
@@ -37,19 +39,20 @@ struct Waiting {
 }
 
 impl Item {
-    pub(super) fn word(command: Cmd, bytes: usize) -> Self {
+    pub(super) fn word(command: Cmd, slot: u16, bytes: usize) -> Self {
         Self {
             command,
+            slot,
             is_word: true,
             bytes,
             since: Instant::now(),
         }
     }
 
-    pub(super) fn other(command: Cmd, bytes: usize) -> Self {
+    pub(super) fn other(command: Cmd, slot: u16, bytes: usize) -> Self {
         Self {
             is_word: false,
-            ..Self::word(command, bytes)
+            ..Self::word(command, slot, bytes)
         }
     }
 }
@@ -67,6 +70,30 @@ impl Queue {
         let mut waiting = self.lock();
         waiting.bytes += item.bytes;
         waiting.items.push_back(item);
+        self.bound(waiting);
+    }
+
+    /// Puts those back, in their order, that could not be said here and now.
+    pub(super) fn put_back(&self, items: Vec<Item>) {
+        let mut waiting = self.lock();
+        for item in items.into_iter().rev() {
+            waiting.bytes += item.bytes;
+            waiting.items.push_front(item);
+        }
+        self.bound(waiting);
+    }
+
+    /// Takes those out that are not to be said here.
+    pub(super) fn take_strays(&self, is_stray: impl Fn(u16) -> bool) -> Vec<Item> {
+        let mut waiting = self.lock();
+        let items = std::mem::take(&mut waiting.items);
+        let (strays, rest): (Vec<_>, Vec<_>) = items.into_iter().partition(|it| is_stray(it.slot));
+        waiting.items = rest.into();
+        waiting.bytes -= strays.iter().map(|it| it.bytes).sum::<usize>();
+        strays
+    }
+
+    fn bound(&self, mut waiting: MutexGuard<'_, Waiting>) {
         while waiting.items.len() > ITEMS_MAX || waiting.bytes > BYTES_MAX {
             let oldest = waiting.take();
             self.drop(oldest);
@@ -142,7 +169,8 @@ mod tests {
     }
 
     fn word(number: usize, bytes: usize) -> Item {
-        Item::word(cmd("SPUBLISH").arg(number).take(), bytes)
+        let slot = u16::try_from(number).unwrap();
+        Item::word(cmd("SPUBLISH").arg(number).take(), slot, bytes)
     }
 
     fn numbers(batch: &[Item]) -> Vec<usize> {
@@ -186,5 +214,20 @@ mod tests {
         queue.push(word(2, 1));
         assert_eq!(numbers(&queue.try_batch()), [2]);
         assert_eq!(queue.counters.figures().dropped, 1);
+    }
+
+    #[test]
+    fn what_could_not_be_said_keeps_its_order_and_may_go_elsewhere() {
+        let (queue, other) = (queue(), queue());
+        (1..=4).for_each(|number| queue.push(word(number, 10)));
+        let batch = queue.try_batch();
+        queue.push(word(5, 10));
+        queue.put_back(batch);
+        let strays = queue.take_strays(|slot| slot % 2 == 0);
+        strays.into_iter().for_each(|item| other.push(item));
+        assert_eq!(queue.lock().bytes, 30);
+        assert_eq!(numbers(&queue.try_batch()), [1, 3, 5]);
+        assert_eq!(numbers(&other.try_batch()), [2, 4]);
+        assert_eq!((queue.lock().bytes, other.lock().bytes), (0, 0));
     }
 }

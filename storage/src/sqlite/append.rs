@@ -7,11 +7,24 @@ use engine::{Author, Change, DocumentKey, Dot, Kind, Order, ReplicaId, StoredCha
 use sqlx::sqlite::SqliteRow;
 
 use super::batch::{Batch, Query, Stop};
-use super::cache::Orders;
+use super::cache::{Orders, Pending};
+use super::operations::NewOperations;
 use super::rows::{self, change_checksum};
 use super::sql;
 use crate::numbers::signed;
-use crate::store::StoreError;
+use crate::operation::Placed;
+use crate::store::{AppendRefused, StoreError};
+
+/// An append that may be carried out.
+struct Judged {
+    document: DocumentKey,
+    kind: Kind,
+    /// The document's number, if there is one.
+    known: Option<i64>,
+    fresh: Vec<(Change, Option<Placed>)>,
+    heads: BTreeMap<ReplicaId, u64>,
+    operations: Option<NewOperations>,
+}
 
 impl Batch<'_> {
     pub(super) async fn append(
@@ -20,29 +33,85 @@ impl Batch<'_> {
         kind: Kind,
         changes: Vec<Change>,
     ) -> Result<(), Stop> {
+        let judged = self.judge(document, kind, changes).await?;
+        self.take(judged).await
+    }
+
+    /// Appends to several documents, which are not the same, if none of them refuses.
+    pub(super) async fn append_all(
+        &mut self,
+        appends: Vec<(DocumentKey, Kind, Vec<Change>)>,
+    ) -> Result<Result<(), AppendRefused>, Stop> {
+        let mut judged = Vec::with_capacity(appends.len());
+        for (index, (document, kind, changes)) in appends.into_iter().enumerate() {
+            match self.judge(&document, kind, changes).await {
+                Ok(append) => judged.push(append),
+                Err(Stop::Refused(error)) => return Ok(Err(AppendRefused { index, error })),
+                Err(failed) => return Err(failed),
+            }
+        }
+        for append in judged {
+            self.take(append).await?;
+        }
+        Ok(Ok(()))
+    }
+
+    /// Whether an append may be carried out. Takes nothing of it, so that a refusal leaves nothing behind.
+    async fn judge(
+        &mut self,
+        document: &DocumentKey,
+        kind: Kind,
+        changes: Vec<Change>,
+    ) -> Result<Judged, Stop> {
         let known = self.living(document, kind).await?;
+        let placed = Placed::of_all(&changes)?;
         let (fresh, heads) = self.fresh(document, known, changes).await?;
-        let id = match known {
+        let operations = fresh
+            .iter()
+            .filter_map(|(index, _)| Some((*index, placed[*index]?)));
+        let operations: Vec<_> = operations.collect();
+        let operations = self.follow(document, &operations).await?;
+        let fresh = fresh.into_iter();
+        let fresh = fresh.map(|(index, change)| (change, placed[index]));
+        Ok(Judged {
+            document: document.clone(),
+            kind,
+            known,
+            fresh: fresh.collect(),
+            heads,
+            operations,
+        })
+    }
+
+    async fn take(&mut self, judged: Judged) -> Result<(), Stop> {
+        let document = &judged.document;
+        let id = match judged.known {
             Some(id) => id,
-            None => self.insert_document(document.clone(), kind).await?,
+            None => self.insert_document(document.clone(), judged.kind).await?,
         };
-        self.cache.note_heads(document, heads);
-        self.pending
-            .extend(fresh.into_iter().map(|change| (id, change)));
+        self.cache.note_heads(document, judged.heads);
+        if let Some(operations) = judged.operations {
+            self.cache.note_operations(document, operations);
+        }
+        let pending = judged.fresh.into_iter().map(|(change, placed)| Pending {
+            document: id,
+            change,
+            placed,
+        });
+        self.pending.extend(pending);
         Ok(())
     }
 
-    /// Sorts out the changes that are not stored yet, and where their lanes end with them. Takes none of them, so that a
-    /// refusal leaves nothing behind.
+    /// Sorts out the changes that are not stored yet, with their indices in the append, and where their lanes end with them.
     async fn fresh(
         &mut self,
         document: &DocumentKey,
         id: Option<i64>,
         changes: Vec<Change>,
-    ) -> Result<(Vec<Change>, BTreeMap<ReplicaId, u64>), Stop> {
-        let mut fresh: Vec<Change> = Vec::with_capacity(changes.len());
+    ) -> Result<(Vec<(usize, Change)>, BTreeMap<ReplicaId, u64>), Stop> {
+        let mut fresh: Vec<(usize, Change)> = Vec::with_capacity(changes.len());
         let mut heads = BTreeMap::new();
-        for change in changes {
+        for (index, change) in changes.into_iter().enumerate() {
             let Dot { replica, counter } = change.dot;
             let head = match heads.get(&replica) {
                 Some(&head) => head,
@@ -50,10 +119,10 @@ impl Batch<'_> {
             };
             if counter == head.saturating_add(1) {
                 heads.insert(replica, counter);
-                fresh.push(change);
+                fresh.push((index, change));
             } else if counter == 0 || counter > head {
                 return Err(StoreError::HoleInLane(change.dot).into());
-            } else if let Some(twin) = fresh.iter().find(|it| it.dot == change.dot) {
+            } else if let Some((_, twin)) = fresh.iter().find(|(_, it)| it.dot == change.dot) {
                 same(twin, &change)?;
             } else {
                 self.same_as_stored(id, &change).await?;
@@ -158,10 +227,10 @@ impl Batch<'_> {
         Ok(true)
     }
 
-    fn note_arrivals(&mut self, rows: &[(i64, Change)], first: u64) {
-        for ((document, change), order) in rows.iter().zip(first..) {
-            self.cache.arrivals.note(*document, change, signed(order));
-            self.note_changed(*document, change, order);
+    fn note_arrivals(&mut self, rows: &[Pending], first: u64) {
+        for (pending, order) in rows.iter().zip(first..) {
+            self.cache.arrivals.note(pending, signed(order));
+            self.note_changed(pending.document, &pending.change, order);
         }
     }
 
@@ -183,10 +252,15 @@ impl Batch<'_> {
     }
 }
 
-fn bound<'q>(sql: &'static str, rows: &'q [(i64, Change)], first: u64) -> Query<'q> {
+fn bound<'q>(sql: &'static str, rows: &'q [Pending], first: u64) -> Query<'q> {
     let mut query = sqlx::query(sql);
-    for ((document, change), order) in rows.iter().zip(first..) {
-        query = bind_change(query, *document, change, Order(order));
+    for (pending, order) in rows.iter().zip(first..) {
+        query = bind_change(query, pending.document, &pending.change, Order(order));
+        let placed = pending.placed.as_ref();
+        query = query
+            .bind(placed.map(|it| signed(it.version)))
+            .bind(placed.map(|it| &it.name.source[..]))
+            .bind(placed.map(|it| it.name.number));
     }
     query
 }

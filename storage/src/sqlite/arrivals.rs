@@ -4,18 +4,23 @@
 //! its rows, keeps in memory what an index would tell; it reads the table once, when it opens the database. A row that has
 //! been filed and not been removed stays in here, which does no harm: it is the same change in both places.
 
-use engine::{Change, Dot, ReplicaId};
+use engine::{Dot, ReplicaId};
 use futures_util::TryStreamExt;
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
+use super::cache::Pending;
 use super::filing::Amount;
+use super::operations::ArrivedOperations;
 use super::sql;
+use crate::operation::{Name, Placed};
 
 /// Where the changes stand that are not filed yet, in the order of the timeline.
 #[derive(Debug, Default)]
 pub(super) struct Arrivals {
     places: Vec<Place>,
     bytes: u64,
+    pub(super) operations: ArrivedOperations,
 }
 
 /// One change that is not filed yet.
@@ -37,9 +42,13 @@ impl Arrivals {
         while let Some(row) = rows.try_next().await? {
             // A replica that is none can be nobody's head, and is filed like all others.
             let replica = u32::try_from(row.try_get::<i64, _>(2)?).unwrap_or(0);
+            let (order, document) = (row.try_get(0)?, row.try_get(1)?);
+            if let Some(placed) = placed(&row)? {
+                arrivals.operations.note(document, &placed, order);
+            }
             arrivals.push(Place {
-                order: row.try_get(0)?,
-                document: row.try_get(1)?,
+                order,
+                document,
                 replica: ReplicaId(replica),
                 counter: row.try_get::<i64, _>(3)?.cast_unsigned(),
                 bytes: saturated(row.try_get::<i64, _>(4)?.cast_unsigned()),
@@ -49,10 +58,14 @@ impl Arrivals {
     }
 
     /// A change has been inserted, after all others.
-    pub(super) fn note(&mut self, document: i64, change: &Change, order: i64) {
+    pub(super) fn note(&mut self, pending: &Pending, order: i64) {
+        let change = &pending.change;
+        if let Some(placed) = &pending.placed {
+            self.operations.note(pending.document, placed, order);
+        }
         self.push(Place {
             order,
-            document,
+            document: pending.document,
             counter: change.dot.counter,
             replica: change.dot.replica,
             bytes: saturated(change.payload.len() as u64),
@@ -69,6 +82,7 @@ impl Arrivals {
         let gone = self.places.partition_point(|place| place.order <= through);
         let gone = self.places.drain(..gone);
         self.bytes -= gone.map(|place| u64::from(place.bytes)).sum::<u64>();
+        self.operations.forget(through);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -114,6 +128,21 @@ impl Arrivals {
         places.sort_unstable_by_key(|place| (place.document, place.order));
         places.iter().map(|it| (it.order, it.bytes)).collect()
     }
+}
+
+/// The place and name of an operation; none for another change.
+fn placed(row: &SqliteRow) -> Result<Option<Placed>, sqlx::Error> {
+    let version: Option<i64> = row.try_get(5)?;
+    let source: Option<&[u8]> = row.try_get(6)?;
+    let number: Option<i64> = row.try_get(7)?;
+    let placed = |version: i64, source: &[u8], number| {
+        let source = source.try_into().ok()?;
+        let name = Name { source, number };
+        let version = version.cast_unsigned();
+        Some(Placed { version, name })
+    };
+    let columns = version.zip(source).zip(number);
+    Ok(columns.and_then(|((version, source), number)| placed(version, source, number)))
 }
 
 fn saturated(bytes: u64) -> u32 {

@@ -7,19 +7,20 @@
 //! that commits by itself.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use engine::{Change, DocumentKey, Kind, ReplicaId, VectorClock};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteArguments;
 
-use super::cache::Cache;
+use super::cache::{Cache, Pending};
 use super::failure::store_error;
 use super::news::NewNews;
 use super::request::{HeldAnswer, Reply, Request};
 use super::sql;
 use crate::failpoint::Failpoint;
 use crate::news::NewsHabit;
-use crate::numbers::{now_ms, saturated};
+use crate::numbers::{millis, now_ms, saturated};
 use crate::store::{Description, StoreError};
 
 /// Why a request was not carried out: refused on its own account, or failed with the whole batch.
@@ -49,8 +50,8 @@ pub(super) struct Batch<'a> {
     has_begun: bool,
     pub(super) cache: &'a mut Cache,
     answers: &'a mut Vec<HeldAnswer>,
-    /// Changes that were taken and not yet inserted, with their documents' numbers.
-    pub(super) pending: Vec<(i64, Change)>,
+    /// Changes that were taken and not yet inserted.
+    pub(super) pending: Vec<Pending>,
     /// What is to be told of documents, if anybody wants to know.
     pub(super) news: Option<NewNews>,
     pub(super) now_ms: i64,
@@ -110,6 +111,11 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
+    /// The time so long after this batch's.
+    pub(super) fn until_ms(&self, lasts: Duration) -> i64 {
+        self.now_ms.saturating_add(saturated(millis(lasts)))
+    }
+
     /// Whether the database was asked for anything.
     pub(super) fn has_begun(&self) -> bool {
         self.has_begun
@@ -119,6 +125,10 @@ impl<'a> Batch<'a> {
         match request {
             Request::Append(document, kind, changes, reply) => {
                 let answer = self.append(&document, kind, changes).await;
+                self.hold(reply, answer)
+            }
+            Request::AppendAll(appends, reply) => {
+                let answer = self.append_all(appends).await;
                 self.hold(reply, answer)
             }
             Request::Create(document, kind, reply) => {
@@ -169,8 +179,8 @@ impl<'a> Batch<'a> {
                 let answer = self.told(&document, told).await;
                 self.hold(reply, answer)
             }
-            Request::PutOff(document, until_ms, reply) => {
-                let answer = self.put_off(&document, until_ms).await;
+            Request::PutOff(document, delay, reply) => {
+                let answer = self.put_off(&document, delay).await;
                 self.hold(reply, answer)
             }
             Request::Revoke(revocation, reply) => {
@@ -179,6 +189,18 @@ impl<'a> Batch<'a> {
             }
             Request::LiftRevocation(number, reply) => {
                 let answer = self.lift_revocation(number).await;
+                self.hold(reply, answer)
+            }
+            Request::KeepTicket(ticket, bounds, reply) => {
+                let answer = self.keep_ticket(&ticket, bounds).await;
+                self.hold(reply, answer)
+            }
+            Request::UseTicket(hash, reply) => {
+                let answer = self.use_ticket(hash).await;
+                self.hold(reply, answer)
+            }
+            Request::TakeDuty(duty, holder, lasts, reply) => {
+                let answer = self.take_duty(&duty, &holder, lasts).await;
                 self.hold(reply, answer)
             }
         }

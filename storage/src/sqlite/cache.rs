@@ -2,19 +2,23 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use engine::{DocumentKey, Kind, ReplicaId};
+use engine::{Change, DocumentKey, Kind, ReplicaId};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::arrivals::Arrivals;
+use super::operations::{KnownOperations, NewOperations};
 use super::{rows, sql};
 use crate::numbers::signed;
+use crate::operation::{Placed, SOURCE_BYTES};
 use crate::store::StoreError;
 
 /// What the writer remembers from one transaction to the next; thrown away when one fails.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
     documents: HashMap<DocumentKey, Known>,
+    /// How many sources of operations are remembered of them.
+    sources: usize,
     /// Places in the timeline that no change has yet.
     pub(super) orders: Orders,
     pub(super) arrivals: Arrivals,
@@ -35,6 +39,16 @@ pub(super) struct Known {
     pub(super) deleted: bool,
     /// The heads of the lanes that were asked for so far; 0 stands for an empty lane.
     pub(super) heads: BTreeMap<ReplicaId, u64>,
+    pub(super) operations: KnownOperations,
+}
+
+/// A change that was taken and not yet inserted.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) document: i64,
+    pub(super) change: Change,
+    /// If it is an operation.
+    pub(super) placed: Option<Placed>,
 }
 
 impl Cache {
@@ -48,8 +62,9 @@ impl Cache {
 
     /// To be called between transactions only: within one, the cache knows of rows that are not inserted yet.
     pub(super) fn forget_if_large(&mut self) {
-        if self.documents.len() >= CACHED_DOCUMENTS {
+        if self.documents.len() >= CACHED_DOCUMENTS || self.sources >= CACHED_SOURCES {
             self.documents.clear();
+            self.sources = 0;
         }
     }
 
@@ -87,6 +102,28 @@ impl Cache {
             known.heads.extend(heads);
         }
     }
+
+    /// The operations of an append have been taken.
+    pub(super) fn note_operations(&mut self, document: &DocumentKey, new: NewOperations) {
+        if let Some(known) = self.documents.get_mut(document) {
+            let before = known.operations.sources();
+            known.operations.note(new);
+            self.sources += known.operations.sources() - before;
+        }
+    }
+
+    /// A source was asked for.
+    pub(super) fn note_source(
+        &mut self,
+        document: &DocumentKey,
+        source: [u8; SOURCE_BYTES],
+        highest: Option<i64>,
+    ) {
+        if let Some(known) = self.documents.get_mut(document) {
+            known.operations.note_source(source, highest);
+            self.sources += 1;
+        }
+    }
 }
 
 impl Orders {
@@ -112,6 +149,7 @@ impl Known {
                 kind: rows::kind(row, 1)?,
                 deleted: row.try_get(2).ok()?,
                 heads: BTreeMap::new(),
+                operations: KnownOperations::default(),
             })
         };
         read().ok_or_else(rows::damaged_document)
@@ -120,3 +158,5 @@ impl Known {
 
 /// Some ten megabytes of names and heads.
 const CACHED_DOCUMENTS: usize = 65_536;
+/// As much again.
+const CACHED_SOURCES: usize = 131_072;

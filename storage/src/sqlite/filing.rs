@@ -51,6 +51,8 @@ struct Pass {
     to_file: Vec<(i64, u32)>,
     /// All up to this one are to be removed then.
     through: i64,
+    /// Whether any of them are operations.
+    has_operations: bool,
 }
 
 impl Filing {
@@ -124,6 +126,7 @@ impl Pass {
         Self {
             to_file,
             through: arrivals.order_at(usize::MAX),
+            has_operations: !arrivals.operations.is_empty(),
         }
     }
 
@@ -140,10 +143,12 @@ impl Pass {
             orders.push(order.to_string());
             bytes += u64::from(more);
         }
-        sqlx::query(sql::FILE)
-            .bind(format!("[{}]", orders.join(",")))
-            .execute(connection)
-            .await?;
+        let orders = format!("[{}]", orders.join(","));
+        let operations = self.has_operations.then_some(sql::FILE_OPERATIONS);
+        for sql in operations.into_iter().chain([sql::FILE]) {
+            let filing = sqlx::query(sql).bind(&orders);
+            filing.execute(&mut *connection).await?;
+        }
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use engine::{DocumentKey, Kind};
 
 use super::batch::{Batch, Stop};
 use super::cache::Known;
+use super::operations::KnownOperations;
 use super::sql;
 use crate::store::StoreError;
 
@@ -61,6 +62,7 @@ impl Batch<'_> {
             kind,
             deleted: false,
             heads: BTreeMap::new(),
+            operations: KnownOperations::default(),
         };
         self.cache.insert(document, known);
         self.note_created(id);

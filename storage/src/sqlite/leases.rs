@@ -21,13 +21,12 @@ impl Batch<'_> {
         holder: &Holder,
         lasts: Duration,
     ) -> Result<(), Stop> {
-        let until_ms = self.now_ms.saturating_add(saturated(millis(lasts)));
         let held = sqlx::query(sql::HOLD_REPLICA)
             .bind(replica.0)
             .bind(self.now_ms)
             .bind(&holder.node)
             .bind(&holder.incarnation.to_be_bytes()[..])
-            .bind(until_ms)
+            .bind(self.until_ms(lasts))
             .execute(self.database().await?)
             .await?;
         match held.rows_affected() {

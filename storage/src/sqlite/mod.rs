@@ -1,8 +1,8 @@
 //! The store in a SQLite database: one file, nothing to operate.
 //!
 //! `open` is the way in and proves the settings on which durability rests. `writer` is the one task that writes, `batch` a
-//! transaction of it, with `known`, `append`, `keep`, `quarantine`, `revocations` and `leases` for documents, changes, snapshots, what is kept
-//! out, what was taken away and which processes live, and `news` for what is to be told. A change stands in `arrivals` first and under its document after `filing`. `read` and `past` run beside the writer, never wait for it, and find a change in either place. `rows` turns rows into values and refuses damaged ones; `sql` has the statements. The
+//! transaction of it, with `known`, `append`, `operations`, `keep`, `quarantine`, `revocations` and `leases` for documents, changes, places and names of operations, snapshots, what is kept
+//! out, what was taken away and which processes live, `tickets` for those and for duties, and `news` for what is to be told. A change stands in `arrivals` first and under its document after `filing`. `read` and `past` run beside the writer, never wait for it, and find a change in either place. `rows` turns rows into values and refuses damaged ones; `sql` has the statements. The
 //! tables are explained in `migrations/sqlite`.
 
 mod append;
@@ -17,6 +17,7 @@ mod latest;
 mod leases;
 mod news;
 mod open;
+mod operations;
 mod past;
 mod quarantine;
 mod read;
@@ -26,6 +27,7 @@ mod rows;
 mod sql;
 #[cfg(test)]
 mod tests;
+mod tickets;
 mod writer;
 
 use std::ops::RangeInclusive;
@@ -33,6 +35,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use engine::{
     Change, DocumentKey, Kind, Order, PayloadHash, Quarantined, ReplicaId, Snapshot, StoredChange,
     VectorClock,
@@ -48,9 +51,10 @@ use crate::news::{News, NewsHabit, Told};
 use crate::quarantine::{QuarantineEntry, QuarantineQuery};
 use crate::revocation::{Revocation, RevocationEntry};
 use crate::store::{
-    Answer, Description, DocumentQuery, Past, Place, Store, StoreError, TimelinePage,
-    WorkspaceSummary, assert_of_document,
+    Answer, AppendRefused, Description, DocumentQuery, Past, Place, Standing, Store, StoreError,
+    TimelinePage, WorkspaceSummary, assert_apart, assert_of_document,
 };
+use crate::ticket::{NewTicket, TicketBounds, TicketHash, TicketKept};
 
 /// Keeps changes and snapshots in a SQLite database.
 ///
@@ -160,6 +164,14 @@ impl Store for SqliteStore {
         Box::pin(self.write(move |reply| Request::Append(document, kind, changes, reply)))
     }
 
+    fn append_all(
+        &self,
+        appends: Vec<(DocumentKey, Kind, Vec<Change>)>,
+    ) -> Answer<'_, Result<(), AppendRefused>> {
+        assert_apart(&appends);
+        Box::pin(self.write(move |reply| Request::AppendAll(appends, reply)))
+    }
+
     fn load(&self, document: DocumentKey) -> Answer<'_, Past> {
         Box::pin(async move { self.readers.load(&document).await })
     }
@@ -219,8 +231,21 @@ impl Store for SqliteStore {
         Box::pin(async move { self.readers.lane(&document, replica, &counters).await })
     }
 
+    fn operations(
+        &self,
+        document: DocumentKey,
+        from: u64,
+        to: Option<u64>,
+    ) -> Answer<'_, Vec<StoredChange>> {
+        Box::pin(async move { self.readers.operations(&document, from, to).await })
+    }
+
     fn heads(&self, documents: Vec<DocumentKey>) -> Answer<'_, Vec<VectorClock>> {
         Box::pin(async move { self.readers.heads(&documents).await })
+    }
+
+    fn standings(&self, documents: Vec<DocumentKey>) -> Answer<'_, Vec<Standing>> {
+        Box::pin(async move { self.readers.standings(&documents).await })
     }
 
     fn quarantine(&self, quarantined: Quarantined) -> Answer<'_, ()> {
@@ -256,8 +281,8 @@ impl Store for SqliteStore {
         Box::pin(self.write(move |reply| Request::Told(document, told, reply)))
     }
 
-    fn put_off(&self, document: DocumentKey, until_ms: u64) -> Answer<'_, ()> {
-        Box::pin(self.write(move |reply| Request::PutOff(document, until_ms, reply)))
+    fn put_off(&self, document: DocumentKey, delay: Duration) -> Answer<'_, ()> {
+        Box::pin(self.write(move |reply| Request::PutOff(document, delay, reply)))
     }
 
     fn revoke(&self, revocation: Revocation) -> Answer<'_, RevocationEntry> {
@@ -270,6 +295,18 @@ impl Store for SqliteStore {
 
     fn lift_revocation(&self, number: u64) -> Answer<'_, bool> {
         Box::pin(self.write(move |reply| Request::LiftRevocation(number, reply)))
+    }
+
+    fn keep_ticket(&self, ticket: NewTicket, bounds: TicketBounds) -> Answer<'_, TicketKept> {
+        Box::pin(self.write(move |reply| Request::KeepTicket(ticket, bounds, reply)))
+    }
+
+    fn use_ticket(&self, hash: TicketHash) -> Answer<'_, Option<Bytes>> {
+        Box::pin(self.write(move |reply| Request::UseTicket(hash, reply)))
+    }
+
+    fn take_duty(&self, duty: String, holder: Holder, lasts: Duration) -> Answer<'_, bool> {
+        Box::pin(self.write(move |reply| Request::TakeDuty(duty, holder, lasts, reply)))
     }
 
     fn check(&self) -> Answer<'_, ()> {

@@ -4,6 +4,7 @@
 //! have been a statement that commits by itself becomes a transaction; elsewhere no statement is executed for it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use engine::{Author, Change, DocumentKey, Order};
 use sqlx::Row;
@@ -14,7 +15,7 @@ use super::failure::store_error;
 use super::rows::{kind, unsigned};
 use super::sql;
 use crate::news::{Changed, News, NewsHabit, Told};
-use crate::numbers::{limit, signed};
+use crate::numbers::{limit, now_ms, signed};
 use crate::store::StoreError;
 
 /// What a batch makes true of documents, by their numbers.
@@ -123,12 +124,12 @@ impl Batch<'_> {
     pub(super) async fn put_off(
         &mut self,
         document: &DocumentKey,
-        until_ms: u64,
+        delay: Duration,
     ) -> Result<(), Stop> {
         sqlx::query(sql::PUT_OFF)
             .bind(document.workspace())
             .bind(document.name())
-            .bind(signed(until_ms))
+            .bind(self.until_ms(delay))
             .execute(self.database().await?)
             .await?;
         Ok(())
@@ -142,8 +143,9 @@ pub(super) async fn list(pool: &SqlitePool, most: usize) -> Result<Vec<News>, St
         .fetch_all(pool)
         .await
         .map_err(|e| store_error(&e))?;
+    let now_ms = now_ms();
     let news = rows.iter().filter_map(|row| {
-        let news = read(row);
+        let news = read(row, now_ms);
         if news.is_none() {
             tracing::error!("row of the outbox can not be read");
         }
@@ -153,7 +155,7 @@ pub(super) async fn list(pool: &SqlitePool, most: usize) -> Result<Vec<News>, St
 }
 
 /// Reads a row whose columns are as [`sql::NEWS`] has them.
-fn read(row: &SqliteRow) -> Option<News> {
+fn read(row: &SqliteRow, now_ms: u64) -> Option<News> {
     let time = |column| {
         let ms: Option<i64> = row.try_get(column).ok()?;
         Some(ms.map(i64::cast_unsigned))
@@ -173,7 +175,7 @@ fn read(row: &SqliteRow) -> Option<News> {
         created_ms: time(3)?,
         changed,
         deleted_ms: time(7)?,
-        due_ms: unsigned(row, 8)?,
+        due_in_ms: unsigned(row, 8)?.wrapping_sub(now_ms).cast_signed(),
         attempts: row.try_get(9).ok()?,
     })
 }

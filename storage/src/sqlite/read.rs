@@ -31,7 +31,7 @@ use crate::numbers::{last_hlc, saturated};
 use crate::quarantine::{QuarantineEntry, QuarantineQuery};
 use crate::revocation::RevocationEntry;
 use crate::store::{
-    Description, DocumentQuery, Past, Place, StoreError, TimelinePage, WorkspaceSummary,
+    Description, DocumentQuery, Past, Place, Standing, StoreError, TimelinePage, WorkspaceSummary,
 };
 
 type Rows<'a> = BoxStream<'a, Result<SqliteRow, sqlx::Error>>;
@@ -195,6 +195,24 @@ impl Readers {
             .map_err(|e| store_error(&e))
     }
 
+    /// The operations from one version up to another.
+    pub(super) async fn operations(
+        &self,
+        document: &DocumentKey,
+        from: u64,
+        to: Option<u64>,
+    ) -> Result<Vec<StoredChange>, StoreError> {
+        let rows = sqlx::query(sql::OPERATIONS)
+            .bind(document.workspace())
+            .bind(document.name())
+            .bind(saturated(from))
+            .bind(to.map_or(i64::MAX, saturated))
+            .fetch(&self.pool);
+        self.whole(document, rows, usize::MAX)
+            .await
+            .map_err(|e| store_error(&e))
+    }
+
     /// The place of a change in the timeline.
     pub(super) async fn find(
         &self,
@@ -269,6 +287,21 @@ impl Readers {
             heads.push(described.map(|it| it.clock).unwrap_or_default());
         }
         Ok(heads)
+    }
+
+    /// How some documents stand; nobody asks often here either.
+    pub(super) async fn standings(
+        &self,
+        documents: &[DocumentKey],
+    ) -> Result<Vec<Standing>, StoreError> {
+        let mut standings = Vec::with_capacity(documents.len());
+        for document in documents {
+            let described = self.describe(document).await?;
+            let is_deleted = described.is_some_and(|it| it.deleted_ms.is_some());
+            let quarantine = self.quarantined(&QuarantineQuery::of(document)).await?;
+            standings.push(Standing::of(is_deleted, &quarantine));
+        }
+        Ok(standings)
     }
 
     /// The replica ids that are held, or were within the time before now.

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use engine::{Change, DocumentKey, Kind, PayloadHash, Quarantined, ReplicaId, Snapshot};
 use tokio::sync::oneshot;
 
 use crate::lease::Holder;
 use crate::news::Told;
 use crate::revocation::{Revocation, RevocationEntry};
-use crate::store::{Description, StoreError};
+use crate::store::{AppendRefused, Description, StoreError};
+use crate::ticket::{NewTicket, TicketBounds, TicketHash, TicketKept};
 
 /// Where an answer goes. A caller that no longer waits is no reason to stop.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -21,6 +23,11 @@ pub(super) type HeldAnswer = Box<dyn FnOnce(Option<&StoreError>) + Send>;
 pub(super) enum Request {
     /// Store changes of one document.
     Append(DocumentKey, Kind, Vec<Change>, Reply<()>),
+    /// Store changes of several documents, all or none.
+    AppendAll(
+        Vec<(DocumentKey, Kind, Vec<Change>)>,
+        Reply<Result<(), AppendRefused>>,
+    ),
     /// Create a document.
     Create(DocumentKey, Kind, Reply<Description>),
     /// Create a document with its first changes.
@@ -46,11 +53,17 @@ pub(super) enum Request {
     /// Take out news that was told.
     Told(DocumentKey, Told, Reply<()>),
     /// Tell news later.
-    PutOff(DocumentKey, u64, Reply<()>),
+    PutOff(DocumentKey, Duration, Reply<()>),
     /// Take something away before it expires.
     Revoke(Revocation, Reply<RevocationEntry>),
     /// Lift a revocation.
     LiftRevocation(u64, Reply<bool>),
+    /// Keep a ticket.
+    KeepTicket(NewTicket, TicketBounds, Reply<TicketKept>),
+    /// Use a ticket up.
+    UseTicket(TicketHash, Reply<Option<Bytes>>),
+    /// Take a duty, or go on with it.
+    TakeDuty(String, Holder, Duration, Reply<bool>),
 }
 
 impl Request {
@@ -66,10 +79,14 @@ impl Request {
             | Self::RemoveSnapshot(_, reply)
             | Self::ThinSnapshots(_, reply)
             | Self::Quarantine(_, reply) => fail(reply, error),
+            Self::AppendAll(_, reply) => fail(reply, error),
             Self::Create(.., reply) => fail(reply, error),
             Self::Delete(_, reply)
             | Self::ForgetQuarantined(.., reply)
-            | Self::LiftRevocation(_, reply) => fail(reply, error),
+            | Self::LiftRevocation(_, reply)
+            | Self::TakeDuty(.., reply) => fail(reply, error),
+            Self::KeepTicket(.., reply) => fail(reply, error),
+            Self::UseTicket(_, reply) => fail(reply, error),
             Self::Revoke(_, reply) => fail(reply, error),
             Self::NewReplica(reply) => fail(reply, error),
             Self::PutSnapshot(_, reply) => fail(reply, error),

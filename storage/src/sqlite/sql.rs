@@ -7,6 +7,30 @@ macro_rules! change_columns {
     () => {
         "replica, counter, ord, context, hlc, author, connection, kind, payload, checksum"
     };
+    ($of:literal) => {
+        concat!(
+            $of,
+            "replica, ",
+            $of,
+            "counter, ",
+            $of,
+            "ord, ",
+            $of,
+            "context, ",
+            $of,
+            "hlc, ",
+            $of,
+            "author, ",
+            $of,
+            "connection, ",
+            $of,
+            "kind, ",
+            $of,
+            "payload, ",
+            $of,
+            "checksum"
+        )
+    };
 }
 
 /// The document of a workspace `$w` and a name `$n`.
@@ -195,7 +219,42 @@ pub(super) const FIND_WALL: &str = concat!(
 );
 
 pub(super) const ARRIVALS: &str =
-    "SELECT ord, document, replica, counter, length(payload) FROM arrivals ORDER BY ord";
+    "SELECT ord, document, replica, counter, length(payload), version, source, number
+    FROM arrivals ORDER BY ord";
+
+pub(super) const LAST_VERSION: &str = "SELECT max(version) FROM operations WHERE document = ?1";
+
+pub(super) const HIGHEST_NUMBER: &str =
+    "SELECT max(number) FROM operations WHERE document = ?1 AND source = ?2";
+
+pub(super) const VERSION_OF_NAME: &str =
+    "SELECT version FROM operations WHERE document = ?1 AND source = ?2 AND number = ?3";
+
+/// The operations from one version up to another. Their changes are filed after them, so one whose change is not filed has it
+/// among the arrivals still.
+pub(super) const OPERATIONS: &str = concat!(
+    "SELECT ",
+    change_columns!("c."),
+    ", o.version FROM operations o CROSS JOIN changes c INDEXED BY changes_by_order
+    ON c.document = o.document AND c.ord = o.ord
+    WHERE o.",
+    document!("?1", "?2"),
+    "AND o.version >= ?3 AND o.version < ?4
+    UNION ALL SELECT ",
+    change_columns!(),
+    ", version FROM arrivals a WHERE ",
+    document!("?1", "?2"),
+    "AND version >= ?3 AND version < ?4 AND",
+    unfiled!(),
+    "ORDER BY version"
+);
+
+/// Files the operations among the changes that `?1` lists, before their changes are.
+pub(super) const FILE_OPERATIONS: &str =
+    "INSERT OR IGNORE INTO operations (document, version, source, number, ord)
+    SELECT document, version, source, number, ord
+    FROM json_each(?1) CROSS JOIN arrivals ON ord = value
+    WHERE version IS NOT NULL AND document IN (SELECT id FROM documents)";
 
 /// Files the changes whose places in the timeline `?1` lists, in the order of the list. What is filed already stays as it
 /// is; a damaged row that names no document can not be filed, and stays.
@@ -346,6 +405,24 @@ pub(super) const HOLD_REPLICA: &str =
 pub(super) const LEASES: &str = "SELECT id, node, incarnation, started_ms, until_ms FROM replicas
     WHERE until_ms > ?1 ORDER BY id";
 
+pub(super) const FORGET_TICKETS: &str = "DELETE FROM tickets WHERE until_ms <= ?1";
+
+/// How many a user has, and how many there are.
+pub(super) const COUNT_TICKETS: &str = "SELECT
+    (SELECT count(*) FROM tickets WHERE author IS ?1), (SELECT count(*) FROM tickets)";
+
+pub(super) const KEEP_TICKET: &str =
+    "INSERT INTO tickets (hash, author, pass, until_ms) VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT (hash) DO NOTHING";
+
+pub(super) const USE_TICKET: &str = "DELETE FROM tickets WHERE hash = ?1 RETURNING pass, until_ms";
+
+pub(super) const TAKE_DUTY: &str =
+    "INSERT INTO duties (name, node, incarnation, until_ms) VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT (name) DO UPDATE
+    SET node = excluded.node, incarnation = excluded.incarnation, until_ms = excluded.until_ms
+    WHERE incarnation = excluded.incarnation OR until_ms <= ?5";
+
 pub(super) const INSERT_REPLICA: &str =
     "INSERT INTO replicas (started_ms, process) VALUES (?1, ?2)";
 
@@ -378,9 +455,9 @@ fn insert_changes(rows: usize) -> String {
         concat!(
             "INSERT INTO arrivals (document, ",
             change_columns!(),
-            ") VALUES {}"
+            ", version, source, number) VALUES {}"
         ),
-        vec!["(?,?,?,?,?,?,?,?,?,?,?)"; rows].join(",")
+        vec!["(?,?,?,?,?,?,?,?,?,?,?,?,?,?)"; rows].join(",")
     )
 }
 

@@ -140,8 +140,12 @@ impl Task {
 
     fn meet(&mut self, requests: &VecDeque<Request>) {
         for request in requests {
-            if let Request::Append(document, ..) = request {
-                self.pace.meet(document);
+            match request {
+                Request::Append(document, ..) => self.pace.meet(document),
+                Request::AppendAll(appends, _) => {
+                    appends.iter().for_each(|it| self.pace.meet(&it.0));
+                }
+                _ => {}
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Words that are written and read back, and bytes that are no words: none of them may do more than fail to be read.
 
-use engine::Dot;
+use engine::{Dot, PresenceName, RosterNotice, RosterWord};
 use proptest::prelude::*;
 
 use super::*;
@@ -83,6 +83,48 @@ fn asked() -> impl Strategy<Value = Word> {
     )
 }
 
+fn names() -> impl Strategy<Value = PresenceName> {
+    (".{0,9}", ".{0,9}").prop_map(|(source, id)| {
+        let (source, id) = (source.into(), id.into());
+        PresenceName { source, id }
+    })
+}
+
+fn rosters() -> impl Strategy<Value = RosterWord> {
+    let texts = || prop::option::of(".{0,9}");
+    let shown = (names(), any::<(u64, u64)>(), texts(), texts());
+    let notices = shown.prop_map(|(name, (number, version), author, value)| RosterNotice {
+        name,
+        number,
+        version,
+        author: author.map(|name| Author::new(&name)),
+        value: value.map(String::into_boxed_str),
+    });
+    let notices = prop::collection::vec(notices, 0..4);
+    let said = (any::<u32>(), any::<u64>(), 0..3, any::<bool>(), notices);
+    said.prop_map(|(from, turn, kind, asks, notices)| {
+        let from = ReplicaId(from);
+        let people = notices.iter().map(|it| (it.name.clone(), it.number));
+        match kind {
+            0 => RosterWord::Roll {
+                from,
+                turn,
+                asks,
+                people: people.collect(),
+            },
+            1 => RosterWord::Asked {
+                of: from,
+                names: people.map(|(name, _)| name).collect(),
+            },
+            _ => RosterWord::News {
+                from,
+                turn,
+                notices,
+            },
+        }
+    })
+}
+
 fn words() -> impl Strategy<Value = (Topic, Word)> {
     let about = |word: Word| documents().prop_map(move |it| (Topic::Document(it), word.clone()));
     let changes = documents().prop_flat_map(|document| {
@@ -94,12 +136,39 @@ fn words() -> impl Strategy<Value = (Topic, Word)> {
         from: ReplicaId(from),
         notices,
     });
+    let roll = (
+        any::<u32>(),
+        any::<u64>(),
+        any::<bool>(),
+        prop::collection::vec(any::<(u64, u64)>(), 0..4),
+    );
+    let roll = roll.prop_map(|(from, turn, asks, people)| {
+        let ids = people.iter().map(|(id, _)| PresenceId(*id)).collect();
+        let people = people.into_iter().map(|(id, turn)| (PresenceId(id), turn));
+        let people = people.collect();
+        match asks && turn % 2 == 0 {
+            true => Word::WhoIsAsked {
+                of: ReplicaId(from),
+                ids,
+            },
+            false => Word::PresenceRoll {
+                from: ReplicaId(from),
+                roll: PresenceRoll { turn, asks, people },
+            },
+        }
+    });
     prop_oneof![
+        2 => roll.prop_flat_map(about),
+        3 => rosters().prop_map(Word::Roster).prop_flat_map(about),
         4 => changes,
         4 => presence.prop_flat_map(about),
         1 => Just(Word::PresenceAsked).prop_flat_map(about),
         1 => bytes().prop_map(Word::Signal).prop_flat_map(about),
         1 => Just(Word::Deleted).prop_flat_map(about),
+        1 => Just(Word::Reopen).prop_flat_map(about),
+        1 => (any::<[u8; 32]>(), any::<bool>())
+            .prop_map(|(hash, in_log)| Word::KeptOut { payload: PayloadHash(hash), in_log })
+            .prop_flat_map(about),
         1 => Just((Topic::Cluster, Word::Revoked)),
         2 => asked().prop_map(|word| (Topic::Cluster, word)),
         1 => (".{0,9}", any::<bool>()).prop_map(|(node, begins)| (Topic::Cluster, Word::Drain { node, begins })),

@@ -1,10 +1,18 @@
 //! Rows that are not what was written, and text that Postgres would not take as text.
 
-use engine::{Author, Dot, Kind, Order};
+use engine::{Author, DocumentKey, Dot, Kind, Order, ReplicaId};
 
 use super::{Fixture, append};
 use crate::contract::{changes, document, snapshot};
 use crate::store::{Store, TimelinePage};
+
+/// A document with six changes of a new replica.
+async fn six_changes(fixture: &Fixture, notes: &DocumentKey) -> ReplicaId {
+    let replica = fixture.new_replica().await.unwrap();
+    let all = changes(notes, replica, 1, 6);
+    append(fixture, notes, all).await.unwrap();
+    replica
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn damaged_rows_are_left_out_and_counted() {
@@ -41,11 +49,8 @@ async fn a_damaged_snapshot_gives_way_to_the_one_before() {
     let Some(fixture) = Fixture::open().await else {
         return;
     };
-    let replica = fixture.new_replica().await.unwrap();
     let notes = document("notes");
-    append(&fixture, &notes, changes(&notes, replica, 1, 6))
-        .await
-        .unwrap();
+    let replica = six_changes(&fixture, &notes).await;
     let earlier = snapshot(&notes, &[Dot::new(replica, 2)], "earlier");
     let later = snapshot(&notes, &[Dot::new(replica, 5)], "later");
     for snapshot in [&earlier, &later] {
@@ -54,6 +59,33 @@ async fn a_damaged_snapshot_gives_way_to_the_one_before() {
     fixture.meddle("UPDATE snapshots SET state = 'else' WHERE covered = 5");
     let past = fixture.load(notes).await.unwrap();
     assert_eq!((past.snapshot, past.damaged), (Some(earlier), 1));
+    assert_eq!(past.changes.len(), 4);
+}
+
+/// Its state is not even read, so this is also how it is known that it is not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_that_is_given_stands_for_one_that_is_damaged() {
+    let Some(fixture) = Fixture::open().await else {
+        return;
+    };
+    let notes = document("notes");
+    let replica = six_changes(&fixture, &notes).await;
+    let newest = snapshot(&notes, &[Dot::new(replica, 5)], "newest");
+    fixture.put_snapshot(newest.clone()).await.unwrap();
+    fixture.meddle("UPDATE snapshots SET state = 'else'");
+    let past = fixture.load_beyond(notes.clone(), newest.clone()).await;
+    let past = past.unwrap();
+    assert_eq!((past.snapshot.as_ref(), past.damaged), (Some(&newest), 0));
+    assert!(past.was_given);
+    fixture.meddle("UPDATE snapshots SET checksum = checksum + 1");
+    let past = fixture.load_beyond(notes.clone(), newest.clone()).await;
+    let past = past.unwrap();
+    assert_eq!((past.snapshot, past.damaged), (None, 1));
+    fixture.meddle(
+        "UPDATE snapshots SET checksum = checksum - 1; DELETE FROM changes WHERE counter > 4",
+    );
+    let past = fixture.load_beyond(notes, newest).await.unwrap();
+    assert_eq!((past.snapshot, past.damaged), (None, 1));
     assert_eq!(past.changes.len(), 4);
 }
 

@@ -12,8 +12,10 @@ use crate::store::{Store, StoreError};
 
 mod cut;
 mod damage;
+mod eras;
 mod faults;
 mod nodes;
+mod operations;
 mod plans;
 mod refusals;
 

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use engine::ReplicaId;
 
 use super::{documents, down, hub};
-use crate::bus::{Bus, BusState, NodeEntry, NodeLoad, Topic, Word};
-use crate::contract::{Node, changes, document, eventually, snapshot};
+use crate::bus::{Bus, BusState, Topic, Word};
+use crate::contract::{Node, changes, document, entry, eventually, snapshot};
 use crate::redis::RedisBus;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -119,7 +119,7 @@ async fn a_server_that_is_emptied_again_and_again_loses_no_word() {
         one.bus.say(topic, word.clone());
         if at % 10 == 0 {
             one.bus.keep_hot(snapshot(&document("a"), &[], "state"));
-            one.bus.beat(entry("one"));
+            one.bus.beat(entry("one", 1));
             hub.redis.flush().unwrap();
         }
     }
@@ -134,7 +134,7 @@ async fn without_room_words_still_get_through() {
     two.listens(&document("a"), &one).await;
     hub.says(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
     hub.says(&["CONFIG", "SET", "maxmemory", "1"]);
-    one.bus.beat(entry("one"));
+    one.bus.beat(entry("one", 1));
     one.bus.keep_hot(snapshot(&document("a"), &[], "state"));
     assert!(one.bus.share_count("one", "ada", 1).await.is_err());
     eventually("it is refused", || async {
@@ -184,23 +184,11 @@ async fn a_bus_that_is_dropped_lets_go_of_its_connections() {
 
 async fn registered(seen_by: &Node, node: &Node) {
     eventually("it is registered", || async {
-        node.bus.beat(entry("one"));
+        node.bus.beat(entry("one", 1));
         let nodes = seen_by.bus.nodes().await.ok()?;
-        (nodes == [entry("one")]).then_some(())
+        (nodes == [entry("one", 1)]).then_some(())
     })
     .await;
-}
-
-fn entry(name: &str) -> NodeEntry {
-    NodeEntry {
-        name: name.to_owned(),
-        replica: ReplicaId(1),
-        address: None,
-        weight: 1,
-        load: NodeLoad::default(),
-        is_draining: false,
-        version: "1".to_owned(),
-    }
 }
 
 fn channel(name: &str) -> String {

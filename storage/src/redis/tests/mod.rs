@@ -1,6 +1,7 @@
-//! The bus over a real Redis: the suite of every bus, and what only a server can do to it (`faults`, `strangers`), and
-//! over a connection that is `encrypted`.
+//! The bus over a real Redis: the suite of every bus, and what only a server can do to it (`faults`, `strangers`), over
+//! a connection that is `encrypted`, and over several servers (`cluster`).
 
+mod cluster;
 mod encrypted;
 mod faults;
 mod strangers;

@@ -5,14 +5,14 @@ use std::fs;
 use std::path::Path;
 
 use bytes::Bytes;
-use engine::{Dot, Kind, VectorClock};
+use engine::{Change, Dot, Kind, VectorClock};
 use sqlx::{Connection, Row};
 use tokio::runtime::Runtime;
 
 use super::super::open::{OpenError, WriteOptions};
 use super::super::{FILE_NAME, SqliteStore};
 use super::{Fixture, REPLICA, meddle, raw};
-use crate::contract::{change, changes, document, quarantined, snapshot};
+use crate::contract::{change, changes, document, operation, quarantined, snapshot};
 use crate::news::NewsHabit;
 use crate::store::{Past, Store, StoreError};
 
@@ -90,6 +90,39 @@ async fn the_files_hold_all_that_was_acknowledged_at_any_moment() {
             fixture.load(notes.clone()).await.unwrap().changes
         );
         assert_eq!(past.changes.len() as u64, round * 10 + 10);
+    }
+}
+
+/// In both documents, or the append was not acknowledged; and who opens the files knows what follows.
+#[tokio::test]
+async fn what_was_appended_together_is_in_the_files_together() {
+    for fixture in Fixture::both().await {
+        for version in 0..4 {
+            let next = |name: &str| {
+                let dot = Dot::new(REPLICA, version + 1);
+                let change = Change {
+                    document: document(name),
+                    ..operation(dot, version, "a", version)
+                };
+                (document(name), Kind::Json0, vec![change])
+            };
+            let all = vec![next("one"), next("two")];
+            let appended = fixture.append_all(all.clone()).await;
+            assert_eq!(appended, Ok(Ok(())));
+            let crashed = fixture.crashed();
+            let store = SqliteStore::open(crashed.path()).await.unwrap();
+            for (ordered, kind, changes) in all {
+                let read = store.operations(ordered.clone(), version, None).await;
+                let read = read.unwrap().into_iter().map(|it| it.change);
+                assert_eq!(read.collect::<Vec<_>>(), changes);
+                let [change] = &changes[..] else { panic!() };
+                let mut other = change.clone();
+                other.dot.counter += 1;
+                let refused = store.append(ordered, kind, vec![other]).await;
+                assert_eq!(refused, Err(StoreError::Overtaken(version + 1)));
+            }
+            store.close().await.unwrap();
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use super::super::filing::{Filing, Habit};
 use super::super::open::{OpenError, WriteOptions};
 use super::super::{FILE_NAME, SqliteStore};
 use super::{AT_ONCE, Fixture, REPLICA, meddle, raw};
-use crate::contract::{change, changes, document, snapshot};
+use crate::contract::{change, changes, document, operation, operations, snapshot};
 use crate::store::{DocumentQuery, Place, Store, StoreError, TimelinePage};
 
 /// Files in steps that the test takes.
@@ -74,6 +74,11 @@ async fn everything(store: &SqliteStore, document: &DocumentKey) -> String {
         let lane = store.lane(document.clone(), head.replica, 2..=5).await;
         all += &format!("{lane:?}");
     }
+    for from in 0..=past.changes.len() as u64 {
+        let rest = store.operations(document.clone(), from, None).await;
+        let few = store.operations(document.clone(), from, Some(from + 2));
+        all += &format!("{rest:?} {:?}", few.await);
+    }
     let query = DocumentQuery {
         workspace: document.workspace().to_owned(),
         limit: 100,
@@ -84,14 +89,21 @@ async fn everything(store: &SqliteStore, document: &DocumentKey) -> String {
     all + &format!("{described:?} {listed:?}")
 }
 
-/// Two documents, two lanes, a part of it filed before, and a snapshot.
-async fn history(fixture: &Fixture) -> [DocumentKey; 3] {
+/// Documents of changes and one of operations, two lanes, a part of it filed before, and a snapshot.
+async fn history(fixture: &Fixture) -> [DocumentKey; 4] {
     let documents = ["notes", "other", "gone"].map(document);
     let append = async |document: &DocumentKey, replica, from, to| {
         let changes = changes(document, replica, from, to);
         let append = fixture.store.append(document.clone(), Kind::Yjs, changes);
         append.await.unwrap();
     };
+    let ordered = document("ordered");
+    let submit = async |replica, counter, version| {
+        let next = operations(Dot::new(replica, counter), version, 2, "a");
+        let append = fixture.store.append(ordered.clone(), Kind::Json0, next);
+        append.await.unwrap();
+    };
+    submit(REPLICA, 1, 0).await;
     for document in &documents {
         append(document, REPLICA, 1, 4).await;
     }
@@ -102,12 +114,14 @@ async fn history(fixture: &Fixture) -> [DocumentKey; 3] {
             append(document, REPLICA, 5 + 2 * round, 6 + 2 * round).await;
             append(document, ReplicaId(2), 1 + round, 1 + round).await;
         }
+        submit(ReplicaId(2), 1 + 2 * round, 2 + 2 * round).await;
     }
     let covered = [Dot::new(REPLICA, 6), Dot::new(ReplicaId(2), 1)];
     let taken = snapshot(&documents[0], &covered, "state");
     fixture.put_snapshot(taken).await.unwrap();
     fixture.delete(documents[2].clone()).await.unwrap();
-    documents
+    let [notes, other, gone] = documents;
+    [notes, other, gone, ordered]
 }
 
 #[tokio::test]
@@ -129,7 +143,9 @@ async fn reading_is_the_same_before_during_and_after_filing() {
         }
         assert_eq!(fixture.count("SELECT count(*) FROM arrivals").await, 0);
         let filed = fixture.count("SELECT count(*) FROM changes").await;
-        assert_eq!(filed, 3 * (4 + 6 + 3));
+        assert_eq!(filed, 3 * (4 + 6 + 3) + 8);
+        let operations = fixture.count("SELECT count(*) FROM operations").await;
+        assert_eq!(operations, 8);
     }
 }
 
@@ -155,6 +171,7 @@ async fn a_crash_between_any_two_steps_loses_and_doubles_nothing() {
             let reused = StoreError::DotReused(Dot::new(REPLICA, counter));
             assert_eq!(refused, Err(reused));
         }
+        knows_its_operations(&store, &documents[3]).await;
         let next = vec![change(notes, REPLICA, 11), change(notes, ReplicaId(2), 4)];
         let next = store.append(notes.clone(), Kind::Yjs, next).await;
         assert_eq!(next, Ok(()));
@@ -166,6 +183,27 @@ async fn a_crash_between_any_two_steps_loses_and_doubles_nothing() {
         store.close().await.unwrap();
         assert_eq!(left_over(crashed.path()).await, 0);
     }
+}
+
+/// A store that has just been opened knows places and names, and goes on after them.
+async fn knows_its_operations(store: &SqliteStore, ordered: &DocumentKey) {
+    let submit = |changes| store.append(ordered.clone(), Kind::Json0, changes);
+    for (version, number) in [(7, 9), (9, 9), (0, 0)] {
+        let taken = vec![operation(Dot::new(REPLICA, 3), version, "b", number)];
+        assert_eq!(submit(taken).await, Err(StoreError::Overtaken(8)));
+    }
+    for version in [0, 1, 2, 7] {
+        let again = vec![operation(Dot::new(REPLICA, 3), 8, "a", version)];
+        let known = StoreError::NameKnown { index: 0, version };
+        assert_eq!(submit(again).await, Err(known));
+    }
+    let repeated = operations(Dot::new(ReplicaId(2), 3), 4, 4, "a");
+    assert_eq!(submit(repeated).await, Ok(()));
+    let next = operations(Dot::new(ReplicaId(2), 7), 8, 2, "a");
+    assert_eq!(submit(next.clone()).await, Ok(()));
+    let read = store.operations(ordered.clone(), 8, None).await.unwrap();
+    let read: Vec<_> = read.into_iter().map(|it| it.change).collect();
+    assert_eq!(read, next);
 }
 
 #[tokio::test]
@@ -268,7 +306,7 @@ async fn a_database_without_arrivals_is_brought_to_the_newest_schema() {
     let old =
         "ALTER TABLE replicas DROP COLUMN until_ms; ALTER TABLE replicas DROP COLUMN incarnation;
         ALTER TABLE replicas DROP COLUMN node;
-        DROP TABLE outbox; DROP TABLE revocations; DROP TABLE arrivals;
+        DROP TABLE operations; DROP TABLE duties; DROP TABLE tickets; DROP TABLE outbox; DROP TABLE revocations; DROP TABLE arrivals;
         DELETE FROM _sqlx_migrations WHERE version > 2";
     meddle(fixture.path(), old).await;
     let refused = SqliteStore::open_read_only(fixture.path()).await;

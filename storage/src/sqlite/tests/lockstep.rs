@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 
 use super::super::filing::Habit;
 use super::open_filing;
-use crate::contract::{change, document, snapshot};
+use crate::contract::{change, document, operation, snapshot};
 use crate::memory::MemoryStore;
 use crate::news::{News, NewsHabit, Told};
 use crate::store::{Description, DocumentQuery, Place, Store, StoreError, TimelinePage};
@@ -20,6 +20,10 @@ use crate::store::{Description, DocumentQuery, Place, Store, StoreError, Timelin
 enum Operation {
     /// The dots, and whether each change is altered against the one of that dot at other times.
     Append(DocumentKey, Kind, Vec<(Dot, bool)>),
+    /// Operations: the dot of each, its version, its source and its number.
+    Submit(DocumentKey, Vec<Submitted>),
+    AppendAll(Vec<(DocumentKey, Vec<Submitted>)>),
+    Operations(DocumentKey, u64, Option<u64>),
     Create(DocumentKey, Kind),
     CreateWith(DocumentKey, Kind, Vec<(Dot, bool)>),
     News,
@@ -37,6 +41,15 @@ enum Operation {
     Lane(DocumentKey, ReplicaId, u64, u64),
     Check,
     Reopen,
+}
+
+/// An operation of the ordered documents.
+#[derive(Clone, Debug)]
+struct Submitted {
+    dot: Dot,
+    version: u64,
+    source: &'static str,
+    number: u64,
 }
 
 fn documents() -> impl Strategy<Value = DocumentKey> {
@@ -73,6 +86,29 @@ fn appends() -> impl Strategy<Value = Vec<(Dot, bool)>> {
         8 => runs(),
         1 => (runs(), runs()).prop_map(|(one, two)| [one, two].concat()),
     ]
+}
+
+/// Documents that hold operations and nothing else.
+fn ordered() -> impl Strategy<Value = DocumentKey> {
+    select(vec![document("ordered"), document("ordered too")])
+}
+
+/// Operations in a row, most of which fit if the first does; sometimes one is out of place.
+fn submissions() -> impl Strategy<Value = Vec<Submitted>> {
+    let astray = prop::bool::weighted(0.02);
+    let sources = select(vec!["a", "b"]);
+    let firsts = (1..3u32, 1..9u64, 0..9u64, sources, 0..9u64);
+    (firsts, prop::collection::vec(astray, 1..4)).prop_map(
+        |((replica, counter, version, source, number), run)| {
+            let submitted = |(at, astray): (u64, bool)| Submitted {
+                dot: Dot::new(ReplicaId(replica), counter + at),
+                version: version + at + u64::from(astray),
+                source,
+                number: number + at,
+            };
+            (0..).zip(run).map(submitted).collect()
+        },
+    )
 }
 
 fn pages() -> impl Strategy<Value = TimelinePage> {
@@ -116,6 +152,12 @@ fn operations() -> impl Strategy<Value = Operation> {
     use Operation as O;
     prop_oneof![
         20 => (documents(), kinds(), appends()).prop_map(|(d, k, run)| O::Append(d, k, run)),
+        30 => (ordered(), submissions()).prop_map(|(d, run)| O::Submit(d, run)),
+        3 => prop::collection::btree_map(ordered(), submissions(), 1..3)
+            .prop_map(|all| O::AppendAll(all.into_iter().collect())),
+        3 => (ordered(), 0..20u64, prop::option::of(0..20u64))
+            .prop_map(|(d, from, to)| O::Operations(d, from, to)),
+        2 => ordered().prop_map(O::Load),
         1 => (documents(), kinds()).prop_map(|(d, k)| O::Create(d, k)),
         2 => (documents(), kinds(), appends()).prop_map(|(d, k, run)| O::CreateWith(d, k, run)),
         3 => Just(O::News),
@@ -146,6 +188,18 @@ async fn answer(store: &dyn Store, operation: Operation) -> String {
             let changes = run_of(&document, run);
             text(&store.append(document, kind, changes).await)
         }
+        O::Submit(document, run) => {
+            let changes = submitted(&document, run);
+            text(&store.append(document, Kind::Json0, changes).await)
+        }
+        O::AppendAll(all) => {
+            let appends = all.into_iter().map(|(document, run)| {
+                let changes = submitted(&document, run);
+                (document, Kind::Json0, changes)
+            });
+            text(&store.append_all(appends.collect()).await)
+        }
+        O::Operations(document, from, to) => text(&store.operations(document, from, to).await),
         O::Create(document, kind) => text(&store.create(document, kind).await.map(timeless)),
         O::CreateWith(document, kind, run) => {
             let changes = run_of(&document, run);
@@ -192,12 +246,20 @@ fn run_of(document: &DocumentKey, run: Vec<(Dot, bool)>) -> Vec<Change> {
     changes.collect()
 }
 
+fn submitted(document: &DocumentKey, run: Vec<Submitted>) -> Vec<Change> {
+    let changes = run.into_iter().map(|it| Change {
+        document: document.clone(),
+        ..operation(it.dot, it.version, it.source, it.number)
+    });
+    changes.collect()
+}
+
 /// In the order of their documents: when each is due may differ.
 fn sorted(mut news: Vec<News>) -> Vec<News> {
     for news in &mut news {
         news.created_ms = news.created_ms.map(|_| 0);
         news.deleted_ms = news.deleted_ms.map(|_| 0);
-        news.due_ms = 0;
+        news.due_in_ms = 0;
         if let Some(changed) = &mut news.changed {
             changed.at_ms = 0;
         }

@@ -31,6 +31,10 @@ async fn no_statement_passes_over_a_table_but_the_arrivals() {
         sql::TIMELINE_BEFORE,
         sql::FILED_ORDER,
         sql::FILE,
+        sql::FILE_OPERATIONS,
+        sql::LAST_VERSION,
+        sql::HIGHEST_NUMBER,
+        sql::VERSION_OF_NAME,
         sql::REMOVE_FILED,
         sql::FIND_DOT,
         sql::FIND_INDEX,
@@ -86,6 +90,20 @@ async fn a_lane_is_read_by_its_key() {
     let key =
         "SEARCH changes USING PRIMARY KEY (document=? AND replica=? AND counter>? AND counter<?)";
     assert!(steps.iter().any(|step| step == key), "{steps:#?}");
+    assert!(!steps.iter().any(|step| scans(step)), "{steps:#?}");
+}
+
+/// The operations that are filed come by their key, and each one's change by the timeline's index.
+#[tokio::test]
+async fn operations_are_read_by_their_versions() {
+    let fixture = Fixture::open().await;
+    let steps = plan(&fixture, sql::OPERATIONS).await;
+    for wanted in [
+        "SEARCH o USING PRIMARY KEY (document=? AND version>? AND version<?)",
+        "SEARCH c USING INDEX changes_by_order (document=? AND ord=?)",
+    ] {
+        assert!(steps.iter().any(|step| step == wanted), "{steps:#?}");
+    }
     assert!(!steps.iter().any(|step| scans(step)), "{steps:#?}");
 }
 
