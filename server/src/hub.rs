@@ -20,7 +20,9 @@ use crate::telemetry::metrics;
 use crate::world::World;
 
 /// Starts the session of a document, which reads its mailbox until it puts itself away.
-pub type StartSession = fn(&Hub, DocumentKey, Kind, Mailbox, Inbox);
+///
+/// It is of the kind that whoever comes first expects; ordered, if they expect none.
+pub type StartSession = fn(&Hub, DocumentKey, Option<Kind>, Mailbox, Inbox);
 
 /// Knows every hot document. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -168,6 +170,18 @@ impl Hub {
         }
     }
 
+    /// Takes in what other nodes have revoked, for whoever is about to ask what was.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub(crate) async fn look_up_revoked(&self) -> Result<(), StoreError> {
+        let is_shared = self.0.world.cluster.is_some();
+        if is_shared && self.0.world.auth.reload_revocations().await? {
+            self.revoked().await;
+        }
+        Ok(())
+    }
+
     /// Tells the other nodes that passes were revoked.
     pub fn say_revoked(&self) {
         if let Some(cluster) = &self.0.world.cluster {
@@ -220,6 +234,12 @@ impl Hub {
         }
     }
 
+    /// The same, on every node: what is kept out of the document has changed.
+    pub async fn reopen_everywhere(&self, key: &DocumentKey) {
+        self.0.world.say(key, Word::Reopen);
+        self.reopen(key).await;
+    }
+
     /// Puts a session away, unless someone has just joined. Called by the session itself.
     pub(crate) fn retire(&self, key: &DocumentKey, inbox: &Inbox) -> bool {
         let mut sessions = self.sessions();
@@ -252,6 +272,7 @@ impl Hub {
         metrics::documents_open(sessions.open.len());
         if let Some(cluster) = &self.0.world.cluster {
             cluster.ignore(key);
+            cluster.say_nobody_is_here(key, self.0.world.clock.now());
         }
     }
 

@@ -22,6 +22,7 @@ pub mod limits;
 pub mod listener;
 pub mod mail;
 pub mod memory;
+pub mod ordered;
 pub mod origins;
 pub mod outbox;
 mod outward;

@@ -7,12 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use engine::{Change, ConnectionId, Input, Intent, VectorClock};
+use engine::ordered::Request;
+use engine::{Change, CloseReason, ConnectionId, Input, Intent, PresenceId, VectorClock};
 use protocol::Dialect;
 use storage::OpenClock;
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
 use crate::auth::Pass;
+use crate::ordered::Letters;
 use crate::outbox::Outbox;
 use crate::receiving::Held;
 
@@ -202,6 +204,11 @@ impl Inbox {
         post
     }
 
+    /// The store's heads are to be told once more, even if they are those that were told last.
+    pub(crate) fn expect_heads(&self) {
+        self.0.queue().heads = None;
+    }
+
     /// Whether no mail waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.queue().post.mails.is_empty()
@@ -283,6 +290,11 @@ pub(crate) fn weight_of(word: &Input) -> usize {
             let states = notices.iter().filter_map(|it| it.entry.state.as_ref());
             notices.len() * WORD_OVERHEAD_BYTES + states.map(Bytes::len).sum::<usize>()
         }
+        Input::HeardRoll { roll, .. } => {
+            roll.people.len() * size_of::<(PresenceId, u64)>() + WORD_OVERHEAD_BYTES
+        }
+        Input::WhoIsAsked { ids, .. } => ids.len() * size_of::<PresenceId>() + WORD_OVERHEAD_BYTES,
+        Input::HeardRoster(word) => word.weight() + WORD_OVERHEAD_BYTES,
         Input::Signal(text) => text.len() + WORD_OVERHEAD_BYTES,
         _ => WORD_OVERHEAD_BYTES,
     }
@@ -312,6 +324,15 @@ pub enum Mail {
         seen: Option<u64>,
         /// The message that they came in, until they are worked off.
         held: Held,
+    },
+    /// A connection asks for something of an ordered document.
+    Requests {
+        /// Which.
+        connection: ConnectionId,
+        /// What, in the order in which it came.
+        requests: Vec<Request>,
+        /// The messages that they came in, until they are worked off.
+        held: Vec<Held>,
     },
     /// A connection whose outbox was dropped has written what came before.
     Drained {
@@ -345,7 +366,7 @@ pub enum Mail {
     /// Somebody wants to know how far the document is here.
     ClockAsked(oneshot::Sender<OpenClock>),
     /// Somebody wants to close the connections one after the other.
-    OutboxesAsked(oneshot::Sender<Vec<Outbox>>),
+    WaysAsked(oneshot::Sender<Vec<(ConnectionId, Way)>>),
 }
 
 /// A connection that wants to join.
@@ -359,8 +380,34 @@ pub struct Newcomer {
     pub dialect: Dialect,
     /// By which address of its own it has the document, where it may have several; none if by the document's name.
     pub address: Option<Box<str>>,
-    /// Where to put frames for it.
-    pub outbox: Outbox,
+    /// Where to put what it is told.
+    pub way: Way,
+}
+
+/// Where to put what a connection is told.
+#[derive(Clone, Debug)]
+pub enum Way {
+    /// Frames of a document that merges.
+    Frames(Outbox),
+    /// Letters of a document that is ordered.
+    Letters(Letters),
+}
+
+impl Newcomer {
+    /// Turns it away.
+    pub(crate) fn close(&self, reason: CloseReason) {
+        self.way.close(self.connection, reason);
+    }
+}
+
+impl Way {
+    /// Lets the connection go that it leads to.
+    pub(crate) fn close(&self, connection: ConnectionId, reason: CloseReason) {
+        match self {
+            Self::Frames(outbox) => outbox.close(reason),
+            Self::Letters(letters) => letters.close(connection, reason),
+        }
+    }
 }
 
 /// Words of other nodes that wait for one session. Further ones are dropped, and found in the store.

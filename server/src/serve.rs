@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
 
 use anyhow::Context;
-use engine::{Limits, PresenceLimits};
+use engine::ordered::OrderedLimits;
+use engine::{DocumentKey, Kind, Limits, PresenceLimits, RosterLimits};
 use metrics_exporter_prometheus::PrometheusHandle;
 use protocol::preflight::Bounds;
 use storage::Store;
@@ -23,16 +24,19 @@ use crate::auth::{self, Auth};
 use crate::breadcrumb::{self, Crumbs};
 use crate::clock::Clock;
 use crate::cluster::letting_go::let_go;
-use crate::cluster::{Cluster, LostReplica, Node};
+use crate::cluster::replicas::OwnReplica;
+use crate::cluster::{Cluster, LostReplica, Node, Replicas};
 use crate::config::{Config, RateConfig, StoreChoice};
 use crate::connection::{ConnectionLimits, PreAuthLimits};
 use crate::hook::{Doorkeeper, Hook};
 use crate::http::health::Health;
 use crate::http::{self, App, SocketLimits};
 use crate::hub::{Hub, HubLimits};
-use crate::limits::{Admission, PaceLimits, Places, PlacesLimits, Rate, Turns};
+use crate::limits::{self, Admission, PaceLimits, Places, PlacesLimits, Rate, Turns};
 use crate::listener::{self, Entrance, HeadLimits};
+use crate::mail::{Inbox, Mailbox};
 use crate::memory::Memory;
+use crate::ordered;
 use crate::outbox::OutboxLimits;
 use crate::receiving::Receiving;
 use crate::session;
@@ -154,20 +158,20 @@ async fn assemble(config: &Config, parts: Parts) -> anyhow::Result<Arc<App>> {
         crumbs,
         spares,
     } = parts;
-    let replica = store
-        .new_replica()
+    let replica = OwnReplica::take(&*store)
         .await
         .context("the store gave no replica id")?;
-    info!(%replica, "this process is a new replica");
+    info!(replica = %replica.id(), "this process is a new replica");
+    let replicas = Arc::new(Replicas::new(store.clone(), replica));
     let cluster = match node {
         Some(node) => Some(Arc::new(
-            Cluster::join(node, replica, config, store.clone()).await?,
+            Cluster::join(node, replicas.clone(), config, store.clone()).await?,
         )),
         None => None,
     };
     let hook = Hook::new(config, update_bounds(config))?;
     if let Some(hook) = &hook {
-        hook.start(&store);
+        hook.start(&store, cluster.as_ref());
     }
     let auth = Auth::new(config)?
         .for_pages_of(config.origins.clone())
@@ -181,19 +185,20 @@ async fn assemble(config: &Config, parts: Parts) -> anyhow::Result<Arc<App>> {
     let connections = Arc::new(Semaphore::new(config.limits.connections));
     let world = World {
         store: store.clone(),
-        replica,
+        replicas,
         limits: Limits {
             shared: cluster.is_some(),
             ..document_limits(config)
         }
         .into(),
+        ordered_limits: ordered_limits(config, cluster.is_some()).into(),
         unsaved_bytes_max: config.limits.unsaved_node_bytes,
         unsaved_bytes: AtomicUsize::new(0),
         held_changes: AtomicUsize::new(0),
         append_failed_ms: AtomicU64::new(0),
         crumbs,
         auth: Arc::new(auth),
-        places: Places::new(places_limits(config)),
+        places: Places::new(places_limits(config), cluster.clone()),
         hook,
         admission: Admission {
             handshakes: Turns::new("handshakes", config.limits.handshakes),
@@ -212,11 +217,12 @@ async fn assemble(config: &Config, parts: Parts) -> anyhow::Result<Arc<App>> {
         mailbox_max: config.limits.mailbox,
         documents_max: config.limits.documents_open,
     };
-    let hub = Hub::new(world, hub, session::start);
+    let hub = Hub::new(world, hub, start_session);
     rounds::start(&hub, Handle::current()).context("the watchdog cannot be started")?;
     auth::keep_up(&hub);
     if let Some(cluster) = cluster {
         cluster.start(&hub);
+        tokio::spawn(limits::keep_up(hub.downgrade()));
     }
     let sockets = socket_limits(config, hub.world().auth.is_open());
     Ok(Arc::new(App {
@@ -269,6 +275,33 @@ fn document_limits(config: &Config) -> Limits {
     }
 }
 
+fn ordered_limits(config: &Config, is_shared: bool) -> OrderedLimits {
+    OrderedLimits {
+        waiting_bytes_max: config.limits.unsaved_document_bytes,
+        snapshot_operations: config.document.snapshot_changes,
+        idle_ms: millis(config.document.idle),
+        presence: roster_limits(config),
+        is_shared,
+        ..OrderedLimits::default()
+    }
+}
+
+fn roster_limits(config: &Config) -> RosterLimits {
+    RosterLimits {
+        of_connection_max: config.limits.presence_entries,
+        value_bytes_max: config.limits.presence_state_bytes,
+        ..RosterLimits::default()
+    }
+}
+
+/// Documents are of the kind that whoever comes first expects, and ordered if they expect none.
+fn start_session(hub: &Hub, key: DocumentKey, kind: Option<Kind>, way: Mailbox, inbox: Inbox) {
+    match kind {
+        Some(kind) => session::start(hub, key, kind, way, inbox),
+        None => ordered::start(hub, key, inbox),
+    }
+}
+
 fn socket_limits(config: &Config, is_open: bool) -> SocketLimits {
     let outbox = OutboxLimits {
         frames_max: config.limits.outbox_frames,
@@ -283,6 +316,7 @@ fn socket_limits(config: &Config, is_open: bool) -> SocketLimits {
             ping_interval: config.connection.ping_interval,
             silence_max: config.connection.silence_timeout,
             documents_max: config.limits.documents_per_connection,
+            sharedb_documents_max: config.limits.sharedb_documents_per_connection,
             pre_auth: PreAuthLimits {
                 bytes_max: config.limits.pre_auth_bytes,
                 messages_max: config.limits.pre_auth_messages,
@@ -386,7 +420,7 @@ async fn shut_down(app: &App, store: &dyn Store, spread: Duration, grace: Durati
         );
     }
     if let Some(hook) = &app.hub.world().hook {
-        hook.stop();
+        hook.stop().await;
     }
     if let Some(cluster) = &app.hub.world().cluster {
         cluster.leave().await;

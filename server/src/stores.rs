@@ -16,7 +16,10 @@ pub(crate) async fn open(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
     Ok(match config.store {
         StoreChoice::Memory => Arc::new(MemoryStore::new()),
         StoreChoice::Sqlite => Arc::new(SqliteStore::open(&config.data_dir).await?),
-        StoreChoice::Postgres => Arc::new(PostgresStore::connect(database(config)?).await?),
+        StoreChoice::Postgres => {
+            let store = PostgresStore::connect_with(database(config)?, config.postgres);
+            Arc::new(store.await.context("database_url")?)
+        }
     })
 }
 

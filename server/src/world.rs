@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use engine::ordered::OrderedLimits;
 use engine::{DocumentKey, Limits, ReplicaId};
 use storage::{Store, StoreError, Word};
 use tokio::sync::Semaphore;
@@ -11,7 +12,7 @@ use tokio::sync::Semaphore;
 use crate::auth::Auth;
 use crate::breadcrumb::Crumbs;
 use crate::clock::Clock;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Replicas};
 use crate::hook::Hook;
 use crate::limits::{Admission, Places};
 use crate::memory::Memory;
@@ -23,10 +24,12 @@ use crate::watchdog::Watchdog;
 pub struct World {
     /// Where changes are kept.
     pub store: Arc<dyn Store>,
-    /// This process.
-    pub replica: ReplicaId,
+    /// The replica ids of this process.
+    pub replicas: Arc<Replicas>,
     /// Bounds of each document.
     pub limits: Arc<Limits>,
+    /// Bounds of each ordered document.
+    pub ordered_limits: Arc<OrderedLimits>,
     /// Bytes of edits of all documents that may wait for the store; the author of the next one is closed, retryably.
     pub unsaved_bytes_max: usize,
     /// Bytes of edits that wait for the store now.
@@ -64,6 +67,11 @@ pub struct World {
 }
 
 impl World {
+    /// The replica id under which documents are opened now.
+    pub fn replica(&self) -> ReplicaId {
+        self.replicas.current().id()
+    }
+
     /// How many connections are open.
     pub fn connections_open(&self) -> usize {
         self.connections_max
@@ -75,6 +83,17 @@ impl World {
         if let Some(cluster) = &self.cluster {
             cluster.say(document, word);
         }
+    }
+
+    /// Edits of one document that wait for the store took up `before` bytes and take up `now`.
+    pub(crate) fn account_unsaved(&self, before: usize, now: usize) {
+        self.unsaved_bytes.fetch_add(now, Ordering::Relaxed);
+        self.unsaved_bytes.fetch_sub(before, Ordering::Relaxed);
+    }
+
+    /// Whether as many bytes of edits wait for the store as may, in all documents.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.unsaved_bytes.load(Ordering::Relaxed) > self.unsaved_bytes_max
     }
 
     /// Whether another process holds the replica id, so that this one must write no more.

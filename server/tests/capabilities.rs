@@ -47,7 +47,8 @@ fn grant(rules: &[(&str, &str, &str)]) -> Grant {
 
 /// Asks with a pass, which is shown as a ticket.
 async fn with(api: &Api, pass: Pass, ask: &Ask) -> Answer {
-    let ticket = api.app.hub.world().auth.issue_ticket(pass.into()).unwrap();
+    let auth = api.app.hub.world().auth.clone();
+    let ticket = auth.issue_ticket(&pass).await.unwrap();
     let and = if ask.path.contains('?') { '&' } else { '?' };
     let path = format!("{}{and}ticket={}", ask.path, ticket.ticket);
     let request = Request::builder().method(&ask.method).uri(path);
@@ -64,13 +65,16 @@ async fn with_grant(api: &Api, grant: Grant, ask: &Ask) -> Answer {
     with(api, Pass::of(grant), ask).await
 }
 
-/// A server with a document `notes`, one of its payloads in quarantine, and a revocation.
+/// A server with a document `notes`, one of its payloads in quarantine, an ordered document `form`, and a revocation.
 async fn furnished() -> Api {
     let api = Api::new().await;
     write(&*api.store, "notes", &["a"]).await;
     write(&*api.store, "other", &["b"]).await;
     let bad = quarantined("notes", b"bad");
     api.store.quarantine(bad).await.unwrap();
+    let form = json!({"name": "form", "kind": "json0"}).to_string();
+    let created = api.post(DOCUMENTS, form).await;
+    assert_eq!(created.status, StatusCode::CREATED, "{:?}", created.body);
     let revoking = ask(Method::POST, "/api/v1/revocations", Some(about("gone")));
     let revoked = with_grant(&api, Grant::anonymous(), &revoking).await;
     assert_eq!(revoked.status, StatusCode::CREATED, "{:?}", revoked.body);
@@ -83,6 +87,22 @@ fn about(document: &str) -> Value {
 
 fn notes(below: &str) -> String {
     format!("{DOCUMENTS}/notes{below}")
+}
+
+fn form(below: &str) -> String {
+    format!("{DOCUMENTS}/form{below}")
+}
+
+fn deletion() -> Value {
+    json!({"del": true})
+}
+
+fn batch() -> Value {
+    json!({"operations": [{"document": "form", "del": true}]})
+}
+
+fn undoing() -> Value {
+    json!({"source": "nobody", "from": 0})
 }
 
 /// A rule: workspace, document, and what may be done.
@@ -124,6 +144,11 @@ fn table() -> Vec<(Ask, &'static str)> {
         (get(&notes("/content?at=1")),                        "403 403 403 403 403 403 200 403 403 200"),
         (get(&notes("/changes")),                             "403 403 403 200 403 403 200 403 403 200"),
         (post(&notes("/signal"), json!({"payload": "x"})),    "403 403 403 403 200 403 200 403 403 200"),
+        (post("/api/v1/workspaces/default/batch", batch()),   "403 403 403 403 403 200 200 403 403 200"),
+        (post(&form("/operations"), deletion()),              "403 403 403 403 403 200 200 403 403 200"),
+        (post(&form("/undo"), undoing()),                     "403 403 403 403 403 403 200 403 403 200"),
+        (get(&form("/hash")),                                 "403 200 403 403 403 200 200 403 403 200"),
+        (get(&form("/hash?index=0")),                         "403 403 403 403 403 403 200 403 403 200"),
         (get(&notes("/quarantine")),                          "403 403 403 403 200 403 200 403 403 200"),
         (delete(&notes(&forget)),                             "403 403 403 403 204 403 204 403 403 204"),
         (get("/api/v1/quarantine"),                           "403 403 403 403 200 403 200 200 200 200"),
@@ -173,7 +198,19 @@ fn body_for(operation: &Value) -> Option<Value> {
         "signalDocument" => Some(json!({"payload": "x"})),
         "issueTicket" => Some(json!({})),
         "revoke" => Some(about("notes")),
+        "makeOperation" => Some(deletion()),
+        "makeBatch" => Some(batch()),
+        "undoOperations" => Some(undoing()),
         _ => None,
+    }
+}
+
+/// Some things can only be done with an ordered document.
+fn document_of(path: &str) -> &'static str {
+    let is_ordered = |below: &&str| path.ends_with(*below);
+    match ["/operations", "/undo", "/hash"].iter().any(is_ordered) {
+        true => "form",
+        false => "notes",
     }
 }
 
@@ -183,7 +220,7 @@ fn operations(spec: &Value) -> Vec<(Ask, BTreeSet<String>)> {
         let hash = quarantined("notes", b"bad").hash.to_string();
         let names = [
             ("workspace", "default"),
-            ("document", "notes"),
+            ("document", document_of(path)),
             ("hash", &hash),
             ("id", "1"),
             ("node", "a"),
@@ -482,7 +519,7 @@ async fn a_document_that_is_revoked_is_gone_from_lists_as_well() {
         .iter()
         .map(|it| &it["name"])
         .collect();
-    assert_eq!(names, ["other"]);
+    assert_eq!(names, ["form", "other"]);
 }
 
 #[tokio::test]

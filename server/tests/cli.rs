@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use common::write;
+use common::{write, write_ordered};
 use serde_json::{Value, json};
 use server::config::SETTINGS;
 use storage::{SqliteStore, Store};
@@ -230,6 +230,35 @@ async fn content_is_printed_and_exported_at_any_place() {
     let (code, said) = shell.fails(&export);
     assert_eq!(code, 1);
     assert!(said.contains("notes.yjs exists"), "{said}");
+}
+
+#[tokio::test]
+async fn ordered_documents_are_looked_back_at_like_all_others() {
+    let shell = Shell::new();
+    let store = SqliteStore::open(&shell.0.path().join("quire-data"))
+        .await
+        .unwrap();
+    write_ordered(&store, "forms/one", 2).await;
+    Store::close(&store).await.unwrap();
+    let log = shell.prints(&["doc", "log", "forms/one", "-o", "ndjson"]);
+    let log: Vec<Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let actions: Vec<_> = log.iter().map(|it| &it["operation"]["action"]).collect();
+    assert_eq!(actions, ["create", "op", "op"]);
+    let cat = |args: &[&str]| shell.prints(&[&["doc", "cat", "forms/one"], args].concat());
+    assert_eq!(cat(&[]), r#"{"n":2}"#);
+    assert_eq!(cat(&["--at", &log[1]["order"].to_string()]), r#"{"n":1}"#);
+    assert_eq!(cat(&["--field", "n", "--format", "json"]), "2");
+    let (code, said) = shell.fails(&["doc", "export", "forms/one", "--format", "binary"]);
+    assert!(code == 2 && said.contains("no binary form"), "{said}");
+    let shown = shell.prints(&["doc", "show", "forms/one", "-o", "json"]);
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(
+        (&shown["kind"], &shown["changes"]),
+        (&json!("json0"), &json!(3))
+    );
 }
 
 #[tokio::test]

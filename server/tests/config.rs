@@ -438,3 +438,22 @@ fn the_page_for_operators_has_every_setting_with_its_default() {
         "docs/configuration.md has rows of settings that there are not"
     );
 }
+
+#[test]
+fn what_the_examples_set_are_settings() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy");
+    let mut found = 0;
+    for file in fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let words = text.split(|symbol: char| !symbol.is_ascii_uppercase() && symbol != '_');
+        // Kubernetes puts the address of a service there.
+        let own = words.filter(|it| it.starts_with("QUIRE_") && *it != "QUIRE_SERVICE_HOST");
+        for word in own {
+            let is_known = SETTINGS.iter().any(|it| it.variable() == word);
+            assert!(is_known, "{} sets {word}", path.display());
+            found += 1;
+        }
+    }
+    assert!(found > 0);
+}

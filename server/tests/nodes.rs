@@ -5,10 +5,11 @@ mod common;
 
 use std::time::Duration;
 
-use common::nodes::{PATIENCE, Shared, hears, presence, push};
+use common::nodes::{PATIENCE, Shared, hears, hears_all, presence, push};
 use common::wire::PULL_EVERYTHING;
-use engine::{DocumentKey, Kind};
-use storage::{Revoked, Store};
+use common::{quarantined, write};
+use engine::{DocumentKey, Kind, Order, Quarantined};
+use storage::{Revoked, Store, TimelinePage};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn edits_and_presence_go_to_the_clients_of_all_nodes() {
@@ -73,8 +74,7 @@ async fn who_was_on_a_node_that_died_is_soon_not_shown_any_more() {
         .unwrap();
     cid.send_frame(&presence(8, 1, r#"{"name":"cid"}"#))
         .unwrap();
-    hears(&mut bob, "ada");
-    hears(&mut bob, "cid");
+    hears_all(&mut bob, &["ada", "cid"]);
     // It says goodbye, and nobody hears it.
     a.loses_words(true);
     a.stop().await;
@@ -119,6 +119,52 @@ async fn what_is_deleted_or_revoked_on_one_node_is_so_on_all() {
     for node in &nodes {
         until(|| node.app.hub.world().auth.revocations().is_empty()).await;
         node.join("revoked");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_only_reads_hears_of_a_deletion_that_the_bus_lost() {
+    let shared = Shared::default();
+    let [a, b, c] = shared.nodes().await;
+    let plan = DocumentKey::new("default", "plan").unwrap();
+    shared.store.create(plan.clone(), Kind::Yjs).await.unwrap();
+    let mut readers = [b.join("plan"), c.join("plan")];
+    a.loses_words(true);
+    assert!(a.app.hub.delete(plan).await.unwrap());
+    for reader in &mut readers {
+        assert_eq!(reader.closed().0, 4404);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_document_is_opened_anew_everywhere_when_its_log_is_kept_out_or_let_in_again() {
+    let shared = Shared::default();
+    let [a, b, _] = shared.nodes().await;
+    let plan = write(&*shared.store, "plan", &["stored"]).await;
+    let page = TimelinePage::After(Order(0), 1);
+    let stored = shared.store.timeline(plan.clone(), page).await.unwrap();
+    let change = &stored[0].change;
+    let entry = Quarantined {
+        dot: Some(change.dot),
+        ..quarantined("plan", &change.payload)
+    };
+    let mut readers = [a.join("plan"), b.join("plan")];
+    let hub = &a.app.hub;
+    for keep_out in [true, false] {
+        match keep_out {
+            // No word is said of it.
+            true => shared.store.quarantine(entry.clone()).await.unwrap(),
+            false => {
+                let forgotten = shared.store.forget_quarantined(plan.clone(), entry.hash);
+                assert_eq!(forgotten.await, Ok(true));
+                hub.reopen_everywhere(&plan).await;
+            }
+        }
+        for (reader, node) in readers.iter_mut().zip([&a, &b]) {
+            let code = if keep_out { 1013 } else { 1012 };
+            assert_eq!(reader.closed().0, code);
+            *reader = node.join("plan");
+        }
     }
 }
 

@@ -171,6 +171,64 @@ async fn only_a_node_that_is_there_is_told_to_drain() {
 }
 
 /// What each replica says of the only document that is told of, by the name of its node.
+#[tokio::test]
+async fn without_a_bus_a_node_is_drained_by_itself_only() {
+    let shared = Shared::default();
+    let [a, _b] = [
+        shared.node_without_bus("a").await,
+        shared.node_without_bus("b").await,
+    ];
+    let api = a.api(&shared);
+    let route = api.get("/api/v1/route/any").await.json();
+    let mut known = names(&route["order"], "node");
+    known.sort();
+    assert_eq!(known, ["a", "b"], "known from the store");
+    let path = "/api/v1/nodes/b/drain";
+    let told = drain(&api, Method::POST, "b").await;
+    assert!(
+        told.json()["detail"]
+            .as_str()
+            .unwrap()
+            .contains("ask the node itself")
+    );
+    assert_eq!(told.problem(503, path), "bus_unavailable");
+    let told = drain(&api, Method::POST, "a").await;
+    assert_eq!(told.status, StatusCode::ACCEPTED);
+    let route = api.get("/api/v1/route/any").await.json();
+    assert_eq!(names(&route["order"], "node"), ["b"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_is_asked_of_one_node_is_so_at_all() {
+    let shared = Shared::default();
+    let nodes = shared.nodes().await;
+    let [a, b, c] = nodes.each_ref().map(|node| node.api(&shared));
+    gathered(&b, &["a", "b", "c"]).await;
+    let signal = "/api/v1/workspaces/default/documents/plan/signal";
+    let is_open = async || b.post(signal, r#"{"payload": "hello"}"#).await.json()["open"].clone();
+    assert_eq!(is_open().await, json!(false));
+    let _reader = nodes[0].join("plan");
+    assert_eq!(is_open().await, json!(true), "although at another node");
+
+    nodes[0].loses_words(true);
+    let revoked = a.post("/api/v1/revocations", r#"{"user": "bob"}"#).await;
+    let listed = c.get("/api/v1/revocations").await.json();
+    assert_eq!(listed["items"], json!([revoked.json()]));
+    let path = format!("/api/v1/revocations/{}", revoked.json()["id"]);
+    let lifted = b.call(Method::DELETE, &path).await;
+    assert_eq!(lifted.status, StatusCode::NO_CONTENT);
+    let listed = c.get("/api/v1/revocations").await.json();
+    assert_eq!(listed["items"], json!([]));
+
+    let ticket = a.post("/api/v1/tickets", "{}").await.json();
+    let path = format!(
+        "/api/v1/whoami?ticket={}",
+        ticket["ticket"].as_str().unwrap()
+    );
+    assert_eq!(c.get(&path).await.status, StatusCode::OK);
+    assert_eq!(a.get(&path).await.status, StatusCode::UNAUTHORIZED);
+}
+
 async fn progress(api: &Api, query: &str) -> Vec<(String, Value)> {
     let page = api.get(&format!("/api/v1/replicas?{query}")).await.json();
     let documents = page["documents"].as_array().unwrap();
@@ -196,7 +254,7 @@ async fn each_replica_tells_how_far_it_is_with_a_document() {
     assert_eq!(names(&page["items"], "node"), ["a", "b", "c"]);
     assert_eq!(names(&page["items"], "state"), ["held", "held", "held"]);
     let found = progress(&api, "document=plan").await;
-    let replica = a.app.hub.world().replica.to_string();
+    let replica = a.app.hub.world().replica().to_string();
     for (node, it) in &found {
         let is_open = node != "c";
         assert_eq!(it["open"], json!(is_open), "{node}: {it}");

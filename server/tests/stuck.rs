@@ -16,7 +16,7 @@ use server::auth::Pass;
 use server::config::{Config, Environment, Flags};
 use server::http::App;
 use server::hub::JoinError;
-use server::mail::{Mail, Mailbox, Newcomer};
+use server::mail::{Mail, Mailbox, Newcomer, Way};
 use server::outbox::{Outbox, OutboxLimits, Taken};
 use server::receiving::Receiving;
 use server::serve;
@@ -67,7 +67,7 @@ impl Client {
             pass: Pass::anonymous().into(),
             dialect: Dialect::YWebsocket,
             address: None,
-            outbox: outbox.clone(),
+            way: Way::Frames(outbox.clone()),
         };
         let mailbox = app.hub.join(document, newcomer).await.unwrap();
         Self {
@@ -234,7 +234,7 @@ fn beyond_the_bound_of_memory_only_what_adds_nothing_is_taken() {
             pass: Pass::anonymous().into(),
             dialect: Dialect::YWebsocket,
             address: None,
-            outbox: author.outbox.clone(),
+            way: Way::Frames(author.outbox.clone()),
         };
         let other = app.hub.join(&document("other"), newcomer).await;
         assert_eq!(other.map(drop), Err(JoinError::Full));

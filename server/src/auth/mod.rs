@@ -29,8 +29,10 @@ pub mod token;
 mod ticket;
 pub use ticket::{TICKET_LIFE, TicketError};
 
+mod written;
+
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::http::{HeaderMap, Uri};
 use engine::{Author, Capability, DocumentKey};
@@ -44,7 +46,6 @@ use guard::{Checked, Guard};
 use jwks::Jwks;
 use keys::KeyRing;
 use revocations::Revocations;
-use ticket::Tickets;
 use token::Expected;
 
 /// Lets people in.
@@ -58,7 +59,6 @@ pub struct Auth {
     decider: Option<Box<dyn Decider>>,
     origins: Origins,
     revocations: Revocations,
-    tickets: Tickets,
 }
 
 /// Somebody who wants to be let in.
@@ -89,7 +89,6 @@ impl Auth {
             decider: None,
             origins: Origins::default(),
             revocations: Revocations::default(),
-            tickets: Tickets::default(),
         }
     }
 
@@ -124,7 +123,7 @@ impl Auth {
         })
     }
 
-    /// Keeps what is revoked in a store, and goes by what was revoked before.
+    /// Keeps what is revoked in a store, and tickets with it, and goes by what was revoked before.
     ///
     /// # Errors
     /// The store does not give its revocations.
@@ -154,6 +153,11 @@ impl Auth {
     /// Whether nobody is asked who they are.
     pub fn is_open(&self) -> bool {
         self.guard.is_none() && self.decider.is_none()
+    }
+
+    /// Whether somebody else may decide on each document.
+    pub(crate) fn asks_a_decider(&self) -> bool {
+        self.decider.is_some()
     }
 
     /// Who is let in, in a line for the operator.
@@ -188,10 +192,9 @@ impl Auth {
     /// What they show is not good here, or whoever has to decide does not answer.
     pub async fn admit(&self, visitor: Visitor<'_>) -> Result<Arc<Pass>, Refusal> {
         let pass = match visitor.credential {
-            Some(ticket) if ticket.is_ticket() => self
-                .tickets
-                .redeem(ticket.reveal(), Instant::now())
-                .ok_or(Refusal::BadTicket)?,
+            Some(ticket) if ticket.is_ticket() => {
+                ticket::redeem(&*self.store, ticket.reveal()).await?.into()
+            }
             Some(token) => self.check(token, visitor).await?,
             None => self.let_in(visitor).await?,
         };
@@ -288,9 +291,9 @@ impl Auth {
     /// Issues a ticket, which is good once and soon ends, for a pass or a [narrowed](Pass::narrowed) one.
     ///
     /// # Errors
-    /// Too many have not been used.
-    pub fn issue_ticket(&self, pass: Arc<Pass>) -> Result<Ticket, TicketError> {
-        let ticket = self.tickets.issue(pass, Instant::now())?;
+    /// Too many have not been used, or it could not be kept.
+    pub async fn issue_ticket(&self, pass: &Pass) -> Result<Ticket, TicketError> {
+        let ticket = ticket::issue(&*self.store, pass).await?;
         let life_ms = u64::try_from(TICKET_LIFE.as_millis()).unwrap_or(u64::MAX);
         Ok(Ticket {
             ticket,
@@ -449,15 +452,40 @@ mod tests {
             };
             auth.admit(visitor).await
         };
-        let issue = |user: &str| auth.issue_ticket(pass(user, None, None).into()).unwrap();
-        let [once, revoked] = [issue("ada"), issue("bob")];
+        let issue = async |user: &str| auth.issue_ticket(&pass(user, None, None)).await.unwrap();
+        let [once, revoked] = [issue("ada").await, issue("bob").await];
         let mut ended = pass("ada", None, None);
         ended.grant.expires_ms = Some(wall_ms());
-        let ended = auth.issue_ticket(ended.into()).unwrap();
+        let ended = auth.issue_ticket(&ended).await.unwrap();
         assert_eq!(admit(&ended).await, Err(Refusal::Expired));
         assert_eq!(*admit(&once).await.unwrap(), pass("ada", None, None));
         assert_eq!(admit(&once).await, Err(Refusal::BadTicket));
         revoke(&auth, Revoked::User(Author::new("bob")), None).await;
         assert_eq!(admit(&revoked).await, Err(Refusal::Revoked));
+    }
+
+    #[tokio::test]
+    async fn a_ticket_is_good_once_at_all_nodes_together() {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let node = async || Auth::open().kept_in(store.clone()).await.unwrap();
+        let [one, other] = [node().await, node().await];
+        let issued = pass("ada", Some("t"), Some(5));
+        let [used, revoked] = [
+            one.issue_ticket(&issued).await.unwrap(),
+            one.issue_ticket(&issued).await.unwrap(),
+        ];
+        let admit = async |node: &Auth, ticket: &Ticket| {
+            let credential = Credential::ticket(&ticket.ticket);
+            let visitor = Visitor {
+                credential: Some(&credential),
+                document: None,
+            };
+            node.admit(visitor).await
+        };
+        assert_eq!(*admit(&other, &used).await.unwrap(), issued);
+        assert_eq!(admit(&one, &used).await, Err(Refusal::BadTicket));
+        revoke(&one, Revoked::Token("t".into()), None).await;
+        assert_eq!(other.reload_revocations().await, Ok(true));
+        assert_eq!(admit(&other, &revoked).await, Err(Refusal::Revoked));
     }
 }

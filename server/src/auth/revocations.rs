@@ -7,6 +7,7 @@ use engine::{Author, DocumentKey};
 use storage::{Revocation, RevocationEntry, Revoked, Store, StoreError};
 use thiserror::Error;
 use tokio::sync::Mutex;
+use tracing::warn;
 
 use super::Pass;
 
@@ -14,8 +15,9 @@ use super::Pass;
 #[derive(Debug, Default)]
 pub(super) struct Revocations {
     known: RwLock<Known>,
-    /// Held from asking the store until its answer is at hand, so that an older answer never takes a newer one's place.
-    asking: Mutex<()>,
+    /// Held from asking the store until its answer is at hand, so that an older answer never takes a newer one's place. The
+    /// era of the store in which that was done last.
+    asking: Mutex<Option<u64>>,
 }
 
 #[derive(Debug, Default)]
@@ -51,13 +53,39 @@ impl Revocations {
 
     /// Takes in what a store keeps by now. True if that is not what was known.
     pub(super) async fn reload(&self, store: &dyn Store) -> Result<bool, StoreError> {
-        let _asking = self.asking.lock().await;
-        let entries = store.revocations().await?;
+        let mut era = self.asking.lock().await;
+        let mut entries = store.revocations().await?;
+        let now = store.era();
+        if *era != now {
+            self.give_back(store, &mut entries).await?;
+            *era = now;
+        }
         let is_news = entries != self.list();
         if is_news {
             self.with(|known| known.entries = entries);
         }
         Ok(is_news)
+    }
+
+    /// Has the store keep again what it may have lost in a failover: what is known here and is not among its entries. What was
+    /// lifted at that moment is back as well.
+    async fn give_back(
+        &self,
+        store: &dyn Store,
+        entries: &mut Vec<RevocationEntry>,
+    ) -> Result<(), StoreError> {
+        let known = self.list().into_iter().map(|entry| entry.revocation);
+        let is_lost = |revocation: &Revocation| {
+            let mut kept = entries.iter().map(|entry| &entry.revocation);
+            !kept.any(|it| it.revoked == revocation.revoked && it.at_ms >= revocation.at_ms)
+        };
+        let lost: Vec<_> = known.filter(is_lost).collect();
+        for revocation in lost {
+            warn!("the store has lost a revocation, and is given it again");
+            store.revoke(revocation).await?;
+            *entries = store.revocations().await?;
+        }
+        Ok(())
     }
 
     /// Keeps a revocation, and applies it once it is kept.

@@ -142,6 +142,7 @@ impl From<RenderError> for Failure {
         match error {
             RenderError::Store(error) => error.into(),
             RenderError::Unbuildable => Self::failed(error.to_string()),
+            RenderError::NotBinary(_) | RenderError::NoFields(_) => Self::usage(error.to_string()),
         }
     }
 }

@@ -9,6 +9,7 @@ use engine::Input;
 use storage::{Ear, Topic, Word};
 
 use super::Cluster;
+use super::standing::{self, kept_out};
 use crate::hub::Hub;
 use crate::telemetry::metrics;
 
@@ -21,7 +22,11 @@ pub(super) fn ear(cluster: &Arc<Cluster>, hub: &Hub) -> Ear {
         };
         match topic {
             Topic::Document(document) => {
-                if let Some(input) = input(word)
+                if word == Word::Reopen {
+                    if let Some(session) = hub.mailbox(&document) {
+                        standing::reopen(&hub, session);
+                    }
+                } else if let Some(input) = input(word)
                     && !hub.hear(&document, input)
                 {
                     metrics::word_dropped();
@@ -56,10 +61,16 @@ fn input(word: Word) -> Option<Input> {
         Word::Changes(changes) => Input::Heard { changes },
         Word::Presence { from, notices } => Input::HeardPresence { from, notices },
         Word::PresenceAsked => Input::PresenceAsked,
+        Word::PresenceRoll { from, roll } => Input::HeardRoll { from, roll },
+        Word::WhoIsAsked { of, ids } => Input::WhoIsAsked { of, ids },
+        Word::Roster(word) => Input::HeardRoster(word),
         Word::Signal(text) => Input::Signal(text),
         Word::Deleted => Input::Deleted,
-        Word::Revoked | Word::ClocksAsked { .. } | Word::Clocks { .. } | Word::Drain { .. } => {
-            return None;
-        }
+        Word::KeptOut { payload, in_log } => kept_out([(payload, in_log)]),
+        Word::Reopen
+        | Word::Revoked
+        | Word::ClocksAsked { .. }
+        | Word::Clocks { .. }
+        | Word::Drain { .. } => return None,
     })
 }

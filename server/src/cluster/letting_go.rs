@@ -6,26 +6,25 @@
 
 use std::time::Duration;
 
-use engine::CloseReason;
+use engine::{CloseReason, ConnectionId};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::hub::Hub;
-use crate::mail::Mail;
-use crate::outbox::Outbox;
+use crate::mail::{Mail, Way};
 
 /// Closes all connections that are in a document now, spread over a while; less if they are wanted again meanwhile. Returns
 /// how many were closed.
 pub(crate) async fn let_go(hub: &Hub, over: Duration, is_wanted: impl Fn() -> bool) -> usize {
     let started = Instant::now();
-    let mut waiting = outboxes(hub, started + COLLECTING_MAX).await;
+    let mut waiting = ways(hub, started + COLLECTING_MAX).await;
     let all = waiting.len();
     loop {
         let due = due(all, started.elapsed(), over);
         while all - waiting.len() < due
-            && let Some(outbox) = waiting.pop()
+            && let Some((connection, way)) = waiting.pop()
         {
-            outbox.close(CloseReason::Stopping);
+            way.close(connection, CloseReason::Stopping);
         }
         if waiting.is_empty() || !is_wanted() {
             return all - waiting.len();
@@ -44,13 +43,13 @@ fn due(all: usize, elapsed: Duration, over: Duration) -> usize {
     (all as f64 * share).ceil() as usize
 }
 
-/// The outboxes of all who are in a document, those of one document apart from each other. A session that is too busy to say
+/// The ways to all who are in a document, those of one document apart from each other. A session that is too busy to say
 /// is left out.
-async fn outboxes(hub: &Hub, until: Instant) -> Vec<Outbox> {
+async fn ways(hub: &Hub, until: Instant) -> Vec<(ConnectionId, Way)> {
     let mut asked = Vec::new();
     for (_, mailbox) in hub.open() {
         let (sender, answer) = oneshot::channel();
-        if mailbox.try_send(Mail::OutboxesAsked(sender)).is_ok() {
+        if mailbox.try_send(Mail::WaysAsked(sender)).is_ok() {
             asked.push(answer);
         }
     }

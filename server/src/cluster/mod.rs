@@ -2,13 +2,18 @@
 //!
 //! A server with a store to itself has none of this. Where there is a [`Cluster`], its documents are shared
 //! (`engine::Limits::shared`): what sessions tell the other nodes goes out over the bus, what those say comes in by
-//! [`hearing`], and [`rounds`] look up in the store what got lost on the way. Nothing here is needed for what is stored to be
+//! [`hearing`], [`rounds`] and [`standing`] look up in the store what got lost on the way. Nothing here is needed for what is stored to be
 //! right; it only makes it quick. [`route`] says which node a document is best opened at, [`clocks`] how far documents are with
-//! each, and [`draining`] has clients go to others.
+//! each, [`draining`] has clients go to others, and [`duty`] has one node do what only one is to do.
+
+mod absence;
 
 pub(crate) mod clocks;
 
 mod draining;
+
+mod duty;
+pub(crate) use duty::{Duty, OnDuty};
 
 mod hearing;
 
@@ -25,9 +30,14 @@ pub use promises::Weakened;
 mod register;
 pub use register::load;
 
+pub(crate) mod replicas;
+pub use replicas::Replicas;
+
 pub mod route;
 
 mod rounds;
+
+mod standing;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -57,7 +67,7 @@ pub struct Node {
 #[derive(Debug)]
 pub struct Cluster {
     node: Node,
-    replica: ReplicaId,
+    replicas: Arc<Replicas>,
     incarnation: u128,
     settings: ClusterConfig,
     store: Arc<dyn Store>,
@@ -85,7 +95,7 @@ impl Cluster {
     /// The store does not answer, or another process holds the id.
     pub(crate) async fn join(
         node: Node,
-        replica: ReplicaId,
+        replicas: Arc<Replicas>,
         config: &Config,
         store: Arc<dyn Store>,
     ) -> anyhow::Result<Self> {
@@ -94,7 +104,7 @@ impl Cluster {
             .map_err(|_| anyhow::anyhow!("the system gave no random numbers"))?;
         let cluster = Self {
             node,
-            replica,
+            replicas,
             incarnation: u128::from_ne_bytes(incarnation),
             settings: config.cluster.clone(),
             store,
@@ -117,8 +127,10 @@ impl Cluster {
             bus.attach(hearing::ear(self, hub));
         }
         tokio::spawn(holding::keep(self.clone()));
+        tokio::spawn(holding::renew(self.clone()));
         tokio::spawn(register::keep(self.clone(), hub.downgrade()));
         tokio::spawn(rounds::heads(self.clone(), hub.downgrade()));
+        tokio::spawn(standing::watch(self.clone(), hub.downgrade()));
         tokio::spawn(rounds::presence(self.clone(), hub.downgrade()));
         tokio::spawn(rounds::revocations(self.clone(), hub.downgrade()));
     }
@@ -128,14 +140,19 @@ impl Cluster {
         &self.node.name
     }
 
-    /// Its replica id.
+    /// The replica id under which it opens documents now.
     pub fn replica(&self) -> ReplicaId {
-        self.replica
+        self.replicas.current().id()
     }
 
     /// What carries words to the others, if there is anything.
     pub fn bus(&self) -> Option<&Arc<dyn Bus>> {
         self.node.bus.as_ref()
+    }
+
+    /// The same, if words get through just now.
+    pub(crate) fn up(&self) -> Option<&Arc<dyn Bus>> {
+        self.bus().filter(|_| self.hears())
     }
 
     /// Whether words get through just now; they never do without a bus.
@@ -167,7 +184,8 @@ impl Cluster {
     pub fn entry(&self, load: NodeLoad) -> NodeEntry {
         NodeEntry {
             name: self.node.name.clone(),
-            replica: self.replica,
+            replica: self.replica(),
+            earlier: self.replicas.earlier(),
             address: self.settings.address.clone(),
             weight: self.settings.weight,
             load,
@@ -239,14 +257,14 @@ impl Cluster {
     }
 
     async fn registered(&self) -> Option<Vec<NodeEntry>> {
-        let bus = self.bus().filter(|_| self.hears())?;
-        bus.nodes().await.ok()
+        self.up()?.nodes().await.ok()
     }
 
     /// The replica ids of the nodes in the register; none while it cannot be read.
     async fn replicas(&self) -> Option<BTreeSet<ReplicaId>> {
         let nodes = self.registered().await?;
-        Some(nodes.into_iter().map(|node| node.replica).collect())
+        let ids = nodes.iter().flat_map(NodeEntry::replicas);
+        Some(ids.collect())
     }
 
     fn holder(&self) -> Holder {

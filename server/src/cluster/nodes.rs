@@ -21,7 +21,8 @@ pub(crate) async fn here_and_others(hub: &Hub) -> Result<Vec<NodeEntry>, StoreEr
 fn alone(world: &World, load: NodeLoad) -> NodeEntry {
     NodeEntry {
         name: ALONE.to_owned(),
-        replica: world.replica,
+        replica: world.replica(),
+        earlier: Vec::new(),
         address: None,
         weight: 1,
         load,

@@ -6,9 +6,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::ReplicaId;
+use engine::{Input, ReplicaId};
 use storage::{BusError, Lease, NodeEntry, NodeLoad, Store, StoreError};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::warn;
 
 use super::Cluster;
@@ -20,8 +20,13 @@ pub(super) async fn keep(cluster: Arc<Cluster>, hub: WeakHub) {
     let Some(bus) = cluster.bus() else {
         return;
     };
+    let mut beaten = Instant::now();
     while let Some(hub) = hub.upgrade() {
         bus.beat(cluster.entry(load(&hub)));
+        if beaten.elapsed() > HELD_UP {
+            hub.tell_all(|| Input::PresenceAsked);
+        }
+        beaten = Instant::now();
         metrics::bus(cluster.hears(), bus.figures());
         drop(hub);
         tokio::select! {
@@ -50,26 +55,34 @@ pub(super) async fn farewell(left: impl Future<Output = Result<(), BusError>>) {
 pub(super) async fn of_leases(store: &dyn Store) -> Result<Vec<NodeEntry>, StoreError> {
     let leases = store.leases(Duration::ZERO).await?;
     let held = leases.into_iter().filter(|lease| lease.is_held);
-    let nodes: BTreeMap<String, ReplicaId> = held.filter_map(named).collect();
-    Ok(nodes.into_iter().map(entry).collect())
+    let mut nodes: BTreeMap<String, Vec<ReplicaId>> = BTreeMap::new();
+    for (name, replica) in held.filter_map(named) {
+        nodes.entry(name).or_default().push(replica);
+    }
+    Ok(nodes.into_iter().filter_map(entry).collect())
 }
 
 fn named(lease: Lease) -> Option<(String, ReplicaId)> {
     Some((lease.holder?.node, lease.replica))
 }
 
-fn entry((name, replica): (String, ReplicaId)) -> NodeEntry {
-    NodeEntry {
+fn entry((name, mut replicas): (String, Vec<ReplicaId>)) -> Option<NodeEntry> {
+    Some(NodeEntry {
         name,
-        replica,
+        replica: replicas.pop()?,
+        earlier: replicas,
         address: None,
         weight: 1,
         load: NodeLoad::default(),
         is_draining: false,
         version: String::new(),
-    }
+    })
 }
 
-/// An entry is forgotten after five seconds without a beat.
-const BEAT_INTERVAL: Duration = Duration::from_secs(1);
+/// An entry is forgotten after two seconds without a beat (`storage::BEAT_LASTS`).
+const BEAT_INTERVAL: Duration = Duration::from_millis(500);
+
+/// A node that was held up for longer than this may have been given up by the others. It says again who is with it.
+const HELD_UP: Duration = Duration::from_millis(1_500);
+
 const FAREWELL_MAX: Duration = Duration::from_secs(1);

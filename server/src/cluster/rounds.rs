@@ -45,35 +45,44 @@ pub(super) async fn heads(cluster: Arc<Cluster>, hub: WeakHub) {
     }
 }
 
-/// Sees to it that nobody is shown whose node is gone, or who left while the bus was away, until this node goes.
+/// Sees to it that nobody is shown whose node is gone, or who left while the bus was away, until this node goes. Without a
+/// bus nobody of another node is shown.
 pub(super) async fn presence(cluster: Arc<Cluster>, hub: WeakHub) {
-    let mut known = None;
+    let Some(bus) = cluster.bus() else {
+        return;
+    };
+    let mut states = bus.states();
+    let (mut known, mut has_missed) = (BTreeSet::new(), false);
     loop {
-        tokio::select! {
-            () = tokio::time::sleep(NODES_INTERVAL) => {}
+        let has_changed = tokio::select! {
+            () = tokio::time::sleep(NODES_INTERVAL) => Ok(()),
+            changed = states.changed() => changed.inspect(|()| has_missed = true),
             () = cluster.leaving.cancelled() => return,
-        }
-        let here = cluster.replicas().await;
-        let Some(hub) = hub.upgrade() else {
+        };
+        // A bus that is gone for good says nothing more.
+        let Some(hub) = hub.upgrade().filter(|_| has_changed.is_ok()) else {
             return;
         };
-        let is_back = here.is_some() && known.is_none();
-        let is_gone = is_one_gone(known.as_ref(), here.as_ref());
-        if is_back {
-            hub.tell_all(|| Input::PresenceAsked);
+        if !cluster.hears() {
+            continue;
         }
-        if is_back || is_gone {
+        if std::mem::take(&mut has_missed) {
+            hub.tell_all(|| Input::PresenceAsked);
             hub.tell_all(|| Input::OthersDoubted);
         }
-        known = here;
+        if let Some(here) = cluster.replicas().await {
+            tell_gone(&hub, &known, &here);
+            known = here;
+        }
     }
 }
 
-/// Whether a node that was there is there no more, as far as both can be known.
-fn is_one_gone(before: Option<&BTreeSet<ReplicaId>>, here: Option<&BTreeSet<ReplicaId>>) -> bool {
-    before
-        .zip(here)
-        .is_some_and(|(before, here)| !before.is_subset(here))
+/// Tells all documents which replicas are there no more. They ask those, which may have been slow only.
+fn tell_gone(hub: &Hub, known: &BTreeSet<ReplicaId>, here: &BTreeSet<ReplicaId>) {
+    let gone: Arc<[_]> = known.difference(here).copied().collect();
+    if !gone.is_empty() {
+        hub.tell_all(|| Input::ReplicasGone(gone.clone()));
+    }
 }
 
 /// Keeps what was taken away up to date, until the node goes.
@@ -100,7 +109,7 @@ pub(super) async fn revocations(cluster: Arc<Cluster>, hub: WeakHub) {
 }
 
 /// Waits until it is time for a round: at once when the bus has come back or gone. False if the node goes.
-async fn pause(cluster: &Cluster, interval: Duration) -> bool {
+pub(super) async fn pause(cluster: &Cluster, interval: Duration) -> bool {
     let mut states = cluster.bus().map(|bus| bus.states());
     let was_up = cluster.hears();
     let changes = async {
@@ -150,13 +159,14 @@ fn jittered(interval: Duration) -> Duration {
     interval - interval / 5 * u32::from(random[0]) / 255
 }
 
-/// How often it is looked which nodes are there.
-const NODES_INTERVAL: Duration = Duration::from_secs(1);
+/// How often it is looked which nodes are there. Whose row has ended (2 s after its last beat) is so seen to be gone half a
+/// second later at most, and its clients are gone another second later (`PresenceLimits::doubt_ms`).
+const NODES_INTERVAL: Duration = Duration::from_millis(500);
 /// Documents whose heads are asked for in one question.
-const HEADS_AT_ONCE: usize = 1_000;
+pub(super) const HEADS_AT_ONCE: usize = 1_000;
 /// How long the store may take to answer.
 const HEADS_MAX: Duration = Duration::from_secs(5);
 /// How often heads are compared while they are all that tells of other nodes.
-const HEADS_WITHOUT_BUS: Duration = Duration::from_millis(500);
+pub(super) const HEADS_WITHOUT_BUS: Duration = Duration::from_millis(500);
 const REVOCATIONS: Duration = Duration::from_secs(10);
 const REVOCATIONS_WITHOUT_BUS: Duration = Duration::from_millis(1_500);

@@ -123,6 +123,7 @@ mod tests {
         NodeEntry {
             name: format!("node-{number}"),
             replica: ReplicaId(number as u32 + 1),
+            earlier: Vec::new(),
             address: None,
             weight,
             load: NodeLoad::default(),

@@ -30,6 +30,8 @@ pub use layers::{Flags, Loaded};
 mod origin;
 pub use origin::Origin;
 
+mod postgres;
+
 mod settings;
 pub use settings::{SETTINGS, Setting};
 
@@ -40,6 +42,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use engine::WriterPolicy;
+use storage::PostgresPools;
 
 use crate::address::AddressRules;
 use crate::auth::keys::KeyFile;
@@ -87,6 +90,8 @@ pub struct Config {
     pub hook: HookConfig,
     /// How the server stops.
     pub shutdown: ShutdownConfig,
+    /// `[postgres]`: how much of the database it takes.
+    pub postgres: PostgresPools,
     /// This node among others.
     pub cluster: ClusterConfig,
 }
@@ -157,6 +162,8 @@ pub struct LimitsConfig {
     pub bytes_per_second: RateConfig,
     /// Documents that one connection may have open.
     pub documents_per_connection: usize,
+    /// The same of a connection in the ShareDB dialect.
+    pub sharedb_documents_per_connection: usize,
     /// Bytes of messages that may wait until their sender has said who it is.
     pub pre_auth_bytes: usize,
     /// Messages that may wait until their sender has said who it is.
@@ -314,6 +321,7 @@ impl Config {
             connection: ConnectionConfig::read(values)?,
             hook: HookConfig::read(values)?,
             shutdown: ShutdownConfig::read(values)?,
+            postgres: postgres::read(values)?,
             cluster: ClusterConfig::read(values)?,
         })
     }
@@ -412,6 +420,7 @@ impl LimitsConfig {
                 is_set: values.is_set("limits.bytes_per_second"),
             },
             documents_per_connection: count("limits.documents_per_connection")?,
+            sharedb_documents_per_connection: count("limits.sharedb_documents_per_connection")?,
             pre_auth_bytes: size("limits.pre_auth_bytes")?,
             pre_auth_messages: count("limits.pre_auth_messages")?,
             pre_auth_time: values.get("limits.pre_auth_time")?,

@@ -4,21 +4,28 @@
 //! bounded mailbox, so a flood slows its own socket alone. What is written comes from outboxes. The first of the two to
 //! end says why the connection closes; either way every document on it hears of it at once.
 //!
-//! [`alone`] is a socket for one document, [`many`] one for as many as its client names. Both keep time by a [`pulse`].
+//! [`alone`] is a socket for one document, [`many`] and [`sharedb`] one for as many as its client names. All keep time by a
+//! [`pulse`].
 
 mod alone;
 pub use alone::serve;
 
+mod entering;
+pub use entering::{Guest, Own};
+
 mod mailing;
 
 mod many;
-pub use many::{Guest, Own, serve_many};
+pub use many::serve_many;
 
 mod pulse;
 
+mod sharedb;
+pub use sharedb::serve_sharedb;
+
 use std::time::Duration;
 
-use engine::CloseReason;
+use engine::{CloseReason, Limit};
 use protocol::close::Close;
 use protocol::preflight::Bounds;
 use protocol::websocket::Frame;
@@ -42,6 +49,8 @@ pub struct ConnectionLimits {
     pub silence_max: Duration,
     /// How many documents may be on one connection.
     pub documents_max: usize,
+    /// The same in the ShareDB dialect, whose clients name a document for each question.
+    pub sharedb_documents_max: usize,
     /// What may come before it is known who the client is.
     pub pre_auth: PreAuthLimits,
 }
@@ -61,6 +70,20 @@ pub struct PreAuthLimits {
 pub async fn refuse(mut socket: Socket, dialect: Dialect, reason: CloseReason) {
     metrics::closed(reason);
     say_goodbye(&mut socket, dialect, reason).await;
+}
+
+/// Why a client is closed that sends more than it may, which counts.
+fn flooding(limit: Limit) -> CloseReason {
+    metrics::limit_hit(limit.as_str());
+    CloseReason::Flooding(limit)
+}
+
+/// Why a client is closed that was let into no document in time. One that was denied would be the next time too.
+fn why_late(was_denied: bool) -> CloseReason {
+    match was_denied {
+        true => CloseReason::Unauthorized,
+        false => flooding(Limit::PreAuthTime),
+    }
 }
 
 /// Counts a message that was beyond a limit.
@@ -111,7 +134,7 @@ async fn say_goodbye(socket: &mut Socket, dialect: Dialect, reason: CloseReason)
         Dialect::YWebsocket if close.is_permanent() => {
             Some(Frame::binary(ywebsocket::denied(close.text)))
         }
-        Dialect::YWebsocket | Dialect::Hocuspocus => None,
+        Dialect::YWebsocket | Dialect::Hocuspocus | Dialect::ShareDb => None,
     };
     let close = Frame::close(Some((close.code, close.text)));
     // Whoever does not answer is not waited for any longer.

@@ -24,11 +24,12 @@ use anyhow::Context;
 use engine::DocumentKey;
 use protocol::preflight::Bounds;
 use storage::Store;
-use tokio::task::AbortHandle;
 
+use crate::cluster::Cluster;
 use crate::config::{Config, HookConfig};
 use client::{Asking, Requester};
 use deciding::Decisions;
+use telling::Telling;
 
 pub(crate) use client::Fault;
 pub use deciding::Doorkeeper;
@@ -41,7 +42,7 @@ pub struct Hook {
     requester: Requester,
     config: HookConfig,
     decisions: Decisions,
-    telling: OnceLock<AbortHandle>,
+    telling: OnceLock<Telling>,
     /// What the content that it gives may be.
     bounds: Bounds,
     /// The longest content that it may give, in bytes.
@@ -71,18 +72,18 @@ impl Hook {
         })))
     }
 
-    /// Starts to tell the application what happens to documents, if it wants to know.
-    pub fn start(self: &Arc<Self>, store: &Arc<dyn Store>) {
+    /// Starts to tell the application what happens to documents, if it wants to know. Of several nodes one does.
+    pub fn start(self: &Arc<Self>, store: &Arc<dyn Store>, cluster: Option<&Arc<Cluster>>) {
         if self.config.events.any() {
             self.telling
-                .get_or_init(|| telling::start(self.clone(), store.clone()));
+                .get_or_init(|| Telling::start(self.clone(), store.clone(), cluster.cloned()));
         }
     }
 
     /// Tells it no more, because the store is about to close.
-    pub fn stop(&self) {
+    pub async fn stop(&self) {
         if let Some(telling) = self.telling.get() {
-            telling.abort();
+            telling.stop().await;
         }
     }
 

@@ -44,7 +44,11 @@ pub(crate) async fn seed(
     if founding.is_nothing() {
         return Ok(false);
     }
-    let change = founding.change(world.replica, world.clock.now());
+    let own = world.replicas.current();
+    if !world.replicas.may_open(&own) {
+        bail!("the store may have lost what this process had named; it is taking a new replica id");
+    }
+    let change = founding.change(own.id(), world.clock.now());
     Failpoint::BeforeAppend.reach();
     let created = world
         .store

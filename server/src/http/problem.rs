@@ -3,6 +3,8 @@
 //! `code` is for programs and never changes; `detail` is for people and says what to do. Neither ever holds internal text:
 //! what the store or a library said is logged where it is handled, and the client hears a sentence of ours.
 
+mod ordered;
+
 use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
@@ -28,6 +30,7 @@ pub struct Problem {
     detail: Cow<'static, str>,
     retry_after_s: Option<u32>,
     challenge: Option<Challenge>,
+    item: Option<usize>,
 }
 
 /// What a token would have to be like (RFC 6750, section 3).
@@ -56,6 +59,9 @@ pub struct ProblemBody {
     code: &'static str,
     /// What went wrong and what to do about it, for people.
     detail: String,
+    /// Which item of a list that was sent it is about, from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    item: Option<usize>,
     /// The path that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     instance: Option<String>,
@@ -74,6 +80,7 @@ impl Problem {
             detail: detail.into(),
             retry_after_s: None,
             challenge: None,
+            item: None,
         }
     }
 
@@ -148,7 +155,7 @@ impl Problem {
         }
     }
 
-    fn internal() -> Self {
+    pub(super) fn internal() -> Self {
         let detail =
             "the server could not do this because of an error of its own, which it has logged";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
@@ -161,6 +168,7 @@ impl Problem {
             status: self.status.as_u16(),
             code: self.code,
             detail: self.detail.to_string(),
+            item: self.item,
             instance: instance.map(str::to_owned),
         };
         let body = serde_json::to_vec(&body).expect("a problem has no maps with odd keys");
@@ -260,6 +268,7 @@ impl From<TicketError> for Problem {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_tickets", detail)
                     .retry_after(TICKET_RETRY_AFTER_S)
             }
+            TicketError::Store(error) => error.into(),
             TicketError::NoRandomness => {
                 error!(%error, "no ticket was issued");
                 Self::internal()
@@ -314,6 +323,8 @@ impl From<RenderError> for Problem {
         match error {
             RenderError::Store(error) => error.into(),
             RenderError::Unbuildable => Self::internal(),
+            RenderError::NotBinary(_) => Self::bad_request("invalid_format", error.to_string()),
+            RenderError::NoFields(_) => Self::bad_request("invalid_field", error.to_string()),
         }
     }
 }

@@ -69,7 +69,7 @@ async fn accept(
         Err(error) => return refuse(app, handshake, &error),
     };
     let world = app.hub.world();
-    let Ok(place) = world.places.of_address(client.counted_as()) else {
+    let Ok(place) = world.places.of_address(client.counted_as()).await else {
         return too_many_of_address();
     };
     let entrant = Entrant {
@@ -79,7 +79,10 @@ async fn accept(
     };
     match route {
         Route::YWebsocket(document) => accept_alone(app, entrant, document).await,
-        Route::Hocuspocus(workspace) => accept_many(app, entrant, workspace).await,
+        Route::Hocuspocus(workspace) => {
+            accept_many(app, entrant, Dialect::Hocuspocus, workspace).await
+        }
+        Route::ShareDb(workspace) => accept_many(app, entrant, Dialect::ShareDb, workspace).await,
     }
 }
 
@@ -99,7 +102,7 @@ async fn accept_alone(app: &Arc<App>, entrant: Entrant, document: DocumentKey) -
         Ok(pass) => pass,
         Err(refusal) => return turn_away(app, handshake, dialect, &refusal),
     };
-    let user = match world.places.of_user(pass.author()) {
+    let user = match world.places.of_user(pass.author()).await {
         Ok(user) => user,
         Err(limit) => return close(app, handshake, dialect, CloseReason::TooMany(limit)),
     };
@@ -116,16 +119,21 @@ async fn accept_alone(app: &Arc<App>, entrant: Entrant, document: DocumentKey) -
     })
 }
 
-/// A connection whose client says for each document who it is.
-async fn accept_many(app: &Arc<App>, entrant: Entrant, workspace: Box<str>) -> Response {
+/// A connection whose client names the documents as it goes on.
+async fn accept_many(
+    app: &Arc<App>,
+    entrant: Entrant,
+    dialect: Dialect,
+    workspace: Box<str>,
+) -> Response {
     let Entrant {
         handshake,
         place,
         credential,
     } = entrant;
-    let own = match own(app, credential).await {
+    let own = match own(app, dialect, credential).await {
         Ok(own) => own,
-        Err(refusal) => return turn_away(app, handshake, Dialect::Hocuspocus, &refusal),
+        Err(refusal) => return turn_away(app, handshake, dialect, &refusal),
     };
     let Ok(permit) = app.connections.clone().try_acquire_owned() else {
         return too_many();
@@ -137,28 +145,36 @@ async fn accept_many(app: &Arc<App>, entrant: Entrant, workspace: Box<str>) -> R
     };
     let (hub, limits) = (app.hub.clone(), app.sockets.connection.clone());
     handshake.agree(move |socket| {
-        let serving = connection::serve_many(hub.clone(), socket, guest, limits);
+        let hub_of_serving = hub.clone();
         hub.track(async move {
-            serving.await;
+            match dialect {
+                Dialect::ShareDb => {
+                    connection::serve_sharedb(hub_of_serving, socket, guest, limits).await;
+                }
+                _ => connection::serve_many(hub_of_serving, socket, guest, limits).await,
+            }
             drop((permit, place));
         })
     })
 }
 
-/// What a connection counts by for any document. A ticket is good once, so it is taken now.
-async fn own(app: &App, credential: Option<Credential>) -> Result<Option<Own>, Refusal> {
-    let Some(credential) = credential else {
-        return Ok(None);
-    };
-    if !credential.is_ticket() {
-        return Ok(Some(Own::Credential(credential)));
+/// What a connection counts by for any document. A ticket is good once, so it is taken now. Who speaks the ShareDB dialect can
+/// show nothing later, so it is looked at now, unless somebody else decides on each document.
+async fn own(
+    app: &App,
+    dialect: Dialect,
+    credential: Option<Credential>,
+) -> Result<Option<Own>, Refusal> {
+    let auth = &app.hub.world().auth;
+    let is_ticket = credential.as_ref().is_some_and(Credential::is_ticket);
+    if !is_ticket && (dialect != Dialect::ShareDb || auth.asks_a_decider()) {
+        return Ok(credential.map(Own::Credential));
     }
     let visitor = Visitor {
-        credential: Some(&credential),
+        credential: credential.as_ref(),
         document: None,
     };
-    let pass = app.hub.world().auth.admit(visitor).await?;
-    Ok(Some(Own::Pass(pass)))
+    auth.admit(visitor).await.map(|pass| Some(Own::Pass(pass)))
 }
 
 fn refuse(app: &App, handshake: Handshake, error: &RouteError) -> Response {

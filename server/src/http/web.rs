@@ -18,16 +18,12 @@ struct Assets;
 
 /// The routes of the pages.
 pub(super) fn routes() -> Router<Arc<App>> {
-    Router::new()
+    let editors = EDITORS.into_iter().fold(Router::new(), |pages, name| {
+        let page = get(async move |headers: HeaderMap| file(&format!("{name}.html"), &headers));
+        pages.route(&format!("/{name}"), page)
+    });
+    editors
         .route("/", get(async |headers: HeaderMap| landing(&headers)))
-        .route(
-            "/edit",
-            get(async |headers: HeaderMap| file("edit.html", &headers)),
-        )
-        .route(
-            "/write",
-            get(async |headers: HeaderMap| file("write.html", &headers)),
-        )
         .route(
             "/favicon.ico",
             get(async |headers: HeaderMap| file("quire.svg", &headers)),
@@ -95,14 +91,18 @@ fn content_type(name: &str) -> &'static str {
     }
 }
 
-/// Only the rich text page has a library that turns text into markup: what is pasted, in a document that is never shown.
+/// Only rich text has libraries that turn text into markup: what is pasted, in a document that is never shown.
 fn content_security_policy(name: &str) -> String {
     let makers_of_markup = match name {
         "write.html" => "ProseMirrorClipboard",
+        "quill.html" => "QuillClipboard",
         _ => "'none'",
     };
     format!("{CONTENT_SECURITY_POLICY}; trusted-types {makers_of_markup}")
 }
+
+/// The pages around a document, each by its path and by its file.
+const EDITORS: [&str; 4] = ["edit", "write", "quill", "form"];
 
 /// Why each part is as it is stands in `web/README.md`.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \

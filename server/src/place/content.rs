@@ -6,11 +6,13 @@
 use std::str::FromStr;
 
 use bytes::Bytes;
+use engine::ot::OtType;
 use engine::{Content, ContentError, DocumentKey, Kind, StoredChange, history};
 use storage::{Past, Store, StoreError, load_log};
 use thiserror::Error;
 use tracing::{error, warn};
 
+use super::ordered;
 use crate::breadcrumb::{Crumbs, Step};
 
 /// The forms in which content can be had.
@@ -32,6 +34,8 @@ pub struct Rendered {
     pub bytes: Bytes,
     /// How many changes it is made of.
     pub index: u64,
+    /// What an ordered document is there; none if there is none, and for all others.
+    pub ot_type: Option<OtType>,
 }
 
 /// Why there is no content to show.
@@ -43,6 +47,12 @@ pub enum RenderError {
     /// The log does not rebuild; the reason is in the server's log.
     #[error("content cannot be rebuilt from the stored changes")]
     Unbuildable,
+    /// Content of this kind has no binary form.
+    #[error("documents of kind {0} have no binary form; ask for text or json")]
+    NotBinary(Kind),
+    /// Content of this kind has no fields.
+    #[error("documents of kind {0} have no fields; ask for the whole content")]
+    NoFields(Kind),
 }
 
 impl FromStr for Format {
@@ -68,18 +78,22 @@ impl Format {
     }
 }
 
-/// The content after a change, or without any; of all fields or of one.
+/// The content of a document after a change, or without any; of all fields or of one.
 ///
 /// # Errors
-/// The store failed, or the content cannot be rebuilt.
+/// The store failed, the content cannot be rebuilt, or content of this kind cannot be had in this form.
 pub async fn render(
     store: &dyn Store,
     crumbs: &Crumbs,
-    kind: Kind,
+    (document, kind): (&DocumentKey, Kind),
     last: Option<&StoredChange>,
     format: Format,
     field: Option<String>,
 ) -> Result<Rendered, RenderError> {
+    if kind.is_ordered() {
+        let (last, field) = (last.map(|last| last.order), field.as_deref());
+        return ordered::render(store, kind, document, last, format, field).await;
+    }
     let past = match last {
         Some(last) => {
             store
@@ -160,5 +174,6 @@ fn rebuild(
     Ok(Rendered {
         bytes,
         index: past.heads.count(),
+        ot_type: None,
     })
 }

@@ -7,6 +7,10 @@
 mod content;
 pub use content::{Format, RenderError, Rendered, render};
 
+mod ordered;
+pub(crate) use ordered::state_after;
+pub use ordered::{SeekError, state_at_time, state_at_version};
+
 mod timestamp;
 pub use timestamp::{parse as parse_timestamp, timestamp};
 

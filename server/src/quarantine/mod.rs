@@ -6,7 +6,7 @@ pub(crate) mod cause;
 use std::time::Duration;
 
 use engine::{Author, Quarantined};
-use storage::Failpoint;
+use storage::{Failpoint, Word};
 use tracing::{error, warn};
 
 use crate::hub::Hub;
@@ -28,17 +28,26 @@ pub(crate) fn report(quarantined: &Quarantined, cause: Cause) {
 /// Reports it, and has the store keep it beside all else that goes on.
 pub(crate) fn keep(hub: &Hub, quarantined: Quarantined, cause: Cause) {
     report(&quarantined, cause);
-    let store = hub.world().store.clone();
+    let world = hub.world();
     hub.spawn(async move {
         let mut delay = RETRY_MIN;
-        while let Err(failure) = store.quarantine(quarantined.clone()).await {
+        while let Err(failure) = world.store.quarantine(quarantined.clone()).await {
             let hash = quarantined.hash;
             warn!(document = %quarantined.document, %hash, "store did not take a quarantined payload, it is offered again: {failure}");
             tokio::time::sleep(delay).await;
             delay = (delay * 2).min(RETRY_MAX);
         }
         Failpoint::QuarantineStored.reach();
+        world.say(&quarantined.document, word(&quarantined));
     });
+}
+
+/// What the other nodes are told, who may have the document open. One that shows what is kept out here would not be equal.
+fn word(quarantined: &Quarantined) -> Word {
+    Word::KeptOut {
+        payload: quarantined.hash,
+        in_log: quarantined.dot.is_some(),
+    }
 }
 
 const RETRY_MIN: Duration = Duration::from_millis(100);

@@ -13,7 +13,8 @@ use protocol::websocket::Frame;
 use smallvec::SmallVec;
 
 use crate::auth::Pass;
-use crate::mail::Newcomer;
+use crate::limits::Tally;
+use crate::mail::Way;
 use crate::outbox::Outbox;
 use crate::telemetry::metrics;
 
@@ -42,6 +43,8 @@ pub struct Members {
     members: Vec<Member>,
     /// A large frame that some still wait for: whoever asks for the same is given the same.
     large: Option<Large>,
+    /// The places that they take up, where those are counted.
+    tally: Option<Tally<DocumentKey>>,
 }
 
 /// The frame of an event that carries much.
@@ -52,13 +55,19 @@ struct Large {
     frame: Frame,
 }
 
+/// A connection that has the document.
 #[derive(Debug)]
-struct Member {
-    connection: ConnectionId,
-    pass: Arc<Pass>,
-    dialect: Dialect,
-    address: Option<Box<str>>,
-    outbox: Outbox,
+pub struct Member {
+    /// Which.
+    pub connection: ConnectionId,
+    /// Who, and what they may do.
+    pub pass: Arc<Pass>,
+    /// In which dialect.
+    pub dialect: Dialect,
+    /// By which address of its own it has the document, where it may have several; none if by the document's name.
+    pub address: Option<Box<str>>,
+    /// Where to put frames for it.
+    pub outbox: Outbox,
 }
 
 impl Members {
@@ -68,34 +77,35 @@ impl Members {
             document,
             members: Vec::new(),
             large: None,
+            tally: None,
+        }
+    }
+
+    /// From now on the places that they take up are counted.
+    pub(super) fn count_in(&mut self, tally: Tally<DocumentKey>) {
+        self.tally = Some(tally);
+        self.recount();
+    }
+
+    /// Whether there may be one more.
+    pub(super) fn has_room(&self) -> bool {
+        let tally = self.tally.as_ref();
+        tally.is_none_or(|tally| tally.may_have_more())
+    }
+
+    fn recount(&mut self) {
+        if let Some(tally) = &mut self.tally {
+            tally.set(self.members.len());
         }
     }
 
     /// Takes a connection in.
-    pub fn add(&mut self, newcomer: Newcomer) {
-        let Newcomer {
-            connection,
-            pass,
-            dialect,
-            address,
-            outbox,
-        } = newcomer;
-        let member = Member {
-            connection,
-            pass,
-            dialect,
-            address,
-            outbox,
-        };
-        match self.find(connection) {
+    pub fn add(&mut self, member: Member) {
+        match self.find(member.connection) {
             Ok(at) => self.members[at] = member,
             Err(at) => self.members.insert(at, member),
         }
-    }
-
-    /// How many there are.
-    pub(super) fn count(&self) -> usize {
-        self.members.len()
+        self.recount();
     }
 
     /// Who is behind a connection; none if anonymous.
@@ -140,12 +150,13 @@ impl Members {
         self.members
             .drain(..)
             .for_each(|member| member.outbox.close(reason));
+        self.recount();
     }
 
-    /// The outboxes of all.
-    pub(super) fn outboxes(&self) -> Vec<Outbox> {
-        let members = self.members.iter();
-        members.map(|member| member.outbox.clone()).collect()
+    /// The ways to all.
+    pub(super) fn ways(&self) -> Vec<(ConnectionId, Way)> {
+        let way = |member: &Member| (member.connection, Way::Frames(member.outbox.clone()));
+        self.members.iter().map(way).collect()
     }
 
     /// Lets a connection whose queue was dropped have frames again.
@@ -211,7 +222,10 @@ impl Members {
     }
 
     fn take(&mut self, connection: ConnectionId) -> Option<Member> {
-        self.find(connection).ok().map(|at| self.members.remove(at))
+        let at = self.find(connection).ok()?;
+        let member = self.members.remove(at);
+        self.recount();
+        Some(member)
     }
 
     fn find(&self, connection: ConnectionId) -> Result<usize, usize> {
@@ -322,7 +336,7 @@ mod tests {
         let outboxes: Vec<_> = (0..7).map(|_| Outbox::new(LIMITS)).collect();
         for number in [2, 1, 3, 4, 6, 5] {
             let outbox = outboxes[number as usize].clone();
-            members.add(Newcomer {
+            members.add(Member {
                 connection: ConnectionId(number),
                 pass: Pass::anonymous().into(),
                 dialect: Dialect::YWebsocket,
@@ -348,7 +362,7 @@ mod tests {
         let mut members = Members::new(document());
         let outboxes: Vec<_> = addresses.iter().map(|_| Outbox::new(LIMITS)).collect();
         for (number, address) in addresses.iter().enumerate() {
-            members.add(Newcomer {
+            members.add(Member {
                 connection: ConnectionId(number as u64),
                 pass: Pass::anonymous().into(),
                 dialect: Dialect::Hocuspocus,

@@ -5,8 +5,9 @@
 //! While the past is being loaded the mailbox is left alone, so a flood waits in its own socket.
 
 pub(crate) mod members;
-pub use members::Members;
+pub use members::{Member, Members};
 
+mod hot;
 mod others;
 mod signals;
 mod storing;
@@ -14,12 +15,11 @@ mod work;
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use engine::{
     Audience, Change, CloseReason, ConnectionId, Document, DocumentKey, Effect, Effects, Event,
-    Input, Intent, Joining, Kind, Now, PresenceDropped, Rights, Snapshot,
+    Input, Intent, Joining, Kind, Now, Phase, PresenceDropped, Rights, Snapshot,
 };
 use storage::{Failpoint, Word};
 use tokio::time::Instant;
@@ -28,9 +28,10 @@ use tracing::{error, warn};
 use crate::alarm::Alarm;
 use crate::auth::Pass;
 use crate::clock::Stopwatch;
+use crate::cluster::replicas::OwnReplica;
 use crate::hook::Signals;
 use crate::hub::Hub;
-use crate::mail::{Inbox, Mail, Mailbox, Newcomer, Post, Wants, weight_of};
+use crate::mail::{Inbox, Mail, Mailbox, Newcomer, Post, Wants, Way, weight_of};
 use crate::quarantine::{self, cause::Cause};
 use crate::telemetry::{counted, metrics};
 use crate::world::World;
@@ -42,15 +43,16 @@ use work::{Work, apart};
 pub(crate) fn start(hub: &Hub, key: DocumentKey, kind: Kind, way: Mailbox, inbox: Inbox) {
     let mut effects = Effects::new();
     let world = hub.world();
+    let own = world.replicas.current();
     match Document::open(
         key.clone(),
         kind,
-        world.replica,
+        own.id(),
         world.limits.clone(),
         &mut effects,
     ) {
         Ok(document) => {
-            let session = Session::new(hub.clone(), key, kind, document, way, inbox);
+            let session = Session::new(hub.clone(), key, kind, own, document, way, inbox);
             // What a task is given by value stands in it twice.
             hub.spawn(Box::new(session).serve(effects));
         }
@@ -68,6 +70,8 @@ struct Session {
     world: Arc<World>,
     key: DocumentKey,
     kind: Kind,
+    /// Under which it makes changes.
+    own: Arc<OwnReplica>,
     document: Document,
     members: SharedMembers,
     work: Work,
@@ -107,12 +111,15 @@ impl Session {
         hub: Hub,
         key: DocumentKey,
         kind: Kind,
+        own: Arc<OwnReplica>,
         document: Document,
         way: Mailbox,
         inbox: Inbox,
     ) -> Self {
         let world = hub.world();
         let members = SharedMembers::new(key.clone());
+        let tally = world.places.of_document(key.clone());
+        members.lock().count_in(tally);
         let watch = world
             .watchdog
             .watch(key.clone(), way.clone(), members.clone());
@@ -122,6 +129,7 @@ impl Session {
             world,
             key,
             kind,
+            own,
             document,
             members,
             work,
@@ -268,6 +276,8 @@ impl Session {
                 }
                 return drop(held);
             }
+            // Whoever sends them was not let in.
+            Mail::Requests { .. } => return,
             Mail::Drained { connection, seen } => Input::Drained { connection, seen },
             Mail::Renew { connection, pass } => {
                 match self.world.auth.is_revoked(&pass, &self.key) {
@@ -281,7 +291,7 @@ impl Session {
             Mail::Deleted => Input::Deleted,
             Mail::Drain => Input::Drain,
             Mail::ClockAsked(asker) => return self.tell_clock(asker),
-            Mail::OutboxesAsked(asker) => return self.tell_outboxes(asker),
+            Mail::WaysAsked(asker) => return self.tell_ways(asker),
         };
         self.document.handle(input, now, effects);
     }
@@ -289,22 +299,33 @@ impl Session {
     /// Takes somebody in. None if there are as many here as may be, or if their pass was revoked meanwhile: of that only
     /// those were told who were here by then.
     fn admit(&mut self, newcomer: Newcomer, now: Now) -> Option<Input> {
-        let here = self.members.lock().count();
-        if let Err(limit) = self.world.places.in_document(here) {
-            newcomer.outbox.close(CloseReason::TooMany(limit));
+        let has_room = self.members.lock().has_room();
+        if let Err(limit) = self.world.places.in_document(has_room) {
+            newcomer.close(CloseReason::TooMany(limit));
             return None;
         }
         if self.world.auth.is_revoked(&newcomer.pass, &self.key) {
-            newcomer.outbox.close(CloseReason::Revoked);
+            newcomer.close(CloseReason::Revoked);
             return None;
         }
+        let (Some(kind), Way::Frames(outbox)) = (newcomer.dialect.kind(), &newcomer.way) else {
+            newcomer.close(CloseReason::WrongKind);
+            return None;
+        };
         let joining = Joining {
             connection: newcomer.connection,
-            kind: newcomer.dialect.kind(),
+            kind,
             rights: newcomer.pass.rights(&self.key, now),
             counts: newcomer.dialect.counts(),
         };
-        self.members.lock().add(newcomer);
+        let member = Member {
+            outbox: outbox.clone(),
+            connection: newcomer.connection,
+            pass: newcomer.pass,
+            dialect: newcomer.dialect,
+            address: newcomer.address,
+        };
+        self.members.lock().add(member);
         Some(Input::Joined(joining))
     }
 
@@ -343,7 +364,7 @@ impl Session {
         }
         let connection = asked.connection;
         let is_push = matches!(asked.intent, Intent::Push { .. });
-        if is_push && self.node_is_behind() {
+        if is_push && self.world.is_behind() {
             metrics::limit_hit("unsaved_node_bytes");
             return self.expel(connection, CloseReason::StoreBehind, now, effects);
         }
@@ -371,16 +392,12 @@ impl Session {
             let author = self.members.lock().author(connection);
             self.work.push(payload, author, connection);
         }
-        let (is_signal, before) = (matches!(intent, Intent::Signal(_)), effects.len());
         let input = Input::Intent {
             connection,
             intent,
             seen,
         };
         self.document.handle(input, now, effects);
-        if is_signal {
-            self.pass_on_signals(&effects[before..]);
-        }
     }
 
     /// Whether an edit would add to the document. What cannot be read is for the document to refuse.
@@ -448,6 +465,9 @@ impl Session {
                 Effect::Publish(changes) => self.say(Word::Changes(changes)),
                 Effect::PublishPresence(notices) => self.publish_presence(notices),
                 Effect::AskPresence => self.say(Word::PresenceAsked),
+                Effect::PublishRoll(roll) => self.publish_roll(roll),
+                Effect::AskWhoIs { of, ids } => self.say(Word::WhoIsAsked { of, ids }),
+                Effect::PublishSignal(text) => self.say(Word::Signal(text)),
                 Effect::AskHeads => self.ask_heads(),
                 Effect::Pull { replica, counters } => self.pull(replica, counters),
                 Effect::GiveBack(changes) => self.give_back(changes),
@@ -471,19 +491,20 @@ impl Session {
 
     fn give_back(&self, changes: Vec<Change>) {
         warn!(document = %self.key, changes = changes.len(), "the store has lost changes that it had acknowledged, and is given them again");
+        self.world.replicas.found_loss(&self.own);
         let (world, key) = (self.world.clone(), self.key.clone());
         self.ask(storing::give_back(world, key, self.kind, changes));
     }
 
     fn load(&self) {
         let (world, key) = (self.world.clone(), self.key.clone());
-        self.ask(storing::load(world, key, self.kind));
+        self.open(storing::load(world, key, self.kind));
     }
 
     fn load_log(&self) {
         metrics::damaged_rows(1);
         error!(document = %self.key, "a snapshot does not restore, the document opens from its log");
-        self.ask(storing::load_from_log(self.world.clone(), self.key.clone()));
+        self.open(storing::load_from_log(self.world.clone(), self.key.clone()));
     }
 
     fn append(&mut self, changes: Vec<Change>) {
@@ -496,22 +517,29 @@ impl Session {
         self.ask(storing::store_snapshot(self.world.clone(), snapshot));
     }
 
+    /// Reads the past. A document that is only being opened is refused if names could be given again that were lost.
+    fn open(&self, load: impl Future<Output = Input> + Send + 'static) {
+        let (world, key, own) = (self.world.clone(), self.key.clone(), self.own.clone());
+        let is_first = self.document.phase() == Phase::Opening;
+        self.ask(async move {
+            let loaded = load.await;
+            if !is_first || world.replicas.may_open(&own) {
+                return loaded;
+            }
+            warn!(document = %key, replica = %own.id(), "document is not opened, the store may have lost something since this process took its replica id; it is taking a new one");
+            Input::OpenFailed
+        });
+    }
+
     /// Runs a request to the store beside the session.
     fn ask(&self, request: impl Future<Output = Input> + Send + 'static) {
         let way = self.way.clone();
         self.hub.spawn(async move { way.answer(request.await) });
     }
 
-    fn node_is_behind(&self) -> bool {
-        self.world.unsaved_bytes.load(Ordering::Relaxed) > self.world.unsaved_bytes_max
-    }
-
     fn account(&mut self) {
         let bytes = self.document.unsaved_bytes();
-        self.world.unsaved_bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.world
-            .unsaved_bytes
-            .fetch_sub(self.unsaved_bytes, Ordering::Relaxed);
+        self.world.account_unsaved(self.unsaved_bytes, bytes);
         self.unsaved_bytes = bytes;
         self.count_dropped_presence();
         self.count_held(self.document.held_changes());
@@ -539,9 +567,7 @@ impl Drop for Session {
             metrics::session_panicked();
             error!(document = %self.key, "the session of a document has failed; its clients are closed and open it anew");
         }
-        self.world
-            .unsaved_bytes
-            .fetch_sub(self.unsaved_bytes, Ordering::Relaxed);
+        self.world.account_unsaved(self.unsaved_bytes, 0);
         self.world.memory.account(self.weight, 0);
         self.count_held(0);
         self.inbox.close();

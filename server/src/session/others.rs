@@ -5,12 +5,12 @@ use std::ops::RangeInclusive;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use engine::{Change, Effect, Effects, Event, Input, PresenceNotice, ReplicaId};
+use engine::{Change, ConnectionId, Effects, Input, PresenceNotice, PresenceRoll, ReplicaId};
 use storage::{OpenClock, Word};
 use tokio::sync::oneshot;
 
 use super::{Session, storing};
-use crate::outbox::Outbox;
+use crate::mail::Way;
 use crate::telemetry::metrics;
 
 impl Session {
@@ -20,8 +20,13 @@ impl Session {
     }
 
     pub(super) fn publish_presence(&self, notices: Vec<PresenceNotice>) {
-        let from = self.world.replica;
+        let from = self.own.id();
         self.say(Word::Presence { from, notices });
+    }
+
+    pub(super) fn publish_roll(&self, roll: PresenceRoll) {
+        let from = self.own.id();
+        self.say(Word::PresenceRoll { from, roll });
     }
 
     pub(super) fn pull(&self, replica: ReplicaId, counters: RangeInclusive<u64>) {
@@ -82,20 +87,7 @@ impl Session {
     }
 
     /// Tells who is here, to whoever closes them one after the other.
-    pub(super) fn tell_outboxes(&self, asker: oneshot::Sender<Vec<Outbox>>) {
-        let _ = asker.send(self.members.lock().outboxes());
-    }
-
-    /// Passes on to the other nodes what a client has just been allowed to say to all.
-    pub(super) fn pass_on_signals(&self, effects: &[Effect]) {
-        for effect in effects {
-            if let Effect::Send {
-                event: Event::Signal(text),
-                ..
-            } = effect
-            {
-                self.say(Word::Signal(text.clone()));
-            }
-        }
+    pub(super) fn tell_ways(&self, asker: oneshot::Sender<Vec<(ConnectionId, Way)>>) {
+        let _ = asker.send(self.members.lock().ways());
     }
 }

@@ -13,6 +13,7 @@ use engine::{Change, DocumentKey, Input, Kind, Loaded, ReplicaId, Snapshot};
 use storage::{Failpoint, Past, StoreError, load_log};
 use tracing::{error, info, warn};
 
+use super::hot;
 use crate::breadcrumb::Step;
 use crate::hook::{self, Hook};
 use crate::telemetry::metrics;
@@ -84,6 +85,9 @@ pub(super) async fn give_back(
     kind: Kind,
     changes: Vec<Change>,
 ) -> Input {
+    if world.is_lost() {
+        return Input::GiveBackFailed;
+    }
     match world.store.append(key.clone(), kind, changes).await {
         Ok(()) => Input::GivenBack,
         Err(StoreError::Deleted) => Input::Deleted,
@@ -101,7 +105,7 @@ pub(super) async fn give_back(
 /// Reads a document's past. One that does not exist may begin with content of the application.
 pub(super) async fn load(world: Arc<World>, key: DocumentKey, kind: Kind) -> Input {
     let turn = world.admission.openings.take().await;
-    let past = world.store.load(key.clone()).await;
+    let past = hot::load(&world, &key).await;
     drop(turn);
     let is_new = matches!(past, Ok(Past { kind: None, .. })) && kind == Kind::Yjs;
     let loader = world.hook.as_ref().filter(|hook| is_new && hook.loads());
@@ -200,8 +204,9 @@ async fn verify_and_store(world: Arc<World>, snapshot: Snapshot) -> anyhow::Resu
     });
     let snapshot = verified.await??;
     Failpoint::BeforeSnapshot.reach();
-    world.store.put_snapshot(snapshot).await?;
+    world.store.put_snapshot(snapshot.clone()).await?;
     Failpoint::SnapshotStored.reach();
     metrics::snapshot_stored();
+    hot::keep(&world, snapshot);
     Ok(())
 }

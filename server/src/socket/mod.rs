@@ -50,8 +50,8 @@ pub struct Socket {
 pub(crate) enum Incoming {
     /// A binary message, which counts as received until it is worked off.
     Binary(Bytes, Held),
-    /// A text message; its text is of no interest to any binary dialect.
-    Text,
+    /// A text message, which is UTF-8 and counts as received until it is worked off.
+    Text(Bytes, Held),
     /// A sign of life: a ping or a pong.
     Alive,
     /// The peer closed, or the connection broke.
@@ -66,6 +66,8 @@ pub(crate) enum Incoming {
     TooFast(Limit),
     /// The peer sent bytes that are no WebSocket frame.
     Malformed,
+    /// The peer sent a text that is not UTF-8.
+    NotUtf8,
 }
 
 /// The connection broke while writing.
@@ -188,7 +190,7 @@ impl Socket {
         }
         match received {
             Received::Binary(message) => return Incoming::Binary(message, held),
-            Received::Text(_) => return Incoming::Text,
+            Received::Text(message) => return Incoming::Text(message, held),
             Received::Pong | Received::Withheld => {}
             Received::Ping(payload) => self.writing.interject(Frame::pong(&payload)),
             Received::Close(code) => {
@@ -219,6 +221,7 @@ impl Socket {
                 self.met("message_bytes");
                 Incoming::TooLarge
             }
+            Fault::NotUtf8 => Incoming::NotUtf8,
             _ => Incoming::Malformed,
         }
     }
@@ -260,9 +263,10 @@ impl Socket {
                 Incoming::TooLarge
                 | Incoming::TooFast(_)
                 | Incoming::Malformed
+                | Incoming::NotUtf8
                 | Incoming::Overloaded
                 | Incoming::Withheld => ControlFlow::Break(false),
-                Incoming::Binary(..) | Incoming::Text | Incoming::Alive => {
+                Incoming::Binary(..) | Incoming::Text(..) | Incoming::Alive => {
                     ControlFlow::Continue(())
                 }
             });

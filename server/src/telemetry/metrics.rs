@@ -51,6 +51,8 @@ const LAG_SECONDS: &str = "quire_change_lag_seconds";
 const WORDS_DROPPED: &str = "quire_bus_words_dropped_total";
 const PULLED: &str = "quire_changes_pulled_total";
 const HEADS_ROUNDS: &str = "quire_heads_rounds_total";
+const COUNTS_SHARED: &str = "quire_shared_counts_total";
+const HOT_ASKED: &str = "quire_hot_snapshots_total";
 const DAMAGED_ROWS: &str = "quire_damaged_rows_total";
 
 /// Bounds of the histogram of store delays, in seconds.
@@ -163,6 +165,14 @@ fn describe() {
     describe_counter!(
         HEADS_ROUNDS,
         "Comparisons of the open documents with the store, by what came of them"
+    );
+    describe_counter!(
+        COUNTS_SHARED,
+        "Questions to the other nodes of how many connections of a user or address, or to a document, they have"
+    );
+    describe_counter!(
+        HOT_ASKED,
+        "Snapshots that the bus was asked for when a document was opened, by what came of them"
     );
     describe_gauge!(CONNECTIONS, "Open WebSocket connections");
     describe_gauge!(DOCUMENTS_OPEN, "Documents in memory");
@@ -472,6 +482,36 @@ pub(crate) fn heads_round(done: bool) {
     counter!(HEADS_ROUNDS, "outcome" => outcome).increment(1);
 }
 
+/// The other nodes were told of a count and asked for theirs.
+pub(crate) fn count_shared(answered: bool) {
+    let outcome = if answered { "answered" } else { "unanswered" };
+    counter!(COUNTS_SHARED, "outcome" => outcome).increment(1);
+}
+
+/// What became of asking the bus for a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HotOutcome {
+    /// The document was opened with it.
+    Used,
+    /// It is not the one that the store has.
+    PassedOver,
+    /// The bus had none.
+    None,
+    /// The bus did not answer in time.
+    Unanswered,
+}
+
+/// The bus was asked for a snapshot.
+pub(crate) fn hot_asked(outcome: HotOutcome) {
+    let outcome = match outcome {
+        HotOutcome::Used => "used",
+        HotOutcome::PassedOver => "passed_over",
+        HotOutcome::None => "none",
+        HotOutcome::Unanswered => "unanswered",
+    };
+    counter!(HOT_ASKED, "outcome" => outcome).increment(1);
+}
+
 /// Stored rows were damaged.
 pub(crate) fn damaged_rows(rows: u64) {
     counter!(DAMAGED_ROWS).increment(rows);
@@ -512,6 +552,7 @@ impl AppendTimer {
 fn reason_label(reason: CloseReason) -> &'static str {
     match reason {
         CloseReason::BadFrame => "bad_frame",
+        CloseReason::BadText => "bad_text",
         CloseReason::BadUpdate => "bad_update",
         CloseReason::ReadOnly => "read_only",
         CloseReason::DocumentFull => "document_full",

@@ -9,8 +9,10 @@ pub(crate) mod tokens;
 pub(crate) mod wire;
 
 use bytes::Bytes;
+use engine::ordered::{Deed, Draft, Drafter, OperationName, OrderedPast};
+use engine::ot::OtType;
 use engine::{
-    Author, Change, ChangeKind, ConnectionId, DocumentKey, Dot, Hlc, Kind, PayloadHash,
+    Author, Change, ChangeKind, ConnectionId, DocumentKey, Dot, Hlc, Kind, Now, PayloadHash,
     Quarantined, VectorClock,
 };
 use storage::Store;
@@ -31,6 +33,34 @@ pub(crate) async fn write(store: &dyn Store, name: &str, texts: &[&str]) -> Docu
             .unwrap();
         typed += text.len() as u8;
     }
+    document
+}
+
+/// Makes an ordered document of `{"n":0}`, and some operations of which each counts one more.
+pub(crate) async fn write_ordered(store: &dyn Store, name: &str, count: u64) -> DocumentKey {
+    let document = DocumentKey::new("default", name).unwrap();
+    let replica = store.new_replica().await.unwrap();
+    let by = Drafter {
+        author: Some(Author::new("ada")),
+        connection: ConnectionId(1),
+    };
+    let mut draft = Draft::new(document.clone(), replica, &OrderedPast::default()).unwrap();
+    for number in 0..=count {
+        let source = "me".into();
+        let deed = match number {
+            0 => Deed::Create {
+                ot_type: OtType::Json0,
+                data: Some(r#"{"n":0}"#.into()),
+            },
+            _ => Deed::Edit(r#"[{"p":["n"],"na":1}]"#.into()),
+        };
+        let made_on = (number > 0).then_some(number);
+        let name = OperationName { source, number };
+        let made = draft.submit(&by, name, made_on, deed, Now::default());
+        assert_eq!(made, Ok(number));
+    }
+    let appended = store.append(document.clone(), Kind::Json0, draft.into_changes());
+    appended.await.unwrap();
     document
 }
 

@@ -13,15 +13,15 @@ use server::http::{self, App};
 use server::listener::{self, Entrance, HeadLimits};
 use server::serve::build_node;
 use storage::{
-    Bus, BusAnswer, BusFigures, BusState, Ear, MemoryBus, MemoryBusHub, MemoryStore, NodeEntry,
-    Topic, Word,
+    Bus, BusAnswer, BusError, BusFigures, BusState, Ear, MemoryBus, MemoryBusHub, MemoryStore,
+    NodeEntry, Topic, Word,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::edit;
-use super::wire::Socket;
+use super::wire::{Answer, Socket};
 
 /// What nodes share.
 pub(crate) struct Shared {
@@ -29,6 +29,8 @@ pub(crate) struct Shared {
     buses: MemoryBusHub,
     /// How often nodes look up what others have stored.
     heads_interval: Duration,
+    /// What else is unlike what it is by itself.
+    alter: Box<dyn Fn(&mut Config) + Send + Sync>,
 }
 
 /// A node that serves on a port of its own.
@@ -52,6 +54,7 @@ impl Default for Shared {
             store: Arc::default(),
             buses: MemoryBusHub::default(),
             heads_interval: Duration::from_millis(50),
+            alter: Box::new(|_| {}),
         }
     }
 }
@@ -65,6 +68,19 @@ impl Shared {
         }
     }
 
+    /// Nodes with other settings than usual.
+    pub(crate) fn altered(alter: impl Fn(&mut Config) + Send + Sync + 'static) -> Self {
+        Self {
+            alter: Box::new(alter),
+            ..Self::default()
+        }
+    }
+
+    /// A bus of somebody who is no node.
+    pub(crate) fn bus(&self) -> MemoryBus {
+        self.buses.bus()
+    }
+
     /// Empties the register, which those that live enter again.
     pub(crate) fn forget_nodes(&self) {
         self.buses.flush();
@@ -76,6 +92,7 @@ impl Shared {
         config.cluster.heads_interval = self.heads_interval;
         config.cluster.address = Some(format!("http://{node}.example"));
         config.shutdown.spread = Some(Duration::from_millis(300));
+        (self.alter)(&mut config);
         config
     }
 
@@ -85,9 +102,23 @@ impl Shared {
             bus: self.buses.bus(),
             is_mute: is_mute.clone(),
         };
+        self.serve(name, Some(Arc::new(bus)), is_mute).await
+    }
+
+    /// A node that the others cannot tell anything, nor it them.
+    pub(crate) async fn node_without_bus(&self, name: &str) -> Served {
+        self.serve(name, None, Arc::default()).await
+    }
+
+    async fn serve(
+        &self,
+        name: &str,
+        bus: Option<Arc<dyn Bus>>,
+        is_mute: Arc<AtomicBool>,
+    ) -> Served {
         let node = Node {
             name: name.to_owned(),
-            bus: Some(Arc::new(bus)),
+            bus,
         };
         let app = build_node(&self.config(name), self.store.clone(), Some(node), None)
             .await
@@ -127,9 +158,14 @@ fn entrance(app: &Arc<App>) -> Entrance {
 
 impl Served {
     pub(crate) fn connect(&self, path: &str) -> Socket {
+        self.ask(path, "").unwrap()
+    }
+
+    /// Asks for a socket, with more headers.
+    pub(crate) fn ask(&self, path: &str, headers: &str) -> Result<Socket, Answer> {
         let stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Socket::over(stream, "quire", path, "").unwrap()
+        Socket::over(stream, "quire", path, headers)
     }
 
     /// Somebody who has a document open.
@@ -173,16 +209,29 @@ pub(crate) fn presence(client: u8, version: u8, state: &str) -> Vec<u8> {
 
 /// Waits for a message that has a text in it.
 pub(crate) fn hears(socket: &mut Socket, text: &str) -> Vec<u8> {
+    hears_all(socket, &[text])
+}
+
+/// Waits until each of some texts was in a message, in whatever order they come; the last of the messages.
+pub(crate) fn hears_all(socket: &mut Socket, texts: &[&str]) -> Vec<u8> {
+    let mut missing = texts.to_vec();
     while let Some((opcode, payload)) = socket.next_frame() {
-        assert_ne!(opcode, 8, "closed while waiting for {text:?}: {payload:?}");
-        if payload
-            .windows(text.len())
-            .any(|part| part == text.as_bytes())
-        {
+        assert_ne!(
+            opcode, 8,
+            "closed while waiting for {missing:?}: {payload:?}"
+        );
+        missing.retain(|text| !contains(&payload, text));
+        if missing.is_empty() {
             return payload;
         }
     }
-    panic!("the connection ended while waiting for {text:?}")
+    panic!("the connection ended while waiting for {missing:?}")
+}
+
+fn contains(payload: &[u8], text: &str) -> bool {
+    payload
+        .windows(text.len())
+        .any(|part| part == text.as_bytes())
 }
 
 impl Bus for Lossy {
@@ -233,7 +282,10 @@ impl Bus for Lossy {
     }
 
     fn share_count(&self, node: &str, what: &str, here: u64) -> BusAnswer<'_, u64> {
-        self.bus.share_count(node, what, here)
+        match self.is_mute.load(Ordering::SeqCst) {
+            true => Box::pin(async { Err(BusError("nothing gets through".to_owned())) }),
+            false => self.bus.share_count(node, what, here),
+        }
     }
 
     fn close(&self) -> BusAnswer<'_, ()> {

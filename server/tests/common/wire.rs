@@ -203,9 +203,18 @@ impl Socket {
 
     /// Sends a short binary message, masked with zeros.
     pub(crate) fn send_frame(&mut self, payload: &[u8]) -> std::io::Result<()> {
+        self.send_message(0x82, payload)
+    }
+
+    /// Sends a text message.
+    pub(crate) fn send_text(&mut self, text: &str) -> std::io::Result<()> {
+        self.send_message(0x81, text.as_bytes())
+    }
+
+    fn send_message(&mut self, first: u8, payload: &[u8]) -> std::io::Result<()> {
         let length = u8::try_from(payload.len()).unwrap();
         assert!(length < 126);
-        let head = [0x82, 0x80 | length, 0, 0, 0, 0];
+        let head = [first, 0x80 | length, 0, 0, 0, 0];
         self.send(&[&head, payload].concat())
     }
 
@@ -235,12 +244,12 @@ impl Socket {
         (0, String::new())
     }
 
-    /// Asks for everything, and waits until a message comes.
+    /// Asks for everything, and waits for the answer: what it writes afterwards is not in it.
     pub(crate) fn joins(&mut self) -> bool {
         let _ = self.send_frame(&PULL_EVERYTHING);
-        while let Some((opcode, _)) = self.next_frame() {
+        while let Some((opcode, payload)) = self.next_frame() {
             match opcode {
-                2 => return true,
+                2 if payload.starts_with(&[0, 1]) => return true,
                 8 => return false,
                 _ => {}
             }

@@ -23,7 +23,9 @@ pub(super) async fn status(data: &DataArgs) -> Result<Status, Failure> {
     let leases = store.leases(ENDED_WITHIN).await?.into_iter();
     let leases = leases.filter(|lease| lease.holder.is_some());
     let replica = |lease: storage::Lease| {
-        let entry = nodes.iter().find(|node| node.replica == lease.replica);
+        let entry = nodes
+            .iter()
+            .find(|node| node.replicas().any(|own| own == lease.replica));
         let replica = Replica::new(lease, entry, false);
         serde_json::to_value(replica).expect("a replica has no maps with odd keys")
     };

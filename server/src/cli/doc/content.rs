@@ -46,8 +46,8 @@ async fn content(
     let at = args.at.unwrap_or_default();
     let last = at.find(&*store, &description.document).await?;
     // If this command dies, the server does not.
-    let (crumbs, kind) = (Crumbs::none(), description.kind);
-    let rendered = render(&*store, &crumbs, kind, last.as_ref(), format, args.field).await?;
+    let (crumbs, of) = (Crumbs::none(), (&description.document, description.kind));
+    let rendered = render(&*store, &crumbs, of, last.as_ref(), format, args.field).await?;
     Ok(rendered.bytes)
 }
 

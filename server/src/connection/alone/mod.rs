@@ -15,7 +15,7 @@ use tracing::{debug, info};
 use super::{ConnectionLimits, End, say_goodbye};
 use crate::auth::Pass;
 use crate::hub::{Hub, JoinError};
-use crate::mail::{Mailbox, Newcomer};
+use crate::mail::{Mailbox, Newcomer, Way};
 use crate::outbox::Outbox;
 use crate::socket::Socket;
 use crate::telemetry::metrics;
@@ -74,7 +74,7 @@ impl Connection {
             pass: self.pass.clone(),
             dialect: DIALECT,
             address: None,
-            outbox: self.outbox.clone(),
+            way: Way::Frames(self.outbox.clone()),
         };
         hub.join(&self.document, newcomer).await
     }

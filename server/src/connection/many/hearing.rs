@@ -12,12 +12,13 @@ use protocol::hocuspocus::{self, Address, Frame, Message};
 use storage::Failpoint;
 use tracing::info;
 
-use super::super::End;
+use super::super::entering::Own;
 use super::super::mailing::Mailing;
-use super::entering::{self, Entrant};
+use super::super::{End, flooding};
+use super::DIALECT;
+use super::joined;
 use super::seat::{Seats, State};
 use super::waiting::Heard;
-use super::{DIALECT, Own};
 use crate::auth::Credential;
 use crate::mail::Mail;
 use crate::receiving::Held;
@@ -39,7 +40,7 @@ impl Seats {
             Incoming::Alive => return ControlFlow::Continue(()),
             Incoming::Withheld => return self.withhold(),
             Incoming::Closed => return ControlFlow::Break(Stop::End(End::ByPeer)),
-            Incoming::Text | Incoming::Malformed => CloseReason::BadFrame,
+            Incoming::Text(..) | Incoming::Malformed | Incoming::NotUtf8 => CloseReason::BadFrame,
             Incoming::Overloaded => CloseReason::Overloaded,
             Incoming::TooFast(limit) => CloseReason::Flooding(limit),
             Incoming::TooLarge => CloseReason::TooLarge,
@@ -53,9 +54,7 @@ impl Seats {
         if self.is_deciding() || self.is_known {
             return ControlFlow::Break(Stop::Settle);
         }
-        let limit = Limit::PreAuthBytes;
-        metrics::limit_hit(limit.as_str());
-        let reason = CloseReason::Flooding(limit);
+        let reason = flooding(Limit::PreAuthBytes);
         ControlFlow::Break(Stop::End(End::Close(reason)))
     }
 
@@ -188,12 +187,9 @@ impl Seats {
                 return ControlFlow::Continue(());
             }
         };
-        let entrant = Entrant {
-            document,
-            address: address.has_session().then(|| address.as_str().into()),
-            own: shown.or_else(|| self.guest.own.clone()),
-        };
-        let entering = entering::enter(self.hub.clone(), self.limits.clone(), entrant);
+        let own = shown.or_else(|| self.guest.own.clone());
+        let by = address.has_session().then(|| address.as_str().into());
+        let entering = joined::entering(self.hub.clone(), &self.limits, document, by, own);
         if let Some(seat) = self.seats.get_mut(address) {
             seat.state = State::Entering(entering);
         }
@@ -220,8 +216,7 @@ impl Seats {
 
     /// Too much waits, and nothing will come of it.
     fn refuse_to_wait(&mut self, address: &Address, limit: Limit) -> ControlFlow<Stop> {
-        metrics::limit_hit(limit.as_str());
-        let reason = CloseReason::Flooding(limit);
+        let reason = flooding(limit);
         if !self.is_known {
             return ControlFlow::Break(Stop::End(End::Close(reason)));
         }
@@ -270,7 +265,7 @@ impl Seats {
         let hub = self.hub.clone();
         if let Some(joined) = self.place(address) {
             let document = joined.document.clone();
-            joined.renewing = Some(entering::renew(&hub, document, own));
+            joined.renewing = Some(joined::renew(&hub, document, own));
         }
     }
 

@@ -8,10 +8,17 @@ use std::time::Duration;
 use engine::{ConnectionId, DocumentKey, Now};
 use tokio::time::Instant;
 
+use super::super::ConnectionLimits;
+use super::super::entering::{Entrant, NotIn, Own, admit, enter};
 use super::super::mailing::Mailing;
+use super::DIALECT;
 use crate::auth::{Pass, Refusal};
-use crate::mail::Mailbox;
+use crate::hub::Hub;
+use crate::mail::{Mailbox, Way};
 use crate::outbox::Outbox;
+
+/// Somebody on the way into a document.
+pub(super) type Entering = Pin<Box<dyn Future<Output = Result<Joined, NotIn>> + Send>>;
 
 /// A newer token that is being looked at.
 pub(super) type Renewing = Pin<Box<dyn Future<Output = Result<Arc<Pass>, Refusal>> + Send>>;
@@ -57,6 +64,39 @@ impl Joined {
             taken: None,
         }
     }
+}
+
+/// Lets somebody into a document, which has it by an address of its own if one is given.
+pub(super) fn entering(
+    hub: Hub,
+    limits: &ConnectionLimits,
+    document: DocumentKey,
+    address: Option<Box<str>>,
+    own: Option<Own>,
+) -> Entering {
+    let outbox = Outbox::new(limits.outbox);
+    Box::pin(async move {
+        let connection = hub.next_connection();
+        let entrant = Entrant {
+            connection,
+            document: document.clone(),
+            dialect: DIALECT,
+            address,
+            own,
+            way: Way::Frames(outbox.clone()),
+        };
+        let (pass, mailbox) = enter(hub.clone(), entrant).await?;
+        let now = hub.world().clock.now();
+        Ok(Joined::new(
+            connection, document, pass, mailbox, outbox, now,
+        ))
+    })
+}
+
+/// Looks at a newer token.
+pub(super) fn renew(hub: &Hub, document: DocumentKey, own: Option<Own>) -> Renewing {
+    let auth = hub.world().auth.clone();
+    Box::pin(async move { admit(&auth, own, &document).await })
 }
 
 /// When a client is to be asked for a newer token than the one behind a pass.

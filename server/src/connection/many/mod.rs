@@ -1,12 +1,10 @@
 //! A connection for as many documents as its client names, in the Hocuspocus dialect.
 //!
 //! Each document has a [`seat`], from the first frame that names it on. A client says for each who it is, and is let in or
-//! not ([`entering`]) while the other documents go on; what it says before that is known waits, within bounds. What is
+//! not ([`joined`]) while the other documents go on; what it says before that is known waits, within bounds. What is
 //! wrong with one document is said of that one; only what is wrong with the whole connection closes it.
 //!
 //! One task polls all of it: [`hearing`] takes what comes, [`settling`] what was decided, [`telling`] writes.
-
-mod entering;
 
 mod hearing;
 
@@ -27,17 +25,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use engine::{CloseReason, Limit};
+use engine::CloseReason;
 use protocol::websocket::Frame;
 use protocol::{Dialect, hocuspocus};
 use tokio::time::Instant;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use tracing::{debug, info};
 
+use super::entering::Guest;
 use super::pulse::{Due, Pulse};
-use super::{ConnectionLimits, End, say_goodbye};
+use super::{ConnectionLimits, End, say_goodbye, why_late};
 use crate::alarm::Alarm;
-use crate::auth::{Credential, Pass};
 use crate::hub::Hub;
 use crate::socket::Socket;
 use crate::telemetry::metrics;
@@ -45,26 +43,6 @@ use hearing::Stop;
 use seat::Seats;
 
 const DIALECT: Dialect = Dialect::Hocuspocus;
-
-/// Whose connection it is, and for what.
-#[derive(Debug)]
-pub struct Guest {
-    /// The workspace whose documents it may name.
-    pub workspace: Box<str>,
-    /// What it came with; it counts for each document for which it shows nothing else.
-    pub own: Option<Own>,
-    /// Whether it need not show anything in order to stay.
-    pub is_known: bool,
-}
-
-/// What somebody came with.
-#[derive(Clone, Debug)]
-pub enum Own {
-    /// Something that is to be looked at for each document.
-    Credential(Credential),
-    /// A pass that they were given already.
-    Pass(Arc<Pass>),
-}
 
 /// Serves one socket for any documents of a workspace until it closes.
 pub fn serve_many(
@@ -185,7 +163,7 @@ impl Connection {
         }
         while self.alarm.poll(self.next_at(), context).is_ready() {
             if self.is_late() {
-                return Poll::Ready(End::Close(self.seats.why_late()));
+                return Poll::Ready(End::Close(why_late(self.seats.was_denied)));
             }
             self.seats.ask_for_tokens(Instant::now());
         }
@@ -245,18 +223,6 @@ impl Connection {
                 metrics::frames_sent(queue.len(), bytes);
                 self.pulse.said();
             }
-        }
-    }
-}
-
-impl Seats {
-    /// Why a client is closed that was let into no document in time. One that was refused would be the next time too.
-    fn why_late(&self) -> CloseReason {
-        if self.was_denied {
-            CloseReason::Unauthorized
-        } else {
-            metrics::limit_hit(Limit::PreAuthTime.as_str());
-            CloseReason::Flooding(Limit::PreAuthTime)
         }
     }
 }

@@ -3,19 +3,16 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use engine::Author;
 use protocol::hocuspocus::{Address, Notice, ping};
 use protocol::websocket::Frame;
 use tokio::time::Instant;
 
+use super::super::entering::{Guest, Users};
 use super::super::mailing::{self, Mailing};
 use super::super::{ConnectionLimits, End};
-use super::Guest;
-use super::entering::Entering;
-use super::joined::Joined;
+use super::joined::{Entering, Joined};
 use super::waiting::{Heard, Waiting};
 use crate::hub::Hub;
-use crate::limits::Place;
 use crate::outbox::Answers;
 
 /// All documents of a connection.
@@ -30,8 +27,7 @@ pub(super) struct Seats {
     pub(super) mailing: Mailing,
     /// How much waits, at all seats together.
     pub(super) waiting: Waiting,
-    /// The users whose connection it is, with the place that it takes up of each one's.
-    pub(super) users: Vec<(Author, Place<Author>)>,
+    pub(super) users: Users,
     /// Whether the client has begun a message that is longer than may wait.
     pub(super) is_withheld: bool,
     /// Whether the client was let into a document, or need not be.
@@ -79,7 +75,7 @@ impl Seats {
             notices: VecDeque::new(),
             mailing: Mailing::Idle,
             waiting: Waiting::default(),
-            users: Vec::new(),
+            users: Users::default(),
             is_withheld: false,
             was_denied: false,
             says_version: false,

@@ -4,15 +4,15 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use engine::{Author, CloseReason, Limit};
+use engine::CloseReason;
 use protocol::close;
 use protocol::hocuspocus::{Address, Notice};
 use protocol::websocket::Frame;
 use tracing::info;
 
 use super::super::End;
+use super::super::entering::NotIn;
 use super::super::mailing::Mailing;
-use super::entering::NotIn;
 use super::hearing::{Stop, is_edit};
 use super::joined::{Joined, token_at};
 use super::seat::{Seats, State};
@@ -112,21 +112,9 @@ impl Seats {
         };
         seat.state = State::Joined(Box::new(joined));
         self.is_known = true;
-        if let Err(limit) = self.take_place(user) {
+        if let Err(limit) = self.users.take_place(&self.hub.world(), user) {
             self.turn_out(address, close::text(CloseReason::TooMany(limit)));
         }
-    }
-
-    /// The connection counts once for each of its users.
-    fn take_place(&mut self, user: Option<Author>) -> Result<(), Limit> {
-        let Some(user) = user else {
-            return Ok(());
-        };
-        if self.users.iter().all(|(known, _)| *known != user) {
-            let place = self.hub.world().places.of_user(Some(user.clone()))?;
-            self.users.extend(place.map(|place| (user, place)));
-        }
-        Ok(())
     }
 
     /// Takes one newer token that was looked at. True if there was one.

@@ -12,7 +12,7 @@ use super::caller::Caller;
 use super::cursor::{Side, cut};
 use super::existing;
 use super::model::{Change, ChangePage};
-use super::request::{DocumentName, DocumentPath, Parameters, bad_cursor, limit};
+use super::request::{DocumentName, DocumentPath, Parameters, bad_cursor, flag, limit};
 use crate::http::App;
 use crate::http::problem::Problem;
 
@@ -28,6 +28,9 @@ pub(super) struct ListQuery {
     /// `forward` from the oldest, which is the default, or `backward` from the newest.
     #[param(example = "backward")]
     direction: Option<String>,
+    /// `true` to have the operations of an ordered document themselves, as received and as committed.
+    #[param(value_type = Option<bool>)]
+    payloads: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,6 +62,7 @@ pub(super) async fn list(
     caller.may(&key, Capability::History)?;
     let limit = limit(query.limit.as_deref())?;
     let direction = Direction::read(query.direction.as_deref())?;
+    let has_payloads = flag("payloads", query.payloads.as_deref())?;
     let cursor = query
         .cursor
         .map(|cursor| Side::read(&cursor).ok_or_else(bad_cursor))
@@ -69,7 +73,7 @@ pub(super) async fn list(
         .timeline(key, page(cursor, direction, limit))
         .await?;
     Ok(Json(
-        Window::cut(found, cursor, direction, limit).list(direction),
+        Window::cut(found, cursor, direction, limit).list(direction, has_payloads),
     ))
 }
 
@@ -134,8 +138,12 @@ impl Window {
         }
     }
 
-    fn list(self, direction: Direction) -> ChangePage {
-        let mut items: Vec<_> = self.changes.iter().map(Change::from).collect();
+    fn list(self, direction: Direction, has_payloads: bool) -> ChangePage {
+        let shown = match has_payloads {
+            true => Change::with_payload,
+            false => |stored: &_| Change::from(stored),
+        };
+        let mut items: Vec<_> = self.changes.iter().map(shown).collect();
         let (next, prev) = match direction {
             Direction::Forward => (self.newer, self.older),
             Direction::Backward => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use engine::ot::OtType;
 use engine::{Capability, StoredChange};
 use serde::Deserialize;
 
@@ -19,14 +20,17 @@ use crate::place::{At, Format, Rendered, render, timestamp};
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ContentQuery {
-    /// `text`, which is the default, `json`, or `binary` (one update as a client of the document's kind sends it).
+    /// `text`, which is the default, `json`, or `binary` (one update as a client of the document's kind sends it; ordered
+    /// documents have none).
     #[param(example = "text")]
     format: Option<String>,
-    /// Only the field of this name (in Yjs: root type); all fields if not said. `binary` is always whole.
+    /// Only the field of this name (in Yjs: root type, in json0: member of the object at the root); all fields if not said.
+    /// `binary` is always whole.
     field: Option<String>,
     /// The place in the timeline: an order (`42`), a change (`7.1234`), or a time (`2026-11-20T09:30:00Z`).
     at: Option<String>,
-    /// The place in the timeline as a number of changes; 0 is before the first. Not together with `at`.
+    /// The place in the timeline as a number of changes, in ordered documents the version; 0 is before the first. Not together
+    /// with `at`.
     #[param(value_type = Option<u64>)]
     index: Option<String>,
 }
@@ -51,6 +55,7 @@ pub(super) struct ContentQuery {
             ("Quire-Index" = u64, description = "How many changes the content holds"),
             ("Quire-Time" = String, description = "When it was made"),
             ("Quire-Author" = String, description = "Who made it, percent-encoded; left out for an anonymous author, and without the capability history"),
+            ("Quire-Type" = String, description = "What an ordered document is at that place; left out where there is none, because none was created yet or an operation deleted it"),
             ("ETag" = String, description = "Changes when the content does"),
         )),
         (status = 304, description = "The content is still that of If-None-Match"),
@@ -79,11 +84,11 @@ pub(super) async fn get(
     if is_known(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
     }
-    let kind = description.kind;
+    let of = (&key, description.kind);
     let _permit = app.rebuilds.acquire().await;
     let crumbs = &app.hub.world().crumbs;
     let last_change = last.as_ref();
-    let rendered = render(&*app.store, crumbs, kind, last_change, format, query.field).await?;
+    let rendered = render(&*app.store, crumbs, of, last_change, format, query.field).await?;
     let mut answer = answer(rendered, format, last.as_ref(), tag);
     // Who wrote what is history, even of the last change.
     if !caller.sees(&key, Capability::History) {
@@ -103,7 +108,7 @@ fn format(word: Option<&str>) -> Result<Format, Problem> {
         })
 }
 
-fn place(at: Option<&str>, index: Option<&str>) -> Result<At, Problem> {
+pub(super) fn place(at: Option<&str>, index: Option<&str>) -> Result<At, Problem> {
     match (at, index) {
         (None, None) => Ok(At::End),
         (Some(at), None) => Ok(at.parse()?),
@@ -150,7 +155,10 @@ fn answer(
         (header::ETAG, tag),
         (INDEX, rendered.index.into()),
     ];
+    let ot_type = rendered.ot_type.map(OtType::name);
+    let ot_type = ot_type.map(|name| (TYPE, HeaderValue::from_static(name)));
     let mut response = (fixed, rendered.bytes).into_response();
+    response.headers_mut().extend(ot_type);
     if let Some(last) = last {
         response.headers_mut().extend(of_change(last));
     }
@@ -187,3 +195,4 @@ const ORDER: HeaderName = HeaderName::from_static("quire-order");
 const INDEX: HeaderName = HeaderName::from_static("quire-index");
 const TIME: HeaderName = HeaderName::from_static("quire-time");
 const AUTHOR: HeaderName = HeaderName::from_static("quire-author");
+const TYPE: HeaderName = HeaderName::from_static("quire-type");

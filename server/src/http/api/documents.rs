@@ -6,8 +6,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
+use engine::ordered::Deed;
+use engine::ot::{OtType, Snapshot};
 use engine::{Capability, Content, DocumentKey, Kind};
 use serde::Deserialize;
+use serde_json::value::RawValue;
+use storage::{Description, StoreError};
 use tracing::info;
 
 use super::caller::{Caller, Visit};
@@ -19,6 +23,7 @@ use super::request::{
 use super::{cursor, escaped, existing};
 use crate::http::App;
 use crate::http::problem::Problem;
+use crate::ordered::{Submission, submit};
 
 /// Which documents to list.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -68,8 +73,10 @@ pub(super) async fn list(
     Ok(Json(DocumentPage { items, next_cursor }))
 }
 
-/// Creates a document without content, and its workspace with its first document. Takes `read` besides `write`, as over a
-/// socket: the answer says whether there is such a document.
+/// Creates a document, and its workspace with its first document. Takes `read` besides `write`, as over a socket: the answer
+/// says whether there is such a document.
+///
+/// An ordered document begins with an operation that creates it, with the content that is given. All others begin empty.
 #[utoipa::path(
     post,
     path = "/api/v1/workspaces/{workspace}/documents",
@@ -84,7 +91,7 @@ pub(super) async fn list(
         (status = 410, description = "There was a document of this name"),
         (status = 413, description = "The body is longer than 16 KiB"),
         (status = 415, description = "The body does not say that it is JSON"),
-        (status = 422, description = "The name is not allowed, the kind is not served, or a field is missing or unknown"),
+        (status = 422, description = "The name is not allowed, the kind is not served, the content does not fit it, or a field is missing or unknown"),
     )
 )]
 pub(super) async fn create(
@@ -99,7 +106,11 @@ pub(super) async fn create(
     caller.may(&key, Capability::Read)?;
     let kind = served(&new.kind)?;
     let location = path_of(&key);
-    let description = app.store.create(key, kind).await?;
+    let description = match kind.ot_type() {
+        Some(ot_type) => begin(&app, &caller, &key, ot_type, new.content).await?,
+        None if new.content.is_some() => return Err(no_content(kind)),
+        None => app.store.create(key, kind).await?,
+    };
     let headers = [(header::LOCATION, location)];
     Ok((
         StatusCode::CREATED,
@@ -162,11 +173,43 @@ fn served(word: &str) -> Result<Kind, Problem> {
     let kind = word.parse::<Kind>();
     let kind =
         kind.map_err(|error| Problem::unprocessable("unknown_kind", format!("kind: {error}")))?;
-    if Content::new(kind).is_err() {
+    if !kind.is_ordered() && Content::new(kind).is_err() {
         let detail = format!("kind {kind} is not served by this version");
         return Err(Problem::unprocessable("kind_not_served", detail));
     }
     Ok(kind)
+}
+
+/// Creates an ordered document by its first operation, as a client would.
+async fn begin(
+    app: &App,
+    caller: &Caller,
+    key: &DocumentKey,
+    ot_type: OtType,
+    content: Option<Box<RawValue>>,
+) -> Result<Description, Problem> {
+    if let Some(known) = app.store.describe(key.clone()).await? {
+        return Err(match known.deleted_ms {
+            Some(_) => Problem::document_deleted(),
+            None => StoreError::Exists.into(),
+        });
+    }
+    let data: Option<Box<str>> = content.map(|content| content.get().into());
+    Snapshot::create(ot_type, data.as_deref())
+        .map_err(|error| Problem::unprocessable("invalid_content", format!("content: {error}")))?;
+    let submission = Submission {
+        name: None,
+        made_on: None,
+        deed: Deed::Create { ot_type, data },
+    };
+    submit(&app.hub, key, caller.pass(), submission).await?;
+    existing(app, key).await
+}
+
+fn no_content(kind: Kind) -> Problem {
+    let detail =
+        format!("content: documents of kind {kind} begin empty and are edited over a socket");
+    Problem::unprocessable("invalid_content", detail)
 }
 
 fn path_of(key: &DocumentKey) -> String {

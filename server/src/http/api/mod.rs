@@ -4,6 +4,7 @@
 //! answer in the types of [`model`]. Routes are registered together with their description, so the two cannot differ. The API reads committed
 //! changes only; an edit is in it as soon as its author was told that it is saved.
 
+mod batch;
 pub(super) mod caller;
 mod changes;
 mod content;
@@ -12,6 +13,7 @@ mod description;
 mod documents;
 mod draining;
 pub mod model;
+mod operations;
 mod quarantine;
 mod readable;
 mod replicas;
@@ -31,7 +33,7 @@ use axum::{Router, middleware};
 use engine::DocumentKey;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use storage::Description;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
 use super::problem::{self, Problem};
@@ -56,6 +58,10 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(documents::get, documents::delete))
         .routes(routes!(content::get))
         .routes(routes!(changes::list))
+        .routes(routes!(batch::run).layer(operations_bytes()))
+        .routes(routes!(operations::make).layer(operations_bytes()))
+        .routes(routes!(operations::take_back))
+        .routes(routes!(operations::hash))
         .routes(routes!(quarantine::list))
         .routes(routes!(quarantine::list_all))
         .routes(routes!(quarantine::forget))
@@ -72,6 +78,11 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))
         .routes(routes!(health::version))
+}
+
+/// The longest body that holds operations. Whoever sends one was let in before it is read.
+fn operations_bytes() -> DefaultBodyLimit {
+    DefaultBodyLimit::max(OPERATIONS_BYTES_MAX)
 }
 
 /// A document that there is.
@@ -98,3 +109,6 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
 /// The API takes names and settings; content comes over sockets. Where only the body tells which document a request is about,
 /// it is read before anybody is let in, so it is no longer than what strangers may send elsewhere.
 const BODY_BYTES_MAX: usize = 16 * 1024;
+
+/// Operations are more than names: as many as a document takes in one message, mostly.
+const OPERATIONS_BYTES_MAX: usize = 1024 * 1024;

@@ -8,10 +8,17 @@ pub use access::{
 mod cluster;
 pub use cluster::{Draining, Progress, Replica, ReplicaPage, Replicated, Route, RouteNode};
 
+mod operations;
+pub use operations::{
+    Batch, BatchItem, Committed, NewBatch, NewBatchItem, NewContent, NewOperation, NewUndo,
+    Operation, StateHash, Undone,
+};
+
 use std::collections::BTreeMap;
 
 use engine::{Author, ChangeKind, StoredChange, VectorClock};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use storage::{Description, QuarantineEntry, WorkspaceSummary};
 use utoipa::ToSchema;
 
@@ -59,6 +66,9 @@ pub struct NewDocument {
     /// What it is to be made of.
     #[schema(example = "yjs")]
     pub kind: String,
+    /// What an ordered document is to hold, as its type has it; nothing if not said. Other documents begin empty.
+    #[schema(value_type = Option<serde_json::Value>)]
+    pub content: Option<Box<RawValue>>,
 }
 
 /// Something to tell all who have a document open.
@@ -101,6 +111,9 @@ pub struct Change {
     pub updates: Option<usize>,
     /// How many bytes it holds.
     pub bytes: usize,
+    /// What it did to an ordered document; left out for all other kinds, and if its bytes are damaged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<Operation>,
 }
 
 /// A payload that is kept out of a document, because it made a content library fail.
@@ -227,7 +240,19 @@ impl From<&StoredChange> for Change {
             kind: kind(change.kind),
             updates: change.updates().ok().map(|updates| updates.len()),
             bytes: change.payload.len(),
+            operation: Operation::of(stored),
         }
+    }
+}
+
+impl Change {
+    /// The same with what its operation was, as received and as committed.
+    pub(super) fn with_payload(stored: &StoredChange) -> Self {
+        let mut change = Self::from(stored);
+        if let Some(operation) = &mut change.operation {
+            operation.fill(stored);
+        }
+        change
     }
 }
 
@@ -243,5 +268,6 @@ fn kind(kind: ChangeKind) -> &'static str {
     match kind {
         ChangeKind::YjsUpdate => "yjs-update",
         ChangeKind::YjsUpdates => "yjs-updates",
+        ChangeKind::Operation => "operation",
     }
 }

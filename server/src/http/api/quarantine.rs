@@ -89,7 +89,7 @@ pub(super) async fn forget(
         return Err(not_quarantined());
     }
     info!(document = %key, %hash, by = %caller, "quarantined payload forgotten");
-    app.hub.reopen(&key).await;
+    app.hub.reopen_everywhere(&key).await;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -59,12 +59,12 @@ pub(super) async fn list(
     let leases = leases(&app, &nodes).await?;
     let documents = match documents.is_empty() {
         true => Vec::new(),
-        false => replicated(&app, documents, &leases).await?,
+        false => replicated(&app, documents, &nodes, &leases).await?,
     };
     let world = app.hub.world();
     let item = |lease: Lease| {
-        let entry = nodes.iter().find(|node| node.replica == lease.replica);
-        let here = lease.replica == world.replica;
+        let entry = nodes.iter().find(|node| has(node, lease.replica));
+        let here = is_own(&world, lease.replica);
         Replica::new(lease, entry, here)
     };
     Ok(Json(ReplicaPage {
@@ -108,15 +108,16 @@ async fn wanted(
 async fn leases(app: &App, nodes: &[NodeEntry]) -> Result<Vec<Lease>, StoreError> {
     let mut leases = app.store.leases(ENDED_WITHIN).await?;
     let world = app.hub.world();
-    match leases.iter_mut().find(|it| it.replica == world.replica) {
+    let replica = world.replica();
+    match leases.iter_mut().find(|it| it.replica == replica) {
         Some(own) => own.is_held |= world.cluster.is_none(),
         None => leases.push(own_lease(&world)),
     }
     leases.sort_by_key(|lease| lease.replica);
     // Whoever never said who it is, and is not known to live, was another program than a server.
     let is_known = |lease: &Lease| {
-        let registered = nodes.iter().any(|node| node.replica == lease.replica);
-        lease.holder.is_some() || registered || lease.replica == world.replica
+        let registered = nodes.iter().any(|node| has(node, lease.replica));
+        lease.holder.is_some() || registered || lease.replica == replica
     };
     leases.retain(is_known);
     Ok(leases)
@@ -125,7 +126,7 @@ async fn leases(app: &App, nodes: &[NodeEntry]) -> Result<Vec<Lease>, StoreError
 fn own_lease(world: &World) -> Lease {
     let now = world.clock.now();
     Lease {
-        replica: world.replica,
+        replica: world.replica(),
         holder: None,
         started_ms: now.wall_ms.saturating_sub(now.monotonic_ms),
         until_ms: None,
@@ -133,24 +134,36 @@ fn own_lease(world: &World) -> Lease {
     }
 }
 
-/// How far documents are with each replica that lives.
+fn has(node: &NodeEntry, replica: ReplicaId) -> bool {
+    node.replicas().any(|own| own == replica)
+}
+
+fn is_own(world: &World, replica: ReplicaId) -> bool {
+    world.replica() == replica || world.replicas.earlier().contains(&replica)
+}
+
+/// How far documents are with each process that lives. One that has several replica ids answers under the newest.
 async fn replicated(
     app: &App,
     documents: Vec<DocumentKey>,
+    nodes: &[NodeEntry],
     leases: &[Lease],
 ) -> Result<Vec<Replicated>, StoreError> {
     let world = app.hub.world();
     let heads = app.store.heads(documents.clone()).await?;
-    let held: Vec<_> = leases.iter().filter(|lease| lease.is_held).collect();
+    let is_earlier = |lease: &Lease| nodes.iter().any(|it| it.earlier.contains(&lease.replica));
+    let held = leases.iter().filter(|lease| lease.is_held);
+    let held: Vec<_> = held.filter(|lease| !is_earlier(lease)).collect();
+    let own = world.replica();
     let mut answers = match &world.cluster {
         Some(cluster) => {
-            let others = held.iter().filter(|lease| lease.replica != world.replica);
+            let others = held.iter().filter(|lease| lease.replica != own);
             cluster.ask_clocks(documents.clone(), others.count()).await
         }
         None => BTreeMap::new(),
     };
     let here = clocks::open_clocks(&app.hub, &documents).await;
-    answers.insert(world.replica, here);
+    answers.insert(own, here);
     let mut replicated = Vec::new();
     let mut looks = LOOKS_MAX;
     for (document, stored) in documents.into_iter().zip(heads) {

@@ -242,6 +242,18 @@ pub(super) fn limit(text: Option<&str>) -> Result<usize, Problem> {
     })
 }
 
+/// Whether something is asked for.
+pub(super) fn flag(name: &str, text: Option<&str>) -> Result<bool, Problem> {
+    match text {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(other) => {
+            let detail = format!("{name} is {other:?}, expected true or false");
+            Err(Problem::bad_request("invalid_parameter", detail))
+        }
+    }
+}
+
 /// A cursor that this server never gave.
 pub(super) fn bad_cursor() -> Problem {
     let detail = "cursor is none that this list gave; take next_cursor or prev_cursor of a page as it is, \
@@ -266,7 +278,7 @@ fn bad_body(rejection: &JsonRejection) -> Problem {
         other if other.status() == StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "body_too_large",
-            "the body is longer than the 16 KiB that are taken here",
+            "the body is longer than what is taken here: 16 KiB, and 1 MiB where it holds operations",
         ),
         _ => Problem::bad_request(
             "body_unreadable",

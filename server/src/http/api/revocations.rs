@@ -45,6 +45,7 @@ pub(super) async fn list(
         Some(Some(Side::After(Order(number)))) => number,
         Some(_) => return Err(bad_cursor()),
     };
+    app.hub.look_up_revoked().await?;
     let found = app.hub.world().auth.revocations();
     let mut found: Vec<_> = found
         .into_iter()
@@ -115,6 +116,7 @@ pub(super) async fn lift(
     Number(number): Number,
 ) -> Result<StatusCode, Problem> {
     caller.may_somewhere(Capability::Admin)?;
+    app.hub.look_up_revoked().await?;
     let auth = &app.hub.world().auth;
     let is_it = |it: &RevocationEntry| it.number == number;
     let found = auth.revocations().into_iter().find(is_it);

@@ -59,7 +59,7 @@ pub(super) async fn get(
     RawQuery(query): RawQuery,
 ) -> Result<impl IntoResponse, Problem> {
     caller.may(&key, Capability::Read)?;
-    let replica = app.hub.world().replica;
+    let replica = app.hub.world().replica();
     let nodes = here_and_others(&app.hub).await?;
     let order: Vec<_> = route::candidates(&key, &nodes)
         .into_iter()

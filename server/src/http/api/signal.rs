@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use engine::Capability;
+use engine::{Capability, DocumentKey};
 use tracing::info;
 
 use super::caller::Caller;
 use super::model::{NewSignal, Signalled};
 use super::request::{Body, DocumentName, DocumentPath};
+use crate::cluster::here_and_others;
 use crate::http::App;
 use crate::http::problem::Problem;
 
@@ -37,7 +38,21 @@ pub(super) async fn send(
     Body(signal): Body<NewSignal>,
 ) -> Result<Json<Signalled>, Problem> {
     caller.may(&key, Capability::Admin)?;
-    let open = app.hub.signal(&key, signal.payload.into()).await;
+    let here = app.hub.signal(&key, signal.payload.into()).await;
+    let open = here || open_elsewhere(&app, key.clone()).await;
     info!(document = %key, by = %caller, open, "signal sent");
     Ok(Json(Signalled { open }))
+}
+
+/// Whether another node says that it has a document open. One that cannot be asked, or does not answer at once, is not known
+/// to have it.
+async fn open_elsewhere(app: &App, key: DocumentKey) -> bool {
+    let world = app.hub.world();
+    let Some(cluster) = &world.cluster else {
+        return false;
+    };
+    let known = here_and_others(&app.hub).await.unwrap_or_default();
+    let others = known.len().saturating_sub(1);
+    let answers = cluster.ask_clocks(vec![key], others).await;
+    answers.values().any(|open| !open.is_empty())
 }

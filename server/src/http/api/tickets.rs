@@ -31,6 +31,7 @@ use crate::http::problem::Problem;
         (status = 415, description = "The body does not say that it is JSON"),
         (status = 422, description = "A name is not allowed, or a field is unknown"),
         (status = 429, description = "Too many tickets of this user are not used yet"),
+        (status = 503, description = "Too many tickets of all are not used yet, or the store does not answer"),
     )
 )]
 pub(super) async fn issue(
@@ -41,7 +42,7 @@ pub(super) async fn issue(
     let document = document(&wanted)?;
     let caller = visit.admit(&app, document.as_ref()).await?;
     let pass = narrowed(&caller, wanted.workspace.as_deref(), document.as_ref())?;
-    let ticket = app.hub.world().auth.issue_ticket(pass)?;
+    let ticket = app.hub.world().auth.issue_ticket(&pass).await?;
     let headers = [(header::CACHE_CONTROL, "no-store")];
     Ok((StatusCode::CREATED, headers, Json(Ticket::from(ticket))))
 }
