@@ -10,6 +10,12 @@ import { licenses } from './licenses.ts'
 const server = process.env.QUIRE_URL ?? 'http://127.0.0.1:1234'
 const fromHere = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
+/** The sources that the landing page has in common with others, and its style. */
+const ON_LANDING_PAGE = /[\\/](src[\\/](access|api|dom|names|signin|times|token|views)\.ts|base\.css)$/
+
+/** The pages around a document; the server answers `/NAME` with `NAME.html`. */
+const PAGES = ['edit', 'write', 'quill', 'form']
+
 export default defineConfig(({ command }) => ({
   base: command === 'build' ? '/assets/' : '/',
   plugins: [pagePaths(), licenses()],
@@ -21,7 +27,7 @@ export default defineConfig(({ command }) => ({
     assetsInlineLimit: 0,
     reportCompressedSize: false,
     rolldownOptions: {
-      input: { index: fromHere('index.html'), edit: fromHere('edit.html'), write: fromHere('write.html') },
+      input: Object.fromEntries(['index', ...PAGES].map((page) => [page, fromHere(`${page}.html`)])),
       output: {
         entryFileNames: '[name].js',
         chunkFileNames: '[name].js',
@@ -29,9 +35,11 @@ export default defineConfig(({ command }) => ({
         // What the landing page shares stays small: what only the editors have in common is a file of its own.
         codeSplitting: {
           groups: [
-            { name: 'yjs', test: /node_modules[\\/](yjs|lib0|y-protocols)[\\/]/, minShareCount: 2, priority: 2 },
-            { name: 'shared', minShareCount: 3, priority: 1 },
-            { name: 'desk', minShareCount: 2 },
+            { name: 'yjs', test: /node_modules[\\/](yjs|lib0|y-protocols)[\\/]/, minShareCount: 2, priority: 3 },
+            { name: 'sharedb', test: /node_modules[\\/](sharedb|ot-json0|async|events|fast-deep-equal|hat)[\\/]/, minShareCount: 2, priority: 3 },
+            { name: 'shared', test: ON_LANDING_PAGE, minShareCount: 2, priority: 2 },
+            { name: 'desk', minShareCount: 3, priority: 1 },
+            { name: 'sharing', minShareCount: 2 },
           ],
         },
       },
@@ -43,17 +51,18 @@ export default defineConfig(({ command }) => ({
       '/version': server,
       '/yjs': { target: server, ws: true },
       '/hocuspocus': { target: server, ws: true },
+      '/sharedb': { target: server, ws: true },
     },
   },
 }))
 
-/** The server answers `/edit` with `edit.html` and `/write` with `write.html`; so does the development server. */
+/** The development server answers as the server does. */
 function pagePaths(): Plugin {
   return {
     name: 'page-paths',
     configureServer(dev) {
       dev.middlewares.use((request, _response, next) => {
-        request.url = request.url?.replace(/^\/(edit|write)(?=\?|$)/, '/$1.html')
+        request.url = request.url?.replace(new RegExp(`^/(${PAGES.join('|')})(?=\\?|$)`), '/$1.html')
         next()
       })
     },

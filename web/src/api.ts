@@ -16,10 +16,10 @@ export interface Page<T> {
   next_cursor: string | null
 }
 
-/** A document's text after its first `index` changes, and the last of these changes. */
+/** What a document held after its first `index` changes, and the last of these changes. */
 export interface Moment {
   index: number
-  text: string
+  content: string
   change: string | null
   time: string | null
   author: string | null
@@ -70,12 +70,12 @@ export async function changeCount(name: string): Promise<number> {
   return items.find((document) => document.name === name)?.changes ?? 0
 }
 
-export async function momentOf(name: string, field: string, index: number, signal: AbortSignal): Promise<Moment> {
-  const query = new URLSearchParams({ format: 'text', field, index: String(index) })
+export async function momentOf(name: string, content: Record<string, string>, index: number, signal: AbortSignal): Promise<Moment> {
+  const query = new URLSearchParams({ ...content, index: String(index) })
   const { headers, body } = await request(`${documentPath(name)}/content?${query}`, signal)
   return {
     index,
-    text: body,
+    content: body,
     change: headers.get('Quire-Change'),
     time: headers.get('Quire-Time'),
     author: headers.get('Quire-Author'),

@@ -1,34 +1,43 @@
 /**
- * What both editor pages have around their text: who is here, and who I am. One document has one presence, whichever page
- * or program its people use, so both pages write and read the same presence fields.
+ * What all editor pages have around what is written: who is here, and who I am. One document has one presence, whichever
+ * page or program its people use, so all pages write and read the same presence fields.
  */
-import type { Awareness } from 'y-protocols/awareness'
 import { inkOn, PALETTE, selectionColour } from './colours.ts'
 import { byId, element } from './dom.ts'
 import { loadIdentity, onIdentityElsewhere, saveIdentity, type Identity } from './identity.ts'
 import { initials, peopleHere, type Person } from './people.ts'
 
+export type PresenceState = Record<string, unknown>
+
+/** The presence of everybody in a document, as the awareness of Yjs gives it. */
+export interface Presences {
+  readonly clientID: number
+  getStates(): ReadonlyMap<number, PresenceState>
+  on(event: 'change', listener: () => void): unknown
+  setLocalStateField(field: string, value: unknown): void
+}
+
 const FACES_SHOWN = 5
 
 /** Presence changes with every move of a caret; the faces are drawn again only when they are others. */
-export function showPeople(awareness: Awareness): void {
+export function showPeople(presences: Presences): void {
   let shown = ''
   const show = () => {
-    const people = peopleHere(awareness.getStates(), awareness.clientID)
+    const people = peopleHere(presences.getStates(), presences.clientID)
     const changed = JSON.stringify(people)
     if (changed !== shown) byId('people').replaceChildren(...faces(people))
     shown = changed
   }
-  awareness.on('change', show)
+  presences.on('change', show)
   show()
 }
 
 /** Tells the others who I am, now and whenever I change it, here or in another tab; what it gives back tells them again. */
-export function shareIdentity(awareness: Awareness): () => void {
+export function shareIdentity(presences: Presences): () => void {
   let me = loadIdentity()
   const share = (identity: Identity) => {
     me = identity
-    awareness.setLocalStateField('user', presenceOf(me))
+    presences.setLocalStateField('user', presenceOf(me))
     byId('identity-open').textContent = me.name
     byId('identity-open').setAttribute('aria-label', `You are ${me.name}. Change name or colour`)
   }

@@ -5,10 +5,10 @@
 import type { EditorView } from '@codemirror/view'
 import type { WebsocketProvider } from 'y-websocket'
 import { accessTo, type Access } from './access.ts'
-import { byId, element, say } from './dom.ts'
+import { byId, say } from './dom.ts'
 import { allowWriting } from './editor.ts'
 import { endingOf } from './ending.ts'
-import { signIn } from './signin.ts'
+import { helped } from './remedy.ts'
 import { socketOptions } from './token.ts'
 
 const READ_ONLY = 'You may read this document, not change it.'
@@ -58,21 +58,8 @@ export class Door {
 
   /** The server has closed the document for good, as far as it is concerned. */
   async closed(code: number, reason: string): Promise<void> {
-    const { words, remedy } = endingOf(code, reason, this.mayWrite)
     this.#access = null
     allowWriting(this.editor, false)
-    if (remedy === 'none') return say(this.#banner, words)
-    if (remedy === 'sign in') await signIn(this.#banner, words)
-    else await this.#askToTryAgain(words)
-    await this.enter()
-  }
-
-  #askToTryAgain(words: string): Promise<void> {
-    return new Promise((resolve) => {
-      const button = element('button', { type: 'button' }, 'Try again')
-      button.addEventListener('click', () => resolve())
-      this.#banner.replaceChildren(element('span', {}, words), button)
-      this.#banner.hidden = false
-    })
+    if (await helped(this.#banner, endingOf(code, reason, this.mayWrite))) await this.enter()
   }
 }

@@ -10,7 +10,7 @@ import { shareIdentity, showPeople } from './desk.ts'
 import { byId, say } from './dom.ts'
 import { Door } from './door.ts'
 import { mountEditor } from './editor.ts'
-import { HistoryPanel } from './history.ts'
+import { HistoryPanel, textOf } from './history.ts'
 import { nameProblem } from './names.ts'
 import { takeToken } from './token.ts'
 import { linkViews } from './views.ts'
@@ -37,7 +37,7 @@ async function start(): Promise<void> {
   leaveWithPage(provider, door)
   showPeople(provider.awareness)
   shareIdentity(provider.awareness)
-  const history = new HistoryPanel(name, FIELD)
+  const history = new HistoryPanel(name, textOf(FIELD))
   doc.on('update', () => history.documentChanged())
   await door.enter()
 }

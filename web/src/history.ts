@@ -1,6 +1,6 @@
 /**
- * The history panel: a slider over all changes of the document, and the text as it stood after each of them. While the
- * slider stands at the end it stays at the end as new changes arrive; anywhere else it stays where it was put.
+ * The history panel: a slider over all changes of the document, and what it held after each of them. While the slider
+ * stands at the end it stays at the end as new changes arrive; anywhere else it stays where it was put.
  */
 import { changeCount, inPlainWords, momentOf, type Moment } from './api.ts'
 import { byId, say } from './dom.ts'
@@ -11,6 +11,18 @@ import { count, exactly, timeElement } from './times.ts'
 const REFRESH_AFTER_MS = 400
 /** How long to wait before asking again in any case: an edit is seen before it is stored, and counts only then. */
 const LOOK_AGAIN_AFTER_MS = 2_000
+
+/** What is asked of the document's past, and how it is shown. */
+export interface Past {
+  /** What content is asked for, besides the place in the history. */
+  query: Record<string, string>
+  show(content: string): void
+}
+
+/** A past that is plain text, of one of the document's roots. */
+export function textOf(field: string): Past {
+  return { query: { format: 'text', field }, show: (content) => (byId('past').textContent = content) }
+}
 
 export class HistoryPanel {
   readonly #panel = byId('history')
@@ -25,7 +37,7 @@ export class HistoryPanel {
 
   constructor(
     private readonly name: string,
-    private readonly field: string,
+    private readonly past: Past,
   ) {
     this.#toggle.addEventListener('click', () => (this.#panel.hidden ? void this.#open() : this.#close()))
     byId('history-close').addEventListener('click', () => this.#close())
@@ -104,7 +116,7 @@ export class HistoryPanel {
     byId<HTMLButtonElement>('step-back').disabled = index === 0
     byId<HTMLButtonElement>('step-forward').disabled = this.#slider.value === this.#slider.max
     if (this.#slider.max === '0') return
-    this.#moments.ask((signal) => momentOf(this.name, this.field, index, signal))
+    this.#moments.ask((signal) => momentOf(this.name, this.past.query, index, signal))
   }
 
   #position(index: number): string {
@@ -115,7 +127,7 @@ export class HistoryPanel {
 
   #show(moment: Moment): void {
     say(byId('history-problem'), null)
-    byId('past').textContent = moment.text
+    this.past.show(moment.content)
     byId('past').dataset['index'] = String(moment.index)
     byId('fact-time').replaceChildren(moment.time === null ? '–' : timeElement(moment.time, exactly))
     byId('fact-author').textContent = moment.author ?? (moment.change === null ? '–' : 'anonymous')

@@ -57,6 +57,6 @@ function readIdentity(): Identity | null {
 }
 
 /** `crypto.randomUUID` is missing where the page is not served from a secure origin, such as a machine on the LAN. */
-function randomId(): string {
+export function randomId(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }

@@ -10,7 +10,7 @@ import { signIn } from './signin.ts'
 import { offerSnippets } from './snippets.ts'
 import { ago, count, timeElement } from './times.ts'
 import { currentToken, forgetToken, takeToken } from './token.ts'
-import { addressOf, PLAIN, RICH, type View } from './views.ts'
+import { addressOf, viewsOf, type View } from './views.ts'
 
 const PAGE_SIZE = 25
 
@@ -106,14 +106,14 @@ function row(info: DocumentInfo): HTMLTableRowElement {
     'tr',
     {},
     element('th', { scope: 'row' }, element('bdi', {}, info.name)),
-    element('td', { class: 'ways' }, wayInto(info, PLAIN), wayInto(info, RICH)),
+    element('td', { class: 'ways' }, ...viewsOf(info.kind, info.name).map((view) => wayInto(info, view))),
     element('td', {}, info.kind),
     element('td', { class: 'number' }, count(info.changes), element('span', { class: 'unit' }, info.changes === 1 ? ' change' : ' changes')),
     element('td', {}, changed),
   )
 }
 
-/** A document does not say in which view it was written, so each of them is offered. */
+/** A Yjs document does not say in which view it was written, so each of them is offered. */
 function wayInto(info: DocumentInfo, view: View): HTMLAnchorElement {
   return element('a', { href: addressOf(view, info.name), 'aria-label': `${info.name}, ${view.title.toLowerCase()}` }, view.title)
 }

@@ -1,4 +1,5 @@
 /** The lines that a developer needs to connect an editor of their own to this very server, and a button that copies them. */
+import { WORKSPACE } from './api.ts'
 import { currentToken } from './token.ts'
 
 const COPIED_FOR_MS = 1500
@@ -8,7 +9,7 @@ export function offerSnippets(): void {
   const signedIn = currentToken() !== null
   const url = location.origin.replace(/^http/, 'ws')
   for (const shown of document.querySelectorAll<HTMLElement>('[data-snippet]')) {
-    const code = shown.dataset['snippet'] === 'hocuspocus' ? hocuspocus(url, signedIn) : yWebsocket(url, signedIn)
+    const code = CLIENTS[shown.dataset['snippet'] ?? '']!(url, signedIn)
     shown.textContent = code
     const button = shown.parentElement!.querySelector('button')!
     button.onclick = () => void copy(code, button, shown)
@@ -39,6 +40,20 @@ function hocuspocus(url: string, signedIn: boolean): string {
     `})`,
   ].join('\n')
 }
+
+function sharedb(url: string, signedIn: boolean): string {
+  const token = signedIn ? ", ['quire', `quire-token-${token}`]" : ''
+  return [
+    `import ReconnectingWebSocket from 'reconnecting-websocket'`,
+    `import { Connection } from 'sharedb/lib/client'`,
+    ``,
+    `const socket = new ReconnectingWebSocket('${url}/sharedb/${WORKSPACE}'${token})`,
+    `const doc = new Connection(socket).get('my-collection', 'my-document')`,
+  ].join('\n')
+}
+
+/** By the `data-snippet` of the element. */
+const CLIENTS: Record<string, (url: string, signedIn: boolean) => string> = { 'y-websocket': yWebsocket, hocuspocus, sharedb }
 
 async function copy(code: string, button: HTMLButtonElement, shown: HTMLElement): Promise<void> {
   try {

@@ -3,6 +3,7 @@ import { element } from './dom.ts'
 
 const RELATIVE = new Intl.RelativeTimeFormat('en', { numeric: 'auto' })
 const EXACT = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium' })
+const DAY = new Intl.DateTimeFormat('en-GB', { dateStyle: 'long' })
 const COUNT = new Intl.NumberFormat('en')
 
 const STEPS: readonly [unit: Intl.RelativeTimeFormatUnit, seconds: number][] = [
@@ -27,4 +28,10 @@ export function count(number: number): string {
 export function timeElement(stamp: string, show: (time: Date) => string): HTMLTimeElement {
   const time = new Date(stamp)
   return element('time', { datetime: stamp, title: exactly(time) }, show(time))
+}
+
+/** A day as a date field writes it, in words; as it is where it is no such day. */
+export function exactDay(day: string): string {
+  const time = new Date(`${day}T00:00:00`)
+  return Number.isNaN(time.getTime()) ? day : DAY.format(time)
 }

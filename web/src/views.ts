@@ -1,6 +1,6 @@
 /**
- * The two ways in which the pages show a document. They are two texts in it: what is written in one is not in the other,
- * while the people in both see each other.
+ * The ways in which the pages show a document. Those of a Yjs document are two texts in it: what is written in one is not
+ * in the other, while the people in both see each other. Documents of ShareDB have one, by their type.
  */
 import { byId } from './dom.ts'
 
@@ -11,6 +11,20 @@ export interface View {
 
 export const PLAIN: View = { path: '/edit', title: 'Plain text' }
 export const RICH: View = { path: '/write', title: 'Rich text' }
+
+export const QUILL: View = { path: '/quill', title: 'Quill' }
+export const FORM: View = { path: '/form', title: 'Form' }
+
+/** The collections of documents that are named without one, by the page that opens them. */
+export const TEXTS = 'texts'
+export const FORMS = 'forms'
+
+/** How a document can be shown, by its kind; of JSON, only what is there to be shown in the form. */
+export function viewsOf(kind: string, name: string): View[] {
+  if (kind === 'yjs') return [PLAIN, RICH]
+  if (kind === 'rich-text') return [QUILL]
+  return kind === 'json0' && name.startsWith(`${FORMS}/`) ? [FORM] : []
+}
 
 export function addressOf(view: View, document: string): string {
   return `${view.path}?${new URLSearchParams({ document })}`

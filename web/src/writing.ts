@@ -12,24 +12,19 @@ import { presenceOf, shareIdentity, showPeople } from './desk.ts'
 import { byId, say } from './dom.ts'
 import { endingOf } from './ending.ts'
 import { loadIdentity } from './identity.ts'
+import { Notices } from './notices.ts'
 import { Receipts } from './receipts.ts'
 import { mountRichText } from './rich.ts'
-import { Saving, type SavingWord } from './saving.ts'
+import { bindRichTools } from './richtools.ts'
+import { Saving } from './saving.ts'
 import { signIn } from './signin.ts'
 import { currentToken } from './token.ts'
-import { bindToolbar } from './toolbar.ts'
 
 const SHUT_OUT = 'Your access has ended, or never was. What you wrote is still here, but what was not saved yet is in this tab only. Sign in to go on.'
-const BACK_ONLINE = 'Back online.'
-const BACK_ONLINE_FOR_MS = 2500
-const READ_ONLY = 'You may read this document, not change it. Others see that you are here.'
-const NOT_SAVED = 'The server does not take what you wrote last. Copy it if you need it.'
-const OFFLINE = 'You are offline, and all that you wrote is saved. Keep writing, and keep this tab open: your words join the others when the connection is back.'
-const OFFLINE_UNSAVED = 'You are offline, and what you wrote last is not saved yet. Keep this tab open: your words join the others when the connection is back.'
 
 export class Writing {
   readonly #receipts = new Receipts(() => this.#look())
-  readonly #saving = new Saving((word, before) => this.#show(word, before))
+  readonly #saving = new Saving((word, before) => this.#notices.show(word, before, this.unsaved))
   readonly #socket = new HocuspocusProviderWebsocket({
     url: `${location.origin.replace(/^http/, 'ws')}/hocuspocus/${WORKSPACE}`,
     autoConnect: false,
@@ -38,9 +33,8 @@ export class Writing {
   readonly #provider: HocuspocusProvider
   readonly #editor: Editor
   readonly #tellWhoIAm: () => void
+  readonly #notices = new Notices()
   #mayWrite = true
-  /** Nobody is let in, or no longer. */
-  #shut = true
 
   constructor(private readonly name: string) {
     this.#provider = new HocuspocusProvider({
@@ -51,7 +45,7 @@ export class Writing {
     })
     const awareness = this.#provider.awareness!
     this.#editor = mountRichText(byId('editor'), this.#provider, presenceOf(loadIdentity()))
-    bindToolbar(this.#editor)
+    bindRichTools(this.#editor)
     showPeople(awareness)
     this.#tellWhoIAm = shareIdentity(awareness)
     this.#listen()
@@ -61,7 +55,7 @@ export class Writing {
   /** Lets this person in as soon as they may read the document, with the token that they have by then. */
   async enter(): Promise<void> {
     await accessTo(this.name, byId('banner'))
-    this.#shut = false
+    this.#notices.isShut = false
     void this.#socket.connect()
   }
 
@@ -104,9 +98,9 @@ export class Writing {
   #look(): void {
     const inSync = this.#isOpen && this.#provider.isAuthenticated && this.#provider.synced
     if (inSync) this.#allowWriting(this.#mayWrite)
-    this.#saving.stands({ inSync: inSync && !this.#shut, unsaved: this.unsaved, refused: this.#receipts.refused, mayWrite: this.#mayWrite })
+    this.#saving.stands({ inSync: inSync && !this.#notices.isShut, unsaved: this.unsaved, refused: this.#receipts.refused, mayWrite: this.#mayWrite })
     // The first key that is pressed offline changes what is to be said about being offline.
-    if (this.#saving.word === 'offline') this.#explain('offline')
+    if (this.#saving.word === 'offline') this.#notices.explain('offline', 'offline', this.unsaved)
   }
 
   /** From the first time that the text is there; whoever goes offline then goes on writing. */
@@ -117,7 +111,7 @@ export class Writing {
   }
 
   #end(sentence: string): void {
-    this.#shut = true
+    this.#notices.isShut = true
     this.#allowWriting(false)
     this.#saving.ended()
     say(byId('banner'), sentence)
@@ -125,32 +119,10 @@ export class Writing {
 
   /** Whoever may not go on keeps their words in sight, and can sign in to go on with them. */
   async #shutOut(sentence: string): Promise<void> {
-    if (this.#shut) return
+    if (this.#notices.isShut) return
     this.#end(sentence)
     this.#socket.disconnect()
     await signIn(byId('banner'), sentence)
     await this.enter()
   }
-
-  #show(word: SavingWord, before: SavingWord): void {
-    const shown = byId('connection')
-    shown.textContent = this.#shut && word === 'offline' ? 'not connected' : word
-    shown.dataset['state'] = word
-    this.#explain(before)
-  }
-
-  /** A sentence for whoever needs more than the word. */
-  #explain(before: SavingWord): void {
-    if (this.#shut) return
-    const sentence = sentenceFor(this.#saving.word, this.unsaved)
-    const banner = byId('banner')
-    say(banner, sentence ?? (before === 'offline' ? BACK_ONLINE : null))
-    if (banner.textContent === BACK_ONLINE) setTimeout(() => banner.textContent === BACK_ONLINE && say(banner, null), BACK_ONLINE_FOR_MS)
-  }
-}
-
-function sentenceFor(word: SavingWord, unsaved: boolean): string | null {
-  if (word === 'offline') return unsaved ? OFFLINE_UNSAVED : OFFLINE
-  if (word === 'not saved') return NOT_SAVED
-  return word === 'read only' ? READ_ONLY : null
 }
