@@ -7,7 +7,8 @@
 //! Some targets read the bytes as they would come from a socket or the store ([`websocket`], [`frame`], [`hocuspocus`], [`update`], [`state_vector`],
 //! [`presence`], [`route`], [`clock`], [`stored`]). The others read them as decisions ([`script`]): what an update is made
 //! of ([`crafted`]), or what happens to a document ([`document`]). That reading is our own and never changes by the
-//! release of a library, so a crasher stays the crasher that it was.
+//! release of a library, so a crasher stays the crasher that it was. Of documents of operational transform there are the types
+//! ([`operation`]), the dialect ([`sharedb`]), what is stored ([`record`]), and what happens to one ([`ordered`]).
 //!
 //! What counts as a finding, besides a panic and a broken promise: a library panic, even where the engine catches it
 //! ([`findings`]); an input that takes too long ([`budget`]) or, by libFuzzer's limits, too much memory.
@@ -19,11 +20,15 @@ pub mod document;
 pub mod findings;
 pub mod frame;
 pub mod hocuspocus;
+pub mod operation;
+pub mod ordered;
 pub mod presence;
 pub mod recipes;
+pub mod record;
 pub mod route;
 pub mod script;
 pub mod seeds;
+pub mod sharedb;
 pub mod state_vector;
 pub mod stored;
 pub mod update;
@@ -39,7 +44,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 17] = [
     Target::new("websocket", websocket::check),
     Target::new("ywebsocket_frame", frame::check),
     Target::new("hocuspocus", hocuspocus::check),
@@ -53,6 +58,10 @@ pub const TARGETS: [Target; 13] = [
     Target::new("vector_clock", clock::check),
     Target::new("stored", stored::check),
     Target::new("document", document::check),
+    Target::new("operation", operation::check),
+    Target::new("sharedb", sharedb::check),
+    Target::new("record", record::check),
+    Target::new("ordered", ordered::check),
 ];
 
 impl Target {

@@ -18,6 +18,7 @@ pub fn check(input: &[u8]) {
             format!("/yjs/{}/{}", good(workspace), good(name))
         }
         Route::Hocuspocus(workspace) => format!("/hocuspocus/{}", good(workspace)),
+        Route::ShareDb(workspace) => format!("/sharedb/{}", good(workspace)),
     };
     assert_eq!(Route::parse(&full), Ok(route));
 }

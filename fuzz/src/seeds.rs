@@ -4,6 +4,8 @@
 //! updates of writers, and for the targets that read decisions a few plans. `cargo run -p quire-fuzz --example seeds`
 //! writes them to `fuzz/seeds/`.
 
+mod ordered;
+
 use std::path::Path;
 
 use bytes::Bytes;
@@ -27,7 +29,7 @@ pub struct Seed {
     pub input: Vec<u8>,
 }
 
-/// All seeds; the golden frames are read from this folder.
+/// All seeds; the golden frames are read from this folder, and the kept cases of operational transform from theirs beside it.
 ///
 /// # Panics
 /// The golden frames are not there, or are not what they were.
@@ -41,6 +43,7 @@ pub fn all(golden: &Path) -> Vec<Seed> {
     seeds.addresses();
     seeds.clocks();
     seeds.decisions();
+    ordered::add(&mut seeds, &golden.join("../../../engine/tests/ot/vectors"));
     seeds.all
 }
 
@@ -271,7 +274,7 @@ impl Seeds {
                     (state >> 24) as u8
                 })
                 .collect();
-            for target in ["crafted", "document", "presence"] {
+            for target in ["crafted", "document", "presence", "ordered"] {
                 self.add(target, &format!("decisions-{seed}"), &decisions);
             }
         }

@@ -425,7 +425,11 @@ impl World {
                 let stored = changes.iter().all(|change| heads.contains(change.dot));
                 assert!(self.limits.shared && stored, "published is stored");
             }
-            Effect::PublishPresence(_) | Effect::AskPresence => {
+            Effect::PublishPresence(_)
+            | Effect::AskPresence
+            | Effect::PublishRoll(_)
+            | Effect::AskWhoIs { .. }
+            | Effect::PublishSignal(_) => {
                 assert!(self.limits.shared, "there is no other replica");
             }
             Effect::GiveBack(_) | Effect::HistoryLost { .. } => {

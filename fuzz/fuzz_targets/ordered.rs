@@ -1,0 +1,4 @@
+//! Gives libFuzzer the target `ordered`.
+#![no_main]
+
+quire_fuzz::target!("ordered");
