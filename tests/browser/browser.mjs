@@ -133,3 +133,48 @@ export class RichWriter extends Writer {
   static settled = 'saved'
   static places = { content: '#editor .prose', line: 'p, h2, li', caret: '.peer-caret', name: '.peer-name' }
 }
+
+/** The same person in a document of ShareDB's rich text. */
+export class QuillWriter extends Writer {
+  static path = '/quill'
+  static settled = 'saved'
+  static places = { content: '#editor .ql-editor', line: 'p, h2, li, blockquote', caret: '.peer-caret', name: '.peer-name' }
+}
+
+/** The same person in a document of ShareDB's JSON, behind a form; their text is what it is about. */
+export class FormWriter extends Writer {
+  static path = '/form'
+  static settled = 'saved'
+  static places = { content: '#about' }
+
+  text() {
+    return this.content.inputValue()
+  }
+
+  /** What stands in the form, from top to bottom. */
+  async form() {
+    return this.page.evaluate(() => {
+      const value = (id) => document.getElementById(id).value
+      const task = (item) => `${item.querySelector('[type=checkbox]').checked ? '+' : '-'} ${item.querySelector('[type=text]').value}`
+      return [value('title-field'), value('date'), document.getElementById('places').textContent, document.getElementById('open').checked, value('about'), ...[...document.querySelectorAll('#tasks li')].map(task)].join(' | ')
+    })
+  }
+
+  /** The row of the task with these words. */
+  async row(words) {
+    const at = await this.page.locator('#tasks [type=text]').evaluateAll((fields, words) => fields.findIndex(({ value }) => value === words), words)
+    if (at < 0) throw new Error(`${this.name} sees no task "${words}"`)
+    return this.page.locator('#tasks li').nth(at)
+  }
+
+  async addTask(words) {
+    await this.page.getByRole('button', { name: 'Add a task' }).click()
+    await this.type(words)
+  }
+
+  /** Waits until exactly this is said of who is in a field. */
+  seesIn(field, names) {
+    const look = async () => (await this.page.locator(`[data-field="${field}"] .here`).allTextContents()).join('; ')
+    return untilIt(look, names, `${this.name} sees who is in ${field}`)
+  }
+}

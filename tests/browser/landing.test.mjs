@@ -44,6 +44,24 @@ test('a document named on the landing page opens, and is listed there afterwards
   assert.deepEqual(complaints, [])
 })
 
+test('documents of ShareDB are opened from the landing page, and are listed with their one way in', async () => {
+  const { page, context, complaints } = await openPage(chromium.browser)
+  for (const [button, title, name] of [['Open in Quill', 'Quill', 'texts/opened'], ['Open as a form', 'Form', 'forms/opened']]) {
+    await page.goto(server.url)
+    await page.getByLabel('Name of the document').fill('opened')
+    await page.getByRole('button', { name: button }).click()
+    await page.locator('#connection[data-state=saved]').waitFor()
+    assert.equal(await page.locator('#title').textContent(), 'opened')
+    await page.goto(server.url)
+    const row = page.getByRole('row').filter({ hasText: name })
+    assert.deepEqual(await row.getByRole('link').allTextContents(), [title])
+    await row.getByRole('link').click()
+    await page.locator('#connection[data-state=saved]').waitFor()
+  }
+  await context.close()
+  assert.deepEqual(complaints, [])
+})
+
 test('a long list comes in pages, each document once', async () => {
   const names = Array.from({ length: 30 }, (_, at) => `many ${String(at).padStart(2, '0')}`)
   for (const name of names) {
@@ -77,6 +95,7 @@ test('the code to connect with names this very server', async () => {
   const provider = {
     'y-websocket': `new WebsocketProvider('${url}', 'my-document', doc)`,
     hocuspocus: `new HocuspocusProvider({\n  url: '${url}',\n  name: 'my-document',\n`,
+    sharedb: `new ReconnectingWebSocket('${url}/sharedb/default')`,
   }
   for (const [client, line] of Object.entries(provider)) {
     const button = page.locator('.snippet', { has: page.locator(`[data-snippet=${client}]`) }).getByRole('button')
@@ -89,7 +108,7 @@ test('the code to connect with names this very server', async () => {
   await context.close()
 })
 
-for (const path of ['/', '/edit?document=narrow', '/write?document=narrow']) {
+for (const path of ['/', '/edit?document=narrow', '/write?document=narrow', '/quill?document=narrow', '/form?document=narrow']) {
   test(`${path} fits a screen 360 pixels wide`, async () => {
     const { page, context } = await openPage(chromium.browser, { viewport: { width: 360, height: 640 } })
     await page.goto(server.url + path)

@@ -62,6 +62,12 @@ class Stage {
     return (await answer.text()).replace(/<[^>]*>/g, '')
   }
 
+  /** What the server has stored of a document of ShareDB; `more` is added to the question. */
+  async data(document, more = '') {
+    const answer = await fetch(`${this.address(document)}/content?format=json${more}`)
+    return answer.json()
+  }
+
   /** What the server says of a document. */
   async describe(document) {
     const answer = await fetch(this.address(document))

@@ -1,15 +1,17 @@
 //! An editor on a socket, behaving as y-websocket does: it asks for what it lacks, answers what it is asked, sends each
 //! edit as it is made, and takes the sight of its own edit as word that it is stored.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 
 use crate::editor::Editor;
 use crate::frames::{self, Frame};
 use crate::socket::{Heard, Socket};
+use crate::wait::until;
 
 /// A connected editor.
 #[derive(Debug)]
@@ -44,6 +46,20 @@ impl Client {
     /// The server does not serve the document.
     pub async fn join(address: SocketAddr, document: &str, number: u64) -> Result<Self> {
         Self::join_with(address, document, Editor::new(number)).await
+    }
+
+    /// As [`Self::join`], again and again while the server says to come back.
+    ///
+    /// # Errors
+    /// It says so for too long.
+    pub async fn join_in_time(address: SocketAddr, document: &str, number: u64) -> Result<Self> {
+        let joined = RefCell::new(None);
+        let joining = until("a client is let in", async || {
+            *joined.borrow_mut() = Self::join(address, document, number).await.ok();
+            Ok(joined.borrow().is_some())
+        });
+        joining.await?;
+        joined.take().context("it was let in")
     }
 
     /// Connects with a document that has content already, as a client that comes back does.
@@ -154,6 +170,15 @@ impl Client {
     /// Nothing came, or something that is not of the protocol.
     pub async fn notice(&mut self) -> Result<Noticed> {
         let heard = self.socket.next().await?;
+        self.take(heard).await
+    }
+
+    /// Waits for the next thing, however long that takes.
+    ///
+    /// # Errors
+    /// Something came that is not of the protocol.
+    pub async fn notice_whenever(&mut self) -> Result<Noticed> {
+        let heard = self.socket.next_whenever().await;
         self.take(heard).await
     }
 

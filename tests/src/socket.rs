@@ -109,6 +109,11 @@ impl Socket {
         within("the server says something", self.hear()).await
     }
 
+    /// Waits for what the server sends next, however long that takes.
+    pub async fn next_whenever(&mut self) -> Heard {
+        self.hear().await
+    }
+
     /// What has come already, if anything has.
     pub fn try_next(&mut self) -> Option<Heard> {
         self.hear().now_or_never()

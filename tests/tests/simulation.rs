@@ -97,7 +97,7 @@ fn plans_go_everywhere() {
 
 const SEEDS_THAT_GO_EVERYWHERE: u64 = 100;
 /// Steps and effects, as they are told.
-const PLACES: [&str; 26] = [
+const PLACES: [&str; 28] = [
     "AskHeads",
     "FailOver {",
     "GiveBack(",
@@ -107,6 +107,8 @@ const PLACES: [&str; 26] = [
     "Publish(",
     "PublishPresence(",
     "AskPresence",
+    "PublishRoll(",
+    "AskWhoIs {",
     "Pull {",
     "Quarantine(",
     "Resume {",
@@ -159,7 +161,7 @@ fn deliberate_bugs_are_found() {
 }
 
 /// What each bug may be found as: by the check that is meant for it, or by one that sees what follows from it.
-const BUGS: [(Sabotage, &[Check]); 20] = [
+const BUGS: [(Sabotage, &[Check]); 21] = [
     (Sabotage::AckBeforeCommit, &[Check::SaidIsStored]),
     (Sabotage::HoleInLane, &[Check::Lanes]),
     (Sabotage::DotReuse, &[Check::Lanes]),
@@ -172,6 +174,7 @@ const BUGS: [(Sabotage, &[Check]); 20] = [
     ),
     (Sabotage::GhostPresence, &[Check::Presence]),
     (Sabotage::StalePresence, &[Check::Presence]),
+    (Sabotage::DeafToRolls, &[Check::Presence]),
     (Sabotage::StaleStep1, &[Check::SaidIsStored]),
     (Sabotage::EarlyPublish, &[Check::SaidIsStored]),
     (Sabotage::ForgetOnUnload, &[Check::SaidIsStored]),

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::writer::{Ack, Record, Writer};
+use super::writer::{Ack, Record, Sight, Writer};
 use crate::ledger::Ledger;
 use crate::wait::until;
 
@@ -40,6 +40,8 @@ pub struct Seats {
     pub writers: u64,
     /// Whether they change nodes for no reason.
     pub wandering: bool,
+    /// Whether they note which words they see whenever they type.
+    pub noting: bool,
     /// The number of the first writer; no two in a test are the same.
     pub first: u64,
 }
@@ -52,6 +54,7 @@ impl Seats {
             documents: documents.into(),
             writers: 6,
             wandering: false,
+            noting: false,
             first,
         }
     }
@@ -74,6 +77,7 @@ impl Crowd {
                 let orders = crowd.orders.clone();
                 let mut writer = Writer::new(number, document.clone(), nodes.clone(), orders);
                 writer.wanders = seats.wandering;
+                writer.notes = seats.noting;
                 let record = writer.record.clone();
                 crowd.records.insert(number, (document.clone(), record));
                 crowd.work.spawn(writer.work());
@@ -170,6 +174,12 @@ impl Crowd {
         let here = self.records.iter().filter(|(_, (of, _))| of == document);
         here.map(|(number, (_, record))| (*number, lock(record).resting.clone()))
             .collect()
+    }
+
+    /// What they saw when they typed, if they were to note it.
+    pub fn sights(&self) -> Vec<Sight> {
+        let records = self.records.values().map(|(_, record)| lock(record));
+        records.flat_map(|record| record.sights.clone()).collect()
     }
 
     /// What was acknowledged to whoever of them.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::{Cluster, Mood, Trap, Way};
 use crate::chance::Chance;
@@ -25,6 +25,8 @@ pub enum Fault {
     CutToPostgres(usize, Trap),
     /// The line from a node to Redis is cut at a place.
     CutToRedis(usize, Trap),
+    /// The lines of all nodes to Postgres are so for a while.
+    AllToPostgres(Mood),
     /// All nodes lose all connections to Postgres at once, and may try again.
     ResetPostgres,
     /// Redis ends and is started again, empty.
@@ -57,11 +59,13 @@ impl Fault {
         }
     }
 
-    /// Has it happen, last so long, and be over.
+    /// Has it happen, last so long, and be over. Returns the moment from which on everybody could be served again: that
+    /// at which it was over, but if a node ended, that at which it did.
     ///
     /// # Errors
     /// Something can not be ended, or does not start again.
-    pub async fn happen(&self, cluster: &mut Cluster, lasting: Duration) -> Result<()> {
+    pub async fn happen(&self, cluster: &mut Cluster, lasting: Duration) -> Result<Instant> {
+        let began = Instant::now();
         match self {
             Self::Killed(node) => {
                 cluster.nodes[*node].kill()?;
@@ -95,12 +99,19 @@ impl Fault {
             }
             _ => self.happen_to_service(cluster, lasting).await?,
         }
+        let is_end = matches!(self, Self::Killed(_) | Self::Restarted(_));
+        let over = if is_end { began } else { Instant::now() };
         cluster.nodes.iter().for_each(super::Node::mend);
-        Ok(())
+        Ok(over)
     }
 
     async fn happen_to_service(&self, cluster: &mut Cluster, lasting: Duration) -> Result<()> {
         match self {
+            Self::AllToPostgres(mood) => {
+                let lines = cluster.nodes.iter().map(|node| &node.to_postgres);
+                lines.for_each(|line| line.set(*mood));
+                sleep(lasting).await;
+            }
             Self::ResetPostgres => {
                 let lines = cluster.nodes.iter().map(|node| &node.to_postgres);
                 lines.for_each(super::Proxy::reset);

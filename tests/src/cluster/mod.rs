@@ -18,6 +18,9 @@ pub use crowd::{Crowd, Seats};
 mod fault;
 pub use fault::{EDIT, Fault};
 
+mod history;
+pub use history::{Clock, Dot, History, read_clock};
+
 mod meddler;
 pub use meddler::Meddler;
 
@@ -32,8 +35,11 @@ pub use scene::Scene;
 
 mod settled;
 
+mod standby;
+pub use standby::Standby;
+
 mod writer;
-pub use writer::Ack;
+pub use writer::{Ack, Sight};
 
 use std::env;
 use std::net::{Ipv4Addr, SocketAddr};

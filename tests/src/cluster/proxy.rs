@@ -2,7 +2,8 @@
 //!
 //! It passes bytes on, late or slowly if told so; it can go silent, as a network does that loses everything (what was said
 //! meanwhile arrives when it speaks again, as TCP has it); it can be cut, with a reset for those who use it and for whoever
-//! tries; and it can be cut at a chosen place of what goes through, such as just before the answer to a commit.
+//! tries; and it can be cut at a chosen place of what goes through, such as just before the answer to a commit. It can also be
+//! made to lead elsewhere, as an address does after a failover.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -61,7 +62,8 @@ pub struct Proxy {
 
 #[derive(Debug)]
 struct Line {
-    upstream: SocketAddr,
+    /// Where it leads.
+    upstream: watch::Sender<SocketAddr>,
     mood: watch::Sender<Mood>,
     /// Counts how often all connections were cut.
     cuts: watch::Sender<u64>,
@@ -76,7 +78,7 @@ impl Proxy {
     pub async fn start(upstream: SocketAddr) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let line = Arc::new(Line {
-            upstream,
+            upstream: watch::Sender::new(upstream),
             mood: watch::Sender::new(Mood::Passing),
             cuts: watch::Sender::new(0),
             trap: Mutex::new(None),
@@ -99,6 +101,12 @@ impl Proxy {
         if mood == Mood::Cut {
             self.reset();
         }
+    }
+
+    /// From now on it leads elsewhere; all that are connected are reset.
+    pub fn lead_to(&self, upstream: SocketAddr) {
+        self.line.upstream.send_replace(upstream);
+        self.reset();
     }
 
     /// Resets all that are connected; whoever tries again is let through.
@@ -140,7 +148,8 @@ async fn accept(listener: TcpListener, line: Arc<Line>) {
 async fn carry(mut node: TcpStream, line: Arc<Line>, mut cuts: watch::Receiver<u64>) {
     let carrying = async {
         line.open().await?;
-        let mut service = TcpStream::connect(line.upstream).await?;
+        let upstream = *line.upstream.borrow();
+        let mut service = TcpStream::connect(upstream).await?;
         service.set_nodelay(true)?;
         node.set_nodelay(true)?;
         let carried = exchange(&mut node, &mut service, &line, &mut cuts).await;
@@ -373,6 +382,20 @@ mod tests {
         proxy.set(Mood::Passing);
         within("it arrives", stream.read_exact(&mut answer)).await??;
         assert_eq!(&answer, b"hello");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_line_can_be_made_to_lead_elsewhere() -> Result<()> {
+        let nobody = SocketAddr::from((Ipv4Addr::LOCALHOST, services::free_port()?));
+        let (there, elsewhere) = (echo().await?, Proxy::start(nobody).await?);
+        let mut stream = TcpStream::connect(elsewhere.address()).await?;
+        assert!(say(&mut stream, b"hello").await.is_err());
+        elsewhere.lead_to(there.address());
+        let mut stream = TcpStream::connect(elsewhere.address()).await?;
+        assert_eq!(say(&mut stream, b"hello").await?, b"hello");
+        elsewhere.lead_to(nobody);
+        assert!(say(&mut stream, b"hello").await.is_err(), "it is reset");
         Ok(())
     }
 

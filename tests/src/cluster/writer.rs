@@ -5,7 +5,7 @@
 //! the moments at which it was sent and acknowledged, so that a test can say of each moment who was to be acknowledged
 //! and who was not.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,6 +32,7 @@ pub(super) struct Record {
     pub(super) unstored: usize,
     pub(super) acks: Vec<Ack>,
     pub(super) entries: Vec<Entry>,
+    pub(super) sights: Vec<Sight>,
     /// How often it joined a node.
     pub(super) joins: u64,
     /// All that it has, if it rests.
@@ -53,6 +54,15 @@ pub struct Ack {
     pub came: Instant,
 }
 
+/// What somebody saw when they typed a word.
+#[derive(Clone, Debug)]
+pub struct Sight {
+    /// Who, and which of theirs it was.
+    pub word: (u64, u64),
+    /// The latest word of each writer that was in the text; those before it had come before it.
+    pub seen: BTreeMap<u64, u64>,
+}
+
 /// The writer itself, as its task has it.
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -62,6 +72,7 @@ pub(super) struct Writer {
     /// The node to go to next.
     pub(super) next: usize,
     pub(super) wanders: bool,
+    pub(super) notes: bool,
     pub(super) chance: Chance,
     pub(super) orders: Arc<Orders>,
     pub(super) record: Arc<Mutex<Record>>,
@@ -86,6 +97,7 @@ impl Writer {
             next: number as usize % nodes.len(),
             nodes,
             wanders: false,
+            notes: false,
             chance: Chance::from_seed(number),
             orders,
             record: Arc::default(),
@@ -201,6 +213,10 @@ impl Writer {
         if client.unstored() >= UNSTORED_MAX || !self.chance.one_in(STEPS_PER_EDIT) {
             return;
         }
+        if self.notes {
+            let (word, seen) = ((self.number, self.typed), seen(&client.editor.text()));
+            self.with(|record| record.sights.push(Sight { word, seen }));
+        }
         let token = Token::new(self.number, self.typed);
         let update = token.write(&client.editor, self.typed);
         self.typed += 1;
@@ -241,6 +257,20 @@ impl Writer {
         // No operation leaves it half changed.
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The latest word of each writer in a text.
+fn seen(text: &str) -> BTreeMap<u64, u64> {
+    let words = text.split(['<', '>']).filter_map(|word| {
+        let (writer, number) = word.strip_prefix('w')?.split_once('n')?;
+        Some((writer.parse().ok()?, number.parse().ok()?))
+    });
+    let mut seen = BTreeMap::<u64, u64>::new();
+    for (writer, number) in words {
+        let latest = seen.entry(writer).or_insert(number);
+        *latest = number.max(*latest);
+    }
+    seen
 }
 
 /// How often a writer looks about.

@@ -1,6 +1,6 @@
 //! The bus between nodes: messages that may be lost, repeated, or arrive in any order.
 
-use engine::{Change, PresenceNotice, ReplicaId};
+use engine::{Change, PresenceId, PresenceNotice, PresenceRoll, ReplicaId};
 
 /// All that is under way.
 #[derive(Debug, Default)]
@@ -22,6 +22,8 @@ pub(super) enum News {
     Changes(Vec<Change>),
     Presence(ReplicaId, Vec<PresenceNotice>),
     WhoIsHere,
+    Roll(ReplicaId, PresenceRoll),
+    WhoIs(ReplicaId, Vec<PresenceId>),
 }
 
 impl Bus {
@@ -44,6 +46,21 @@ impl Bus {
         } else {
             self.messages.remove(at)
         })
+    }
+
+    /// Takes the oldest message that is wanted off the bus.
+    pub(super) fn take_first(
+        &mut self,
+        is_wanted: impl FnMut(&Message) -> bool,
+    ) -> Option<Message> {
+        let at = self.messages.iter().position(is_wanted)?;
+        Some(self.messages.remove(at))
+    }
+
+    /// Loses all that is said of presence.
+    pub(super) fn lose_presence(&mut self) {
+        let messages = &mut self.messages;
+        messages.retain(|message| matches!(message.news, News::Changes(_)));
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -6,7 +6,7 @@
 //! of content that it carries, or only that it is deleted. With the visible content in its order, which the units alone
 //! do not show, that is all that two replicas must agree upon.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
 use anyhow::{Result, ensure};
@@ -148,37 +148,55 @@ impl Units {
     }
 
     fn described(&self) -> BTreeMap<Id, String> {
-        self.0
-            .iter()
-            .map(|(id, unit)| (*id, self.describe(unit)))
-            .collect()
+        let rooted = self.rooted();
+        let described = self.0.iter().map(|(id, unit)| {
+            let root = rooted.get(id).copied().flatten();
+            let parent = root.and_then(|root| self.0.get(&root)?.parent.as_ref());
+            (*id, unit.describe(parent))
+        });
+        described.collect()
     }
 
-    fn describe(&self, unit: &Unit) -> String {
-        let Some(content) = &unit.content else {
-            return "deleted".to_owned();
-        };
-        let (of, key) = self
-            .parent(unit)
-            .map_or(("?", None), |parent| (&*parent.of, parent.key.as_deref()));
-        format!(
-            "{content} after {:?} before {:?} in {of} at {key:?}",
-            unit.origin, unit.right_origin
-        )
-    }
-
-    /// An item that has neighbours is where they are.
-    fn parent<'a>(&'a self, unit: &'a Unit) -> Option<&'a Parent> {
-        let mut unit = unit;
-        while unit.parent.is_none() {
-            let neighbour = unit.origin.or(unit.right_origin)?;
-            unit = self.0.get(&neighbour)?;
+    /// For each unit the one that says where it hangs: an item that has neighbours is where they are. Each is passed once,
+    /// because the way along neighbours is as long as the text.
+    fn rooted(&self) -> HashMap<Id, Option<Id>> {
+        let mut rooted = HashMap::new();
+        for id in self.0.keys() {
+            let (mut at, mut passed) = (*id, Vec::new());
+            let root = loop {
+                if let Some(root) = rooted.get(&at) {
+                    break *root;
+                }
+                passed.push(at);
+                let Some(unit) = self.0.get(&at) else {
+                    break None;
+                };
+                if unit.parent.is_some() {
+                    break Some(at);
+                }
+                match unit.origin.or(unit.right_origin) {
+                    Some(neighbour) => at = neighbour,
+                    None => break None,
+                }
+            };
+            rooted.extend(passed.into_iter().map(|id| (id, root)));
         }
-        unit.parent.as_ref()
+        rooted
     }
 }
 
 impl Unit {
+    fn describe(&self, parent: Option<&Parent>) -> String {
+        let Some(content) = &self.content else {
+            return "deleted".to_owned();
+        };
+        let (of, key) = parent.map_or(("?", None), |parent| (&*parent.of, parent.key.as_deref()));
+        format!(
+            "{content} after {:?} before {:?} in {of} at {key:?}",
+            self.origin, self.right_origin
+        )
+    }
+
     fn collected() -> Self {
         Self {
             origin: None,

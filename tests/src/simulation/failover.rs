@@ -24,7 +24,9 @@ impl World {
         self.lost[document].merge_with(lost);
         for node in 0..self.nodes.len() {
             if self.nodes[node].life != Life::Down {
-                self.nodes[node].replica = self.store.new_replica();
+                let next = self.store.new_replica();
+                let before = std::mem::replace(&mut self.nodes[node].replica, next);
+                self.nodes[node].earlier.push(before);
             }
         }
         self.forgive(document)

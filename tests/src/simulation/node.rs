@@ -14,6 +14,8 @@ use super::plan::{Sabotage, Setup};
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) replica: ReplicaId,
+    /// The ids that it had before a failover.
+    pub(super) earlier: Vec<ReplicaId>,
     pub(super) life: Life,
     pub(super) is_paused: bool,
     pub(super) skew_ms: i64,
@@ -72,6 +74,7 @@ impl Node {
     pub(super) fn new(replica: ReplicaId, skew_ms: i64) -> Self {
         Self {
             replica,
+            earlier: Vec::new(),
             life: Life::Up,
             is_paused: false,
             skew_ms,
@@ -170,6 +173,7 @@ impl From<Sabotage> for Bug {
             Sabotage::NoBound => Self::NoBound,
             Sabotage::FalseAlarm => Self::FalseAlarm,
             Sabotage::LostHeard => Self::LostHeard,
+            Sabotage::DeafToRolls => Self::DeafToRolls,
             Sabotage::EarlyPublish => Self::EarlyPublish,
             Sabotage::DeafToHeads => Self::DeafToHeads,
             Sabotage::BlindJoin => Self::BlindJoin,

@@ -226,6 +226,7 @@ pub enum Sabotage {
     NoBound,
     FalseAlarm,
     LostHeard,
+    DeafToRolls,
     EarlyPublish,
     DeafToHeads,
     BlindJoin,

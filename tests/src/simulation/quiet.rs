@@ -1,13 +1,16 @@
 //! Quiet: everything flows, everyone comes back, and when nothing moves any more all that must hold is looked at.
 
+use std::sync::Arc;
+
 use engine::history;
-use engine::{Content, Kind, Now};
+use engine::{Content, Input, Kind, Now, PresenceRoll};
 use yrs::IdSet;
 
+use super::bus::{Message, News};
 use super::canonical::Canonical;
 use super::checks::{Check, Found, Violation};
 use super::edits;
-use super::node::{Life, Session};
+use super::node::{Life, Mail, Session};
 use super::plan::Fate;
 use super::wire;
 use super::world::World;
@@ -35,7 +38,7 @@ impl World {
         while self.serve(0, Fate::Done)? {
             moved = true;
         }
-        while let Some(message) = self.bus.take(0, false) {
+        while let Some(message) = self.next_that_has_room() {
             self.hear(message);
             moved = true;
         }
@@ -43,6 +46,15 @@ impl World {
             moved |= self.download(client, usize::MAX)?;
         }
         Ok(moved)
+    }
+
+    /// The oldest message of those that would not be dropped.
+    fn next_that_has_room(&mut self) -> Option<Message> {
+        let (nodes, room) = (&self.nodes, self.setup.mailbox);
+        self.bus.take_first(|message| {
+            let session = nodes[message.to].sessions.get(&message.document);
+            session.is_none_or(|session| session.mailbox.len() < room)
+        })
     }
 
     fn flow_until_quiet(&mut self) -> Found<()> {
@@ -60,6 +72,7 @@ impl World {
             self.heal(node)?;
         }
         (0..self.clients.len()).for_each(|client| self.grant(client, true));
+        self.miss_the_gone();
         for _ in 0..RENEWALS {
             self.come_back();
             self.flow_until_quiet()?;
@@ -74,6 +87,45 @@ impl World {
             }
         }
         self.check_bus_and_requests()
+    }
+
+    /// The register and the hubs tell who is gone: nodes that were replaced, and documents that are open nowhere on a node.
+    fn miss_the_gone(&mut self) {
+        let gone: Arc<[_]> = self.gone.clone().into();
+        for node in 0..self.nodes.len() {
+            for session in self.nodes[node].sessions.values_mut() {
+                let missed = Input::ReplicasGone(gone.clone());
+                session.mailbox.push_back(Mail::Input(missed));
+            }
+        }
+        self.miss_the_put_away();
+    }
+
+    /// The hubs tell which documents are open nowhere on their node, as they do when one is put away.
+    fn miss_the_put_away(&mut self) {
+        for node in 0..self.nodes.len() {
+            let at = &self.nodes[node];
+            let (mut own, now) = (at.earlier.clone(), at.now(self.now_ms));
+            own.push(at.replica);
+            for document in 0..self.setup.documents {
+                if !self.nodes[node].sessions.contains_key(&document) {
+                    for replica in &own {
+                        let nobody = News::Roll(*replica, PresenceRoll::of_nobody(now));
+                        self.publish(node, document, &nobody);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for as long as a lost word about presence may take to be made up for.
+    fn await_rolls(&mut self) -> Found<()> {
+        for _ in 0..ROLLS_MS / ROLL_STEP_MS {
+            self.pass(ROLL_STEP_MS)?;
+            self.miss_the_put_away();
+            self.flow_until_quiet()?;
+        }
+        self.await_presence()
     }
 
     /// Lets what has gathered of presence be shown.
@@ -166,7 +218,7 @@ impl World {
         let past = self.store.document(document).load();
         let mut session = Session::new(0, document, engine::ReplicaId(u32::MAX), &self.setup);
         let now = Now::default();
-        session.tell(engine::Input::Opened(past), now);
+        session.tell(Input::Opened(past), now);
         session.replay(now);
         session.document.settle(now, &mut session.effects);
         let opened = of_content(session.document.content())?;
@@ -206,6 +258,20 @@ impl World {
         (0..self.nodes.len()).try_for_each(|node| self.notice(node))?;
         self.flow_until_quiet()?;
         self.await_presence()?;
+        self.check_presence(document)?;
+        self.join(leaver, leaver % self.setup.nodes);
+        self.flow_until_quiet()?;
+        self.await_presence()?;
+        self.check_unheard_departure(document, leaver)
+    }
+
+    /// The same within seconds, if the other nodes do not hear of it.
+    fn check_unheard_departure(&mut self, document: usize, leaver: usize) -> Found<()> {
+        self.cut(leaver, usize::MAX);
+        (0..self.nodes.len()).try_for_each(|node| self.notice(node))?;
+        (0..self.nodes.len()).try_for_each(|node| self.run(node, usize::MAX).map(drop))?;
+        self.bus.lose_presence();
+        self.await_rolls()?;
         self.check_presence(document)?;
         self.join(leaver, leaver % self.setup.nodes);
         self.flow_until_quiet()?;
@@ -266,5 +332,8 @@ fn unreadable(error: impl std::fmt::Display) -> Violation {
 const ROUNDS_MAX: usize = 200;
 /// How often everyone renews its presence before it is looked at: long enough for whoever is silent to expire.
 const RENEWALS: usize = 8;
+/// Within what time a lost word about presence is made up for.
+const ROLLS_MS: u64 = 5_000;
+const ROLL_STEP_MS: u64 = 250;
 /// How long a renewal takes to be due.
 const RENEWAL_MS: u64 = 16_000;

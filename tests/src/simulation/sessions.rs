@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use engine::{
     Audience, Capability, CloseReason, ConnectionId, Dot, Effect, Event, Input, Intent, Joining,
-    Kind, Phase, Rights,
+    Kind, Phase, ReplicaId, Rights,
 };
 use protocol::ywebsocket;
 use yrs::IdSet;
@@ -311,10 +311,17 @@ impl World {
                 self.publish(node, document, &News::Changes(changes));
             }
             Effect::PublishPresence(notices) => {
-                let from = self.session(node, document).replica;
+                let from = self.replica_of(node, document);
                 self.publish(node, document, &News::Presence(from, notices));
             }
             Effect::AskPresence => self.publish(node, document, &News::WhoIsHere),
+            Effect::PublishRoll(roll) => {
+                let from = self.replica_of(node, document);
+                self.publish(node, document, &News::Roll(from, roll));
+            }
+            Effect::AskWhoIs { of, ids } => self.publish(node, document, &News::WhoIs(of, ids)),
+            // Nobody signals here.
+            Effect::PublishSignal(_) => {}
             Effect::GiveBack(changes) => return self.give_back(id, document, changes),
             Effect::HistoryLost { replica, .. } => {
                 let lost = self.store.document(document).has_lost;
@@ -327,6 +334,13 @@ impl World {
             Effect::Retire => return self.retire(node, document),
         }
         Ok(())
+    }
+
+    /// As whom a node speaks of a document; the session may just have been put away.
+    fn replica_of(&self, node: usize, document: usize) -> ReplicaId {
+        let at = &self.nodes[node];
+        let session = at.sessions.get(&document);
+        session.map_or(at.replica, |session| session.replica)
     }
 
     fn ask(&mut self, session: u64, document: usize, ask: Ask) {
@@ -375,7 +389,7 @@ impl World {
         })
     }
 
-    fn publish(&mut self, node: usize, document: usize, news: &News) {
+    pub(super) fn publish(&mut self, node: usize, document: usize, news: &News) {
         self.events.note(b'p', document as u64, &[node as u8]);
         self.bus.publish(node, self.setup.nodes, document, news);
         self.bus.shed();
@@ -392,6 +406,8 @@ impl World {
                 News::Changes(changes) => Input::Heard { changes },
                 News::Presence(from, notices) => Input::HeardPresence { from, notices },
                 News::WhoIsHere => Input::PresenceAsked,
+                News::Roll(from, roll) => Input::HeardRoll { from, roll },
+                News::WhoIs(of, ids) => Input::WhoIsAsked { of, ids },
             }));
         }
     }
@@ -531,9 +547,11 @@ impl World {
         Ok(())
     }
 
-    /// Puts a session away, unless someone has just come.
+    /// Puts a session away, unless someone has just come. One that is idle when it ends asks for that twice.
     fn retire(&mut self, node: usize, document: usize) -> Found<()> {
-        let session = self.session(node, document);
+        let Some(session) = self.nodes[node].sessions.get(&document) else {
+            return Ok(());
+        };
         if !session.mailbox.is_empty() {
             return Ok(());
         }

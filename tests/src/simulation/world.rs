@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::ConnectionId;
+use engine::{ConnectionId, ReplicaId};
 use yrs::IdSet;
 
 use super::bus::Bus;
@@ -26,6 +26,8 @@ pub(super) struct World {
     pub(super) lines: BTreeMap<ConnectionId, Line>,
     pub(super) store: Store,
     pub(super) bus: Bus,
+    /// The replicas of nodes that were replaced.
+    pub(super) gone: Vec<ReplicaId>,
     /// For each document, what its clients were told is stored.
     pub(super) acked: Vec<IdSet>,
     /// For each document, what the store has had and lost.
@@ -67,6 +69,7 @@ impl World {
             lines: BTreeMap::new(),
             store,
             bus: Bus::default(),
+            gone: Vec::new(),
             acked: vec![IdSet::new(); setup.documents],
             lost: vec![IdSet::new(); setup.documents],
             poisoned: vec![false; setup.documents],
@@ -187,6 +190,7 @@ impl World {
     pub(super) fn start(&mut self, node: usize) {
         if self.nodes[node].life == Life::Down {
             let skew_ms = self.nodes[node].skew_ms;
+            self.gone.push(self.nodes[node].replica);
             self.nodes[node] = Node::new(self.store.new_replica(), skew_ms);
         }
     }

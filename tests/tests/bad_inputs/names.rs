@@ -45,7 +45,7 @@ fn refused() -> Vec<Row> {
         ("a surrogate as UTF-8", "/%ed%a0%80".to_owned()),
         (
             "a dialect that is not served",
-            "/sharedb/team/doc".to_owned(),
+            "/automerge/team/doc".to_owned(),
         ),
     ];
     cases

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use quire_tests::client::Client;
 use quire_tests::cluster::{Cluster, Crowd, Scene, Seats, fault_time};
+use quire_tests::http;
+use quire_tests::socket::Heard;
 use tokio::time::{Instant, sleep};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -80,6 +83,46 @@ async fn nodes_are_replaced_one_after_the_other_while_people_type() -> Result<()
     );
     scene.recovers(Instant::now()).await?;
     scene.ends(&cluster).await
+}
+
+/// As when the database was put back to an earlier day and has given the id to another process.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_replica_id_another_process_holds_ends_and_says_why() -> Result<()> {
+    let started = Cluster::start_with(3, |_, launch| launch.variable("QUIRE_CLUSTER__LEASE", "3s"));
+    let Some(mut cluster) = started.await? else {
+        return Ok(());
+    };
+    let scene = Scene::begin(&cluster, "replica id lost", &Seats::usual(10)).await?;
+    let node = cluster.nodes[0].address();
+    let mut client = Client::join(node, "left-alone", 1_000).await?;
+    let ready = http::get(node, "/readyz?verbose").await?.json()?;
+    let replica = ready["node"]["replica"]
+        .as_u64()
+        .context("a node has a replica id")?;
+    let taken = format!("UPDATE replicas SET incarnation = '\\x00' WHERE id = {replica}");
+    cluster.postgres.query(&cluster.database, &taken)?;
+    let end = client.socket.closed().await?;
+    ensure!(
+        matches!(end, Heard::Closed(1012 | 1013, _)),
+        "its clients are told {end:?}"
+    );
+    let status = cluster.nodes[0].server.ended().await?;
+    ensure!(status.code() == Some(1), "it ended with {status}");
+    let log = cluster.nodes[0].server.log();
+    let said = "another process holds the replica id of this one";
+    ensure!(log.contains(said), "it does not say why it ended:\n{log}");
+    let last = last_of(&cluster, replica)?;
+    cluster.nodes[0].start().await?;
+    scene.recovers(Instant::now()).await?;
+    ensure!(last_of(&cluster, replica)? == last, "its lane goes on");
+    scene.crosses(&cluster, "with a new process").await?;
+    scene.ends(&cluster).await
+}
+
+/// How many changes are stored under a replica id.
+fn last_of(cluster: &Cluster, replica: u64) -> Result<String> {
+    let count = format!("SELECT count(*) FROM changes WHERE replica = {replica}");
+    cluster.postgres.query(&cluster.database, &count)
 }
 
 /// The longest time between two acknowledgements of anybody.

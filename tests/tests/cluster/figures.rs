@@ -1,5 +1,5 @@
-//! Figures rather than checks: how long an edit takes to others at its own node and at another one, and how much is
-//! acknowledged by one, two and three nodes. Run by `cargo test --profile bench -p quire-tests --test cluster figures --
+//! Figures rather than checks: how long an edit takes to others at its own node and at another one, how much one, two and
+//! three nodes acknowledge and in how many commits; `recoveries.rs` has how long each fault is felt. Run by `cargo test --profile bench -p quire-tests --test cluster figures --
 //! --ignored --nocapture` on a machine that does nothing else.
 
 use std::collections::HashSet;
@@ -15,8 +15,11 @@ use quire_tests::cluster::Cluster;
 use quire_tests::editor::Editor;
 use quire_tests::frames::{self, Frame};
 use quire_tests::socket::{Heard, Socket};
+use quire_tests::wait::until;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
+
+use super::hot;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "it measures, and checks nothing but that all arrives"]
@@ -66,7 +69,6 @@ async fn figures_of_throughput() -> Result<()> {
         return Ok(());
     };
     for nodes in 1..=3 {
-        let before = committed(&cluster).await?;
         let over = Arc::<AtomicBool>::default();
         let acknowledged = Arc::<AtomicU64>::default();
         let mut writers = JoinSet::new();
@@ -76,22 +78,92 @@ async fn figures_of_throughput() -> Result<()> {
             writers.spawn(write(node, document, over.clone(), acknowledged.clone()));
         }
         sleep(WARM_UP).await;
-        let (began, at_first) = (Instant::now(), acknowledged.load(Ordering::Relaxed));
+        let (before, began) = (
+            Stored::until_now(&cluster, &acknowledged).await?,
+            Instant::now(),
+        );
         sleep(MEASURED).await;
-        let count = acknowledged.load(Ordering::Relaxed) - at_first;
+        let after = Stored::until_now(&cluster, &acknowledged).await?;
         let seconds = began.elapsed().as_secs_f64();
         over.store(true, Ordering::Relaxed);
         while let Some(ended) = writers.join_next().await {
             ended??;
         }
-        let after = committed(&cluster).await?;
         println!(
-            "throughput: {nodes} nodes, {:.0} edits acknowledged a second; {} commits of the database meanwhile",
-            count as f64 / seconds,
-            after - before,
+            "throughput: {nodes} nodes, {}",
+            after.since(&before, seconds)
         );
     }
     Ok(())
+}
+
+/// With a snapshot in Redis and without, by turns.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "it measures, and checks nothing but that all is there"]
+async fn figures_of_opening() -> Result<()> {
+    let Some(cluster) = Cluster::start_with(2, hot::restless).await? else {
+        return Ok(());
+    };
+    for (document, bytes) in [
+        ("hundred", 100 << 10),
+        ("mega", 1 << 20),
+        ("three", 3 << 20),
+    ] {
+        let mut writer = Client::join(cluster.nodes[0].address(), document, 10).await?;
+        let update = writer
+            .editor
+            .append(&"0123456789abcde\n".repeat(bytes / 16));
+        writer.save(update).await?;
+        drop(writer);
+        let key = format!("quire:0:{{7:default/{}:{document}}}:hot", document.len());
+        let (kept, aside) = (key.as_bytes(), format!("{key}:aside"));
+        let is_kept = async || {
+            Ok(cluster
+                .redis
+                .command(&[b"PERSIST", kept])?
+                .starts_with(b":1"))
+        };
+        until("its snapshot is kept", is_kept).await?;
+        let (mut with, mut without) = (Vec::new(), Vec::new());
+        for _ in 0..OPENINGS {
+            with.push(opened(&cluster, document, bytes).await?);
+            cluster
+                .redis
+                .command(&[b"RENAME", kept, aside.as_bytes()])?;
+            without.push(opened(&cluster, document, bytes).await?);
+            cluster
+                .redis
+                .command(&[b"RENAME", aside.as_bytes(), kept])?;
+        }
+        println!(
+            "opening {bytes} bytes: from Redis {}, from Postgres {}",
+            percentiles(with),
+            percentiles(without)
+        );
+    }
+    let used = "quire_hot_snapshots_total{outcome=\"used\"}";
+    let used = cluster.nodes[1].server.metric(used).await?;
+    anyhow::ensure!(
+        used == 3.0 * OPENINGS as f64,
+        "{used} were opened from Redis"
+    );
+    Ok(())
+}
+
+/// How long a document that is not in memory takes to come, all of it.
+async fn opened(cluster: &Cluster, document: &str, bytes: usize) -> Result<Duration> {
+    let node = &cluster.nodes[1];
+    hot::put_away(node).await?;
+    let began = Instant::now();
+    let mut socket = Socket::connect(node.address(), &format!("/{document}")).await?;
+    socket.send(frames::have(&[0])).await?;
+    loop {
+        match socket.next().await? {
+            Heard::Frame(frame) if frame.len() >= bytes => return Ok(began.elapsed()),
+            Heard::Frame(_) | Heard::Pong => {}
+            end => bail!("the reader is closed: {end:?}"),
+        }
+    }
 }
 
 /// Writes into a document of its own, so many edits at once, until it is over.
@@ -125,15 +197,44 @@ async fn write(
     Ok(())
 }
 
-/// How many transactions the database has committed.
-async fn committed(cluster: &Cluster) -> Result<u64> {
-    // It counts with some delay.
-    sleep(Duration::from_millis(1_100)).await;
-    let sql = format!(
-        "SELECT xact_commit FROM pg_stat_database WHERE datname = '{}'",
-        cluster.database
-    );
-    Ok(cluster.postgres.query("postgres", &sql)?.parse()?)
+/// What was stored until a moment.
+struct Stored {
+    edits: f64,
+    /// By the nodes' own count.
+    changes: f64,
+    /// Transactions that wrote: the database gives no number to others.
+    commits: f64,
+}
+
+impl Stored {
+    async fn until_now(cluster: &Cluster, acknowledged: &AtomicU64) -> Result<Self> {
+        let mut changes = 0.0;
+        for (_, node) in cluster.running() {
+            changes += node.server.metric("quire_changes_stored_total").await?;
+        }
+        let sql = "SELECT pg_snapshot_xmax(pg_current_snapshot())";
+        Ok(Self {
+            edits: acknowledged.load(Ordering::Relaxed) as f64,
+            changes,
+            commits: cluster.postgres.query(&cluster.database, sql)?.parse()?,
+        })
+    }
+
+    /// For people.
+    fn since(&self, before: &Self, seconds: f64) -> String {
+        let edits = self.edits - before.edits;
+        let changes = self.changes - before.changes;
+        let commits = self.commits - before.commits;
+        format!(
+            "{:.0} edits acknowledged a second, stored as {:.0} changes in {:.0} commits a second: {:.1} changes \
+             and {:.1} edits a commit",
+            edits / seconds,
+            changes / seconds,
+            commits / seconds,
+            changes / commits,
+            edits / commits
+        )
+    }
 }
 
 fn percentiles(mut times: Vec<Duration>) -> String {
@@ -143,6 +244,7 @@ fn percentiles(mut times: Vec<Duration>) -> String {
 }
 
 const ROUNDS: usize = 1_000;
+const OPENINGS: usize = 60;
 const WRITERS: u64 = 24;
 const AT_ONCE: usize = 32;
 const WARM_UP: Duration = Duration::from_secs(1);

@@ -5,11 +5,17 @@
 //! of its own, and says how long it took until everybody was served again; nothing depends on that.
 
 mod bus;
+mod causality;
 mod clocks;
 mod crowds;
 mod ends;
+mod failover;
 mod figures;
+mod ghosts;
+mod hot;
 mod one;
 mod random;
+mod recoveries;
 mod roaming;
+mod shares;
 mod store;

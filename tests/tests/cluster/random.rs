@@ -48,7 +48,7 @@ async fn no_acknowledged_change_is_lost_in_random_faults() -> Result<()> {
         let after = || format!("after {} faults, the last ones {tail:?}", happened.len());
         scene.recovers(Instant::now()).await.with_context(after)?;
         acknowledged += scene.crowd.acknowledged();
-        scene.breaks_up(&cluster).await.with_context(after)?;
+        scene.ends(&cluster).await.with_context(after)?;
     }
     println!(
         "random faults: {faults} in {:.1?}, {acknowledged} edits acknowledged, none lost",

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use quire_tests::cluster::{Cluster, EDIT, Mood, Scene, Seats, Trap, fault_time};
+use services::Postgres;
 use tokio::time::{Instant, sleep};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -17,9 +18,13 @@ async fn without_postgres_nothing_is_acknowledged_and_nothing_is_lost() -> Resul
     for (first, mood) in [(50, Mood::Cut), (70, Mood::Silent)] {
         away_for_one(&cluster, first, mood).await?;
     }
-    slow(&cluster).await?;
+    // Half a second for each answer, and half a second each way.
+    for (first, late) in [(90, 250), (110, 500)] {
+        slow(&cluster, first, Duration::from_millis(late)).await?;
+    }
     answers_lost(&cluster).await?;
-    restarted(&cluster).await
+    restarted(&cluster, 150, Postgres::crash).await?;
+    restarted(&cluster, 170, Postgres::stop).await
 }
 
 async fn away_for_all(cluster: &Cluster, first: u64, mood: Mood) -> Result<()> {
@@ -51,10 +56,10 @@ async fn away_for_one(cluster: &Cluster, first: u64, mood: Mood) -> Result<()> {
     scene.ends(cluster).await
 }
 
-async fn slow(cluster: &Cluster) -> Result<()> {
-    let scene = Scene::begin(cluster, "Postgres slow", &Seats::usual(90)).await?;
+async fn slow(cluster: &Cluster, first: u64, late: Duration) -> Result<()> {
+    let scene = Scene::begin(cluster, "Postgres slow", &Seats::usual(first)).await?;
     let lines = || cluster.nodes.iter().map(|node| &node.to_postgres);
-    lines().for_each(|line| line.set(Mood::Late(Duration::from_millis(250))));
+    lines().for_each(|line| line.set(Mood::Late(late)));
     sleep(fault_time()).await;
     scene.goes_on(|_| true).await?;
     lines().for_each(|line| line.set(Mood::Passing));
@@ -64,7 +69,7 @@ async fn slow(cluster: &Cluster) -> Result<()> {
 
 /// Each node commits, and the connection is cut before it hears of that, again and again.
 async fn answers_lost(cluster: &Cluster) -> Result<()> {
-    let scene = Scene::begin(cluster, "answers lost", &Seats::usual(110)).await?;
+    let scene = Scene::begin(cluster, "answers lost", &Seats::usual(130)).await?;
     let (began, mut lost) = (Instant::now(), 0);
     while began.elapsed() < fault_time() {
         for node in &cluster.nodes {
@@ -80,9 +85,13 @@ async fn answers_lost(cluster: &Cluster) -> Result<()> {
     scene.ends(cluster).await
 }
 
-async fn restarted(cluster: &Cluster) -> Result<()> {
-    let scene = Scene::begin(cluster, "Postgres restarted", &Seats::usual(130)).await?;
-    cluster.postgres.crash()?;
+async fn restarted(
+    cluster: &Cluster,
+    first: u64,
+    end: impl Fn(&Postgres) -> Result<()>,
+) -> Result<()> {
+    let scene = Scene::begin(cluster, "Postgres restarted", &Seats::usual(first)).await?;
+    end(&cluster.postgres)?;
     cluster.postgres.start_again()?;
     scene.recovers(Instant::now()).await?;
     scene.crosses(cluster, "afterwards").await?;
