@@ -168,6 +168,13 @@ pub(crate) enum Workload {
         #[arg(long)]
         keystrokes: Option<u32>,
     },
+    /// Ordered documents, in the dialect of ShareDB: everyone types, with one operation under way
+    Ordered {
+        #[arg(long, default_value_t = 1)]
+        documents: u32,
+        #[arg(long, default_value_t = 10)]
+        clients_each: u32,
+    },
     /// Clients that join a document at the same moment
     Open {
         #[arg(long, default_value_t = 1)]

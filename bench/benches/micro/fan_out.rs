@@ -9,9 +9,8 @@ use engine::{Audience, ConnectionId, DocumentKey, Event};
 use protocol::Dialect;
 use protocol::websocket::Frame;
 use server::auth::Pass;
-use server::mail::Newcomer;
 use server::outbox::{Outbox, OutboxLimits};
-use server::session::Members;
+use server::session::{Member, Members};
 
 use crate::material::{Author, START};
 
@@ -24,7 +23,7 @@ fn change(bencher: Bencher, receivers: u64) {
     let mut members = Members::new(document);
     let outboxes: Vec<_> = (0..=receivers).map(|_| Outbox::new(LIMITS)).collect();
     for (outbox, who) in outboxes.iter().zip(0..) {
-        members.add(Newcomer {
+        members.add(Member {
             connection: ConnectionId(who),
             pass: pass.clone(),
             dialect: Dialect::YWebsocket,

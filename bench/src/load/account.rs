@@ -2,7 +2,7 @@
 
 use rustix::time::ClockId;
 
-use super::swarm::{Swarm, Traffic};
+use super::swarm::Traffic;
 use super::tally::Tally;
 use crate::spec::LoadResult;
 
@@ -15,10 +15,10 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    pub(crate) fn open(swarm: &Swarm) -> Self {
+    pub(crate) fn open(now_us: u32, traffic: Traffic) -> Self {
         Self {
-            at_us: swarm.now_us(),
-            traffic: swarm.traffic,
+            at_us: now_us,
+            traffic,
             cpu_seconds: cpu_seconds(),
         }
     }
@@ -28,11 +28,17 @@ impl Account {
     }
 
     /// The result so far: until the last arrival, or until now if nothing arrived.
-    pub(crate) fn close(&self, swarm: &Swarm, tally: &Tally, seed: u64) -> LoadResult {
-        let (before, after) = (self.traffic, swarm.traffic);
+    pub(crate) fn close(
+        &self,
+        now_us: u32,
+        after: Traffic,
+        tally: &Tally,
+        seed: u64,
+    ) -> LoadResult {
+        let before = self.traffic;
         let end_us = match tally.last_arrival_us {
             last if last > self.at_us => last,
-            _ => swarm.now_us(),
+            _ => now_us,
         };
         LoadResult {
             seed,

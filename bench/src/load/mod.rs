@@ -16,6 +16,7 @@ mod hand;
 mod http;
 mod ledger;
 mod opening;
+mod ordered;
 mod plan;
 mod poll;
 mod run;
@@ -96,6 +97,10 @@ pub(crate) fn load(spec: &LoadSpec, watch: &mut impl Watch) -> Result<LoadResult
             document,
             bytes,
         } => opening::run(spec, *clients, document, *bytes, watch),
+        Workload::Ordered {
+            documents,
+            clients_each,
+        } => ordered::run(spec, *documents, *clients_each, watch),
         _ => run::run(spec, Plan::new(spec), watch),
     }
 }

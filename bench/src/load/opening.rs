@@ -33,12 +33,12 @@ pub(crate) fn run(
     let mut swarm = Swarm::new(server(spec)?, spec.dialect, documents, spec.seed)?;
     watch.ready()?;
     watch.begin()?;
-    let account = Account::open(&swarm);
+    let account = Account::open(swarm.now_us(), swarm.traffic);
     let mut answers = Answers::default();
     if let Err(error) = join(spec, &mut swarm, clients, &mut answers) {
         swarm.faults.note("stopped", || format!("{error:#}"));
     }
-    let mut result = account.close(&swarm, &Tally::new(), spec.seed);
+    let mut result = account.close(swarm.now_us(), swarm.traffic, &Tally::new(), spec.seed);
     watch.end()?;
     result.open = times(&swarm, &answers).quantiles();
     drop(maker);

@@ -106,7 +106,7 @@ impl Plan {
                 stalled: stalled.min(clients),
                 ..of(1, clients)
             },
-            Workload::Trace { .. } | Workload::Open { .. } => of(1, 1),
+            Workload::Trace { .. } | Workload::Open { .. } | Workload::Ordered { .. } => of(1, 1),
         }
     }
 

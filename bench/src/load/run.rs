@@ -140,7 +140,7 @@ impl<'a> Run<'a> {
 
     /// Sends edits at their pace for the time given, and waits until they have arrived.
     fn act(&mut self) {
-        let account = Account::open(&self.swarm);
+        let account = Account::open(self.swarm.now_us(), self.swarm.traffic);
         self.crowd.tally.last_arrival_us = account.at_us();
         if let Err(error) = self.send(account.at_us()) {
             self.swarm.faults.note("stopped", || format!("{error:#}"));
@@ -149,7 +149,12 @@ impl<'a> Run<'a> {
             stalls: self.result.stalls,
             open: self.result.open,
             connect_seconds: self.result.connect_seconds,
-            ..account.close(&self.swarm, &self.crowd.tally, self.spec.seed)
+            ..account.close(
+                self.swarm.now_us(),
+                self.swarm.traffic,
+                &self.crowd.tally,
+                self.spec.seed,
+            )
         };
     }
 

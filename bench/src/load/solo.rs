@@ -134,11 +134,16 @@ pub(crate) fn run(
     let connected = began.elapsed();
     watch.ready()?;
     watch.begin()?;
-    let account = Account::open(&solo.swarm);
+    let account = Account::open(solo.swarm.now_us(), solo.swarm.traffic);
     if let Err(error) = solo.write(script, window as usize) {
         solo.swarm.faults.note("stopped", || format!("{error:#}"));
     }
-    let mut result = account.close(&solo.swarm, &solo.echoes.tally, spec.seed);
+    let mut result = account.close(
+        solo.swarm.now_us(),
+        solo.swarm.traffic,
+        &solo.echoes.tally,
+        spec.seed,
+    );
     watch.end()?;
     result.connect_seconds = connected.as_secs_f64();
     solo.conclude(script, result)

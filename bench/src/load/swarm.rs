@@ -414,7 +414,8 @@ impl Swarm {
 }
 
 /// The request for a WebSocket. The key is that of the RFC; the answer's proof is taken on trust.
-fn upgrade(server: SocketAddrV4, path: &str) -> String {
+/// What asks for a WebSocket.
+pub(super) fn upgrade(server: SocketAddrV4, path: &str) -> String {
     format!(
         "GET {path} HTTP/1.1\r\nHost: {server}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"

@@ -30,6 +30,8 @@ pub(crate) enum Server {
     Hocuspocus,
     /// The same with `@hocuspocus/extension-sqlite`.
     HocuspocusSqlite,
+    /// `sharedb` with its store in memory.
+    ShareDb,
     /// `y-sweet`, in memory.
     YSweet,
     /// `y-sweet` with files.
@@ -49,6 +51,7 @@ impl Server {
             Self::YWebsocket => "y-websocket",
             Self::Hocuspocus => "Hocuspocus",
             Self::HocuspocusSqlite => "Hocuspocus, SQLite",
+            Self::ShareDb => "ShareDB",
             Self::YSweet => "y-sweet",
             Self::YSweetFiles => "y-sweet, files",
             Self::Tungstenite => "tungstenite",
@@ -62,6 +65,7 @@ impl Server {
             Self::Quire | Self::QuireHocuspocus => concat!("Quire ", env!("CARGO_PKG_VERSION")),
             Self::YWebsocket => "@y/websocket-server 0.1.5",
             Self::Hocuspocus | Self::HocuspocusSqlite => "@hocuspocus/server 4.7.0",
+            Self::ShareDb => "sharedb 7.0.0",
             Self::YSweet | Self::YSweetFiles => "y-sweet 0.9.1",
             Self::Tungstenite => "tokio-tungstenite 0.29",
             Self::Coalesce => "hand-written frames",
@@ -89,7 +93,8 @@ impl Server {
 
     pub(crate) fn dialect(self) -> Dialect {
         match self {
-            Self::Quire | Self::YWebsocket => Dialect::YWebsocket,
+            // Ordered documents are spoken of in one dialect alone.
+            Self::Quire | Self::YWebsocket | Self::ShareDb => Dialect::YWebsocket,
             Self::QuireHocuspocus | Self::Hocuspocus | Self::HocuspocusSqlite => {
                 Dialect::Hocuspocus
             }
@@ -128,6 +133,13 @@ impl Server {
                 }
                 command
             }
+            Self::ShareDb => {
+                let mut command = Command::new(&tools.node);
+                command
+                    .arg(tools.sharedb.join("server.mjs"))
+                    .env("PORT", port.to_string());
+                command
+            }
             Self::YSweet | Self::YSweetFiles => {
                 let mut command = Command::new(&tools.y_sweet);
                 command.args(["serve", "--host", "127.0.0.1", "--port", &port.to_string()]);
@@ -154,6 +166,7 @@ impl Server {
                     &tools.hocuspocus_sqlite,
                 ]
             }
+            Self::ShareDb => vec![&tools.node, &tools.sharedb_server],
             Self::YSweet | Self::YSweetFiles => vec![&tools.y_sweet],
             Self::Tungstenite | Self::Coalesce => vec![&tools.bench],
         }

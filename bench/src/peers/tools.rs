@@ -15,6 +15,8 @@ pub(crate) struct Tools {
     pub(crate) hocuspocus: PathBuf,
     pub(crate) hocuspocus_server: PathBuf,
     pub(crate) hocuspocus_sqlite: PathBuf,
+    pub(crate) sharedb: PathBuf,
+    pub(crate) sharedb_server: PathBuf,
     pub(crate) y_sweet: PathBuf,
     /// The folder of the recorded typing sessions.
     pub(crate) traces: PathBuf,
@@ -33,6 +35,7 @@ impl Tools {
         let target = release.parent().context("a build is in a folder")?;
         let peers = workspace().join("bench/peers");
         let hocuspocus = peers.join("hocuspocus");
+        let sharedb = peers.join("sharedb");
         let modules = hocuspocus.join("node_modules");
         Ok(Self {
             quire: release.join("quire"),
@@ -41,6 +44,8 @@ impl Tools {
             hocuspocus_server: modules.join("@hocuspocus/server"),
             hocuspocus_sqlite: modules.join("better-sqlite3/build/Release/better_sqlite3.node"),
             hocuspocus,
+            sharedb_server: sharedb.join("node_modules/sharedb"),
+            sharedb,
             y_sweet: target.join("tools/bin/y-sweet"),
             traces: traces(),
             scratch: target.join("bench"),

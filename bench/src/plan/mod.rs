@@ -67,6 +67,7 @@ pub(crate) enum Section {
     Stalled,
     History,
     Joining,
+    Ordered,
     /// Curves, by what grows.
     Clients,
     Documents,
@@ -75,7 +76,7 @@ pub(crate) enum Section {
 }
 
 impl Section {
-    pub(crate) const TABLES: [Self; 8] = [
+    pub(crate) const TABLES: [Self; 9] = [
         Self::Saturated,
         Self::Steady,
         Self::Rooms,
@@ -84,6 +85,7 @@ impl Section {
         Self::Stalled,
         Self::History,
         Self::Joining,
+        Self::Ordered,
     ];
     pub(crate) const CURVES: [Self; 4] =
         [Self::Clients, Self::Documents, Self::Changes, Self::Size];
@@ -98,6 +100,7 @@ impl Section {
             Self::Stalled => "Readers that never read",
             Self::History => "A long history",
             Self::Joining => "Many who join a large document",
+            Self::Ordered => "Ordered documents (ShareDB)",
             Self::Clients => "Clients of one document",
             Self::Documents => "Documents",
             Self::Changes => "Changes in a document's history",
@@ -127,6 +130,7 @@ impl Section {
             Self::Stalled => "stalled",
             Self::History => "history",
             Self::Joining => "joining",
+            Self::Ordered => "ordered",
             Self::Clients => "growth-clients",
             Self::Documents => "growth-documents",
             Self::Changes => "growth-history",

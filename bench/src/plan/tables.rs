@@ -48,6 +48,7 @@ pub(super) fn rows() -> Vec<Row> {
         stalled(),
         history(),
         joining(),
+        ordered(),
     ];
     groups.into_iter().flatten().collect()
 }
@@ -123,6 +124,40 @@ fn saturated() -> Vec<Row> {
         row(100, Some(28_000.0), 2.8e6).quick().counting_calls(),
         row(1_000, None, 2.2e6).at_most(usize::MAX, 2),
     ]
+}
+
+/// Clients that send an operation as soon as the one before is acknowledged: by Quire once it is on disk, by the peer once it
+/// is in memory.
+fn ordered() -> Vec<Row> {
+    let row = |documents: u32, clients_each: u32| {
+        let workload = Workload::Ordered {
+            documents,
+            clients_each,
+        };
+        let title = match (documents, clients_each) {
+            (1, 1) => "one document, one client".to_owned(),
+            (1, many) => format!("one document, {many} clients"),
+            (many, each) => format!("{} documents, {each} clients each", thousands(many)),
+        };
+        let key = format!("ordered-{documents}-{clients_each}");
+        let step = Step::new(workload, 4.0).patient(60.0);
+        Row::new(&key, Section::Ordered, &title, vec![step])
+            .of(&[Server::Quire, Server::ShareDb])
+            .showing([
+                m::EDITS,
+                Measure {
+                    is_of_quire: false,
+                    ..m::ACK_P50
+                },
+                Measure {
+                    is_of_quire: false,
+                    ..m::ACK_P99
+                },
+                m::P99,
+                m::CPU_PER_EDIT,
+            ])
+    };
+    vec![row(1, 1), row(1, 10), row(1, 100), row(1_000, 2)]
 }
 
 fn steady() -> Vec<Row> {
