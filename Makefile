@@ -4,7 +4,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 BENCH := $(TARGET)/release/quire-bench
 NPM_CI := npm ci --no-audit --no-fund --loglevel=error
 
-.PHONY: run test setup checks release lint unit fuzz-smoke fuzz black-box faulty web clients browser bench bench-quick bench-build bench-micro bench-growth deny
+.PHONY: run test setup checks release lint unit fuzz-smoke fuzz black-box black-box-build faulty web clients browser bench bench-quick bench-build bench-micro bench-growth deny
 
 run: ## serve on 127.0.0.1:1234
 	cargo run --release
@@ -12,7 +12,8 @@ run: ## serve on 127.0.0.1:1234
 test: setup ## everything; linking the release keeps one core busy for minutes, so the checks run beside it
 	$(MAKE) web # first: it makes the files anew that the server has in it
 	$(MAKE) --jobs=2 checks release
-	$(MAKE) fuzz-smoke black-box clients browser
+	$(MAKE) --jobs=2 fuzz-smoke black-box-build # a target of fuzzing keeps one core busy as well
+	$(MAKE) black-box clients browser
 	@echo "all tests passed"
 
 checks:
@@ -25,6 +26,7 @@ release: ## the binary that people run
 setup: ## install what is missing: Debian packages, cargo-fuzz, npm packages by lock file
 	tests/setup
 	cd tests/js && $(NPM_CI)
+	cd tests/js/ot && $(NPM_CI)
 	cd tests/browser && $(NPM_CI)
 	cd web && $(NPM_CI)
 
@@ -44,8 +46,11 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (half an hour if not said); FUZZ_TARG
 web: ## the pages: types, helpers, and that the committed build is the one the sources give
 	cd web && npm run --silent check && npm test --silent && npm run --silent verify
 
-black-box: faulty release ## the very binary that people run: durability, the trace, bad input, faults, the differential runs
+black-box: black-box-build ## the very binary that people run: durability, the trace, bad input, faults, the differential runs
 	cargo test --profile bench --locked -p quire-tests -- --test-threads=1
+
+black-box-build: faulty release
+	cargo test --profile bench --locked -p quire-tests --no-run
 
 faulty: ## the binary that fails on purpose, for the tests of faults only
 	cargo build --locked -p server --features failpoints,sabotage
@@ -53,6 +58,7 @@ faulty: ## the binary that fails on purpose, for the tests of faults only
 
 clients: ## the unmodified clients: y-websocket, and Hocuspocus of three versions
 	cd tests/js && npm test --silent
+	cd tests/js/ot && npm test --silent
 
 browser: ## two people in a real browser
 	cd tests/browser && npm test --silent
