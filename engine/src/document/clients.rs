@@ -333,6 +333,7 @@ impl Document {
         Pushed {
             connection,
             author: peer.and_then(|peer| peer.rights.author.clone()),
+            repeats: integrated.fresh.is_some(),
             shown: integrated.fresh.unwrap_or_else(|| payload.clone()),
             payload,
             tag,

@@ -275,8 +275,8 @@ impl Document {
         self.answer(now, effects);
         self.pass_on_editing(now, effects);
         self.whole.expire(now);
-        self.record_and_relay(now, effects);
         self.show_arrived(effects);
+        self.record_and_relay(now, effects);
         self.show_gathered(now, effects);
         self.note_checkpoint_if_due();
         self.take_snapshot_if_due(now, effects);

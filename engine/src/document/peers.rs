@@ -44,6 +44,8 @@ pub(super) struct Peer {
     /// Whether it was sent content to build on. Until then it is shown no edits: one that it knows *up to* some change is
     /// taken to know all before it.
     pub(super) is_based: bool,
+    /// The last step that it is known to have seen by what it sent, whoever showed it that.
+    pub(super) knows: Option<u64>,
     /// Set while it waits to catch up: what it had seen when its queue was dropped.
     pub(super) behind: Option<Behind>,
     /// The numbers that it was first to write under.
@@ -62,6 +64,7 @@ impl Peer {
             has_asked: false,
             joined_ms: now.monotonic_ms,
             is_based: false,
+            knows: None,
             behind: None,
             claims: Claims::default(),
         }

@@ -44,9 +44,10 @@ impl Document {
 
     /// Makes changes of consecutive edits by one client, and holds their acknowledgements.
     fn record(&mut self, pushes: &[Pushed], now: Now) {
+        let knows = self.known_to_author(pushes);
         let news: SmallVec<[_; 4]> = pushes.iter().filter(|pushed| pushed.news).collect();
         for few in news.chunks(self.limits.updates_per_change_max) {
-            let change = self.change_of(few, now);
+            let change = self.change_of(few, knows, now);
             self.tail.grow(&change);
             let begins = few
                 .iter()
@@ -68,9 +69,21 @@ impl Document {
         }
     }
 
-    fn change_of(&mut self, pushes: &[&Pushed], now: Now) -> Change {
+    /// The step that the author of consecutive edits is known to have seen by what they sent. What they repeat may have come
+    /// here by another way, after they were shown what there was: then they had seen all that it brought.
+    fn known_to_author(&mut self, pushes: &[Pushed]) -> Option<u64> {
+        let repeats = pushes.iter().any(|pushed| pushed.repeats);
+        let now = repeats.then(|| self.steps.last());
+        let peer = self.peers.get_mut(pushes[0].connection);
+        peer.map_or(now, |peer| {
+            peer.knows = peer.knows.max(now);
+            peer.knows
+        })
+    }
+
+    fn change_of(&mut self, pushes: &[&Pushed], knows: Option<u64>, now: Now) -> Change {
         // The last one saw most, and may build upon it.
-        let seen = pushes.last().and_then(|pushed| pushed.seen);
+        let seen = pushes.last().and_then(|pushed| pushed.seen).max(knows);
         let context = seen.map(|step| self.steps.clock_at(step, self.replica));
         let dot = self.next_dot();
         let (kind, payload) = match pushes {

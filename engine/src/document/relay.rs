@@ -30,6 +30,8 @@ pub(super) struct Pushed {
     /// Whether any of it may not have been stored when it came; more than the news if it repeats what waits.
     pub(super) unstored: bool,
     pub(super) begins: Begins,
+    /// Whether any of it was here already.
+    pub(super) repeats: bool,
     /// The last step of the document that its author had been shown.
     pub(super) seen: Option<u64>,
 }

@@ -258,6 +258,50 @@ fn a_context_names_what_its_author_had_been_shown_and_nothing_else() {
     assert_eq!(contexts[1..], [VectorClock::default(), seen]);
 }
 
+/// Somebody was shown an edit before it was stored, and goes on elsewhere. It is there by the time that they could bring it.
+#[test]
+fn what_somebody_brings_that_is_here_already_is_what_they_had_seen() {
+    let mut nodes = Nodes::new(2, 3);
+    nodes.at(0).join(0);
+    nodes.run();
+    let seen = nodes.at(0).types(0, "seen ");
+    nodes.at(0).settle();
+    nodes.at(1).clients[2].editor.apply(&seen);
+    nodes.at(1).join(2);
+    nodes.at(0).quiesce();
+    nodes.collect();
+    nodes.deliver_all();
+    // It reads what it was sent when it came, and no further.
+    let line = nodes.at(1).clients[2]
+        .line
+        .as_mut()
+        .expect("it is connected");
+    let later = line.queue.pop_back();
+    nodes.at(1).read(2);
+    nodes.at(1).types(2, "before this");
+    nodes.at(1).quiesce();
+    nodes.at(1).clients[2]
+        .line
+        .as_mut()
+        .expect("it is connected")
+        .queue
+        .extend(later);
+    let changes = &nodes.store().changes;
+    let of_second = changes
+        .iter()
+        .filter(|stored| stored.change.dot.replica == ReplicaId(2));
+    let contexts: Vec<_> = of_second.map(|stored| &stored.change.context).collect();
+    assert!(!contexts.is_empty());
+    assert!(
+        contexts
+            .iter()
+            .all(|context| context.get(ReplicaId(1)) == 1),
+        "{contexts:?}"
+    );
+    nodes.run();
+    nodes.check_same();
+}
+
 #[test]
 fn an_edit_that_came_by_two_nodes_is_stored_by_both_and_there_once() {
     let mut nodes = pair();

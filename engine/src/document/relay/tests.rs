@@ -110,6 +110,7 @@ impl Room {
             news: true,
             unstored: true,
             begins: Begins::default(),
+            repeats: false,
             seen: None,
         });
     }
