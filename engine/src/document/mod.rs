@@ -271,11 +271,12 @@ impl Document {
 
     /// Ends a batch of inputs: answers what was asked, shows and stores what it brought.
     pub fn settle(&mut self, now: Now, effects: &mut Effects) {
+        // First: what arrived is a part of what newcomers are sent, and counts as seen by them.
+        self.show_arrived(effects);
         self.let_in(now, effects);
         self.answer(now, effects);
         self.pass_on_editing(now, effects);
         self.whole.expire(now);
-        self.show_arrived(effects);
         self.record_and_relay(now, effects);
         self.show_gathered(now, effects);
         self.note_checkpoint_if_due();

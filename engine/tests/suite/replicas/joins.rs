@@ -71,6 +71,21 @@ fn a_client_is_let_in_once_all_that_was_stored_when_it_came_is_here() {
 }
 
 #[test]
+fn who_is_let_in_by_what_comes_has_seen_that() {
+    let mut nodes = deaf();
+    nodes.at(1).join(2);
+    nodes.at(1).answer_heads();
+    nodes.collect();
+    nodes.pass(100);
+    nodes.answer_pull();
+    nodes.at(1).read_answer(2);
+    nodes.at(1).types(2, "answered");
+    nodes.at(1).quiesce();
+    let change = &nodes.store().changes[1].change;
+    assert_eq!(change.context.get(engine::ReplicaId(1)), 1);
+}
+
+#[test]
 fn a_client_is_let_in_with_the_answer_if_all_is_here() {
     let mut nodes = deaf();
     nodes.compare(1);

@@ -347,6 +347,22 @@ impl World {
         }
     }
 
+    /// Lets a client read as far as the first answer to what it asked, and no further.
+    pub(crate) fn read_answer(&mut self, who: usize) {
+        let queue = self.queue(who);
+        let is_answer = |(event, _): &(Event, _)| matches!(event, Event::Missing { .. });
+        let answer = queue.iter().position(is_answer);
+        let later = queue.split_off(answer.expect("the client is answered") + 1);
+        self.read(who);
+        *self.queue(who) = later;
+    }
+
+    /// What a client was sent and has not read.
+    fn queue(&mut self, who: usize) -> &mut VecDeque<(Event, Option<u64>)> {
+        let line = self.clients[who].line.as_mut();
+        &mut line.expect("the client is connected").queue
+    }
+
     /// Lets the store finish what it was asked for. Returns whether it was asked for anything.
     pub(crate) fn commit(&mut self) -> bool {
         let Some(changes) = self.appending.take() else {
