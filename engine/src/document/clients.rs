@@ -154,7 +154,7 @@ impl Document {
     fn pull(&mut self, connection: ConnectionId, have: &Bytes, now: Now, effects: &mut Effects) {
         match self.lacked_by(have, now) {
             Ok(payloads) => {
-                self.peers.base(connection);
+                self.peers.base(connection, !Whole::answers(have));
                 let events = payloads
                     .into_iter()
                     .map(|payload| Event::Missing { payload });

@@ -44,6 +44,8 @@ pub(super) struct Peer {
     /// Whether it was sent content to build on. Until then it is shown no edits: one that it knows *up to* some change is
     /// taken to know all before it.
     pub(super) is_based: bool,
+    /// Whether it came with content.
+    pub(super) came_with_content: bool,
     /// The last step that it is known to have seen by what it sent, whoever showed it that.
     pub(super) knows: Option<u64>,
     /// Set while it waits to catch up: what it had seen when its queue was dropped.
@@ -64,6 +66,7 @@ impl Peer {
             has_asked: false,
             joined_ms: now.monotonic_ms,
             is_based: false,
+            came_with_content: false,
             knows: None,
             behind: None,
             claims: Claims::default(),
@@ -100,10 +103,11 @@ impl Peers {
         Some(&mut self.0[at].1)
     }
 
-    /// A client is sent content that later edits build on.
-    pub(super) fn base(&mut self, connection: ConnectionId) {
+    /// A client that had content, or had none, is sent content that later edits build on.
+    pub(super) fn base(&mut self, connection: ConnectionId, has_content: bool) {
         if let Some(peer) = self.get_mut(connection) {
             peer.is_based = true;
+            peer.came_with_content |= has_content;
         }
     }
 

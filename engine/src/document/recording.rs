@@ -69,16 +69,20 @@ impl Document {
         }
     }
 
-    /// The step that the author of consecutive edits is known to have seen by what they sent. What they repeat may have come
-    /// here by another way, after they were shown what there was: then they had seen all that it brought.
+    /// The step that the author of consecutive edits is taken to have seen, besides what it was shown here. What it repeats may
+    /// have come here by another way, after it was shown what there was. And who came with content goes on with that, before
+    /// it was shown anything.
     fn known_to_author(&mut self, pushes: &[Pushed]) -> Option<u64> {
+        let now = self.steps.last();
         let repeats = pushes.iter().any(|pushed| pushed.repeats);
-        let now = repeats.then(|| self.steps.last());
-        let peer = self.peers.get_mut(pushes[0].connection);
-        peer.map_or(now, |peer| {
-            peer.knows = peer.knows.max(now);
-            peer.knows
-        })
+        let Some(peer) = self.peers.get_mut(pushes[0].connection) else {
+            return repeats.then_some(now);
+        };
+        let goes_on = peer.came_with_content && pushes.iter().any(|pushed| pushed.seen.is_none());
+        if repeats || goes_on {
+            peer.knows = Some(now);
+        }
+        peer.knows
     }
 
     fn change_of(&mut self, pushes: &[&Pushed], knows: Option<u64>, now: Now) -> Change {

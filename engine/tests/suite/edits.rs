@@ -516,6 +516,19 @@ fn context_of_last(world: &World) -> VectorClock {
         .clone()
 }
 
+/// It goes on where it was before, and need not read first.
+#[test]
+fn who_comes_back_with_content_had_seen_what_is_here() {
+    let mut world = joined(2);
+    world.types(0, "a");
+    world.quiesce();
+    world.leave(1);
+    world.join(1);
+    world.types(1, "b");
+    world.quiesce();
+    assert_eq!(context_of_last(&world).get(ReplicaId(1)), 1);
+}
+
 /// Edits that are relayed before a client was sent what they build on say nothing about the rest.
 #[test]
 fn who_has_not_asked_yet_is_not_taken_to_have_seen_all() {

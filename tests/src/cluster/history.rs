@@ -93,6 +93,11 @@ impl History {
         covers(&after.context, earlier) || (own && later.1 > earlier.1)
     }
 
+    /// What is known of a change, for messages.
+    pub fn about(&self, dot: Dot) -> String {
+        format!("{dot:?} ({:?})", self.changes.get(&dot))
+    }
+
     /// The order extends causality, and causality is closed: each change stands after all that its author had been shown,
     /// and whoever was shown a change was shown all that this one's author had been shown.
     ///

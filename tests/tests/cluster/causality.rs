@@ -69,7 +69,8 @@ fn explained(history: &History, words: &Words, sights: &[Sight]) -> Result<usize
                 let knows = |dot: &Dot| dot == later || history.came_after(*later, *dot);
                 ensure!(
                     dots.iter().any(knows),
-                    "{word:?} was typed by somebody who saw {earlier:?}; {later:?} came after none of {dots:?}"
+                    "{word:?} was typed by somebody who saw {earlier:?}; {} came after none of {dots:?}",
+                    history.about(*later)
                 );
                 pairs += 1;
             }
