@@ -286,7 +286,11 @@ impl Document {
         } else {
             Released::default()
         };
+        let were_owed = !released.acks.is_empty();
         self.say(released, effects);
+        if were_owed {
+            self.catch_up_all(now, effects);
+        }
         self.finish_draining(effects);
         self.replicate(now, effects);
         self.forget_kept(now);

@@ -12,6 +12,20 @@ fn joined(clients: u64) -> World {
 }
 
 #[test]
+fn who_reads_again_and_repeats_something_at_once_is_told_all_the_same() {
+    let mut world = joined(2);
+    let typed = world.types(1, "a");
+    world.quiesce();
+    world.lag(1);
+    world.types(0, "b");
+    world.quiesce();
+    world.push(1, typed);
+    world.drained(1);
+    world.run();
+    assert_eq!(world.clients[1].text(), world.clients[0].text());
+}
+
+#[test]
 fn a_slow_reader_catches_up_by_one_difference() {
     let mut world = joined(2);
     world.types(0, "seen ");
