@@ -6,10 +6,12 @@
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use engine::Limits;
+use engine::{Change, Limits};
+use yrs::updates::decoder::Decode;
+use yrs::{IdSet, StateVector};
 
 use crate::dice::{Dice, number};
-use crate::world::{Fault, Nodes};
+use crate::world::{Fault, Nodes, edits};
 
 const SEEDS: u64 = 150;
 const STEPS: usize = 120;
@@ -20,6 +22,13 @@ struct Scene {
     nodes: Nodes,
     dice: Dice,
     acked: usize,
+    sights: Vec<Sight>,
+}
+
+/// What an author had when they made an edit.
+struct Sight {
+    edit: IdSet,
+    had: StateVector,
 }
 
 impl Scene {
@@ -37,6 +46,7 @@ impl Scene {
             nodes: Nodes::with(NODES as usize, CLIENTS, limits),
             dice,
             acked: 0,
+            sights: Vec::new(),
         }
     }
 
@@ -82,11 +92,20 @@ impl Scene {
         let kind = self.dice.below(7);
         let world = self.nodes.at(node);
         let editor = &world.clients[who].editor;
+        let had = editor.have();
         let update = match kind {
             0..=3 => editor.type_at(at, ["a", "bc", "several words "][length as usize % 3]),
             4..=5 => editor.erase(at, length),
             _ => editor.nest(["k", "l"][length as usize % 2], "value"),
         };
+        // Whoever has read nothing yet has not told either what he brings.
+        let line = world.clients[who].line.as_ref();
+        if line.is_some_and(|line| line.seen.is_some()) {
+            self.sights.push(Sight {
+                edit: edits(&update),
+                had: StateVector::decode_v1(&had).expect("it is a state vector"),
+            });
+        }
         world.push(who, update);
         world.settle();
     }
@@ -222,6 +241,7 @@ impl Scene {
 
     fn check(&mut self) {
         self.nodes.check_same();
+        self.check_contexts();
         for who in 0..CLIENTS as usize {
             let node = self.place(who).expect("everyone has come back");
             let text = self.nodes.text(node);
@@ -235,6 +255,66 @@ impl Scene {
             self.acked += client.acked().len();
         }
     }
+}
+
+impl Scene {
+    /// Every change came after all that the authors of its edits had when they made them.
+    fn check_contexts(&mut self) {
+        let changes: Vec<_> = self
+            .nodes
+            .store()
+            .changes
+            .iter()
+            .map(|it| &it.change)
+            .collect();
+        let brought: Vec<_> = changes.iter().map(|change| brought(change)).collect();
+        for (change, brings) in changes.iter().zip(&brought) {
+            let here = self
+                .sights
+                .iter()
+                .filter(|sight| !sight.edit.intersect(brings).is_empty());
+            let known = changes
+                .iter()
+                .zip(&brought)
+                .filter(|(other, _)| came_after(change, other));
+            let known = known.fold(brings.clone(), |mut known, (_, brings)| {
+                known.merge_with(brings.clone());
+                known
+            });
+            for sight in here {
+                for (other, brings) in changes.iter().zip(&brought) {
+                    let was_seen = brings.iter().all(|(client, ranges)| {
+                        ranges
+                            .iter()
+                            .all(|range| range.end <= sight.had.get(client))
+                    });
+                    assert!(
+                        !was_seen || brings.diff(&known).is_empty(),
+                        "{} brings what was made by somebody who had seen {}: {:?}",
+                        change.dot,
+                        other.dot,
+                        change.context,
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Whether one change was made by somebody who had been shown the other, or had made it.
+fn came_after(change: &Change, other: &Change) -> bool {
+    let same = change.dot.replica == other.dot.replica && change.connection == other.connection;
+    change.context.contains(other.dot) || (same && change.dot.counter > other.dot.counter)
+}
+
+/// The edits that a change brings.
+fn brought(change: &Change) -> IdSet {
+    let updates = change.updates().expect("all that is stored is well-formed");
+    let mut brought = IdSet::new();
+    updates
+        .iter()
+        .for_each(|update| brought.merge_with(edits(update)));
+    brought
 }
 
 #[test]
