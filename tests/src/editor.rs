@@ -11,8 +11,8 @@ use yrs::{
     Transact, TransactionMut, Update, WriteTxn,
 };
 
-/// A client's document.
-#[derive(Debug)]
+/// A client's document. A clone is the same document once more.
+#[derive(Clone, Debug)]
 pub struct Editor {
     doc: Doc,
 }

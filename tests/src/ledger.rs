@@ -5,6 +5,7 @@
 //! find them, however many crashes lie between.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 
 use bytes::Bytes;
 
@@ -43,6 +44,12 @@ impl Token {
             1 => editor.type_at(0, &format!("<{word}>")),
             _ => editor.append(&format!("<{word}>")),
         }
+    }
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

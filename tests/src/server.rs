@@ -304,11 +304,23 @@ impl Server {
     /// # Errors
     /// There is no such document.
     pub async fn changes(&self, document: &str) -> Result<Vec<Value>> {
+        self.timeline(document, "").await
+    }
+
+    /// The same of an ordered document, with what each operation was.
+    ///
+    /// # Errors
+    /// There is no such document.
+    pub async fn operations(&self, document: &str) -> Result<Vec<Value>> {
+        self.timeline(document, "&payloads=true").await
+    }
+
+    async fn timeline(&self, document: &str, wanted: &str) -> Result<Vec<Value>> {
         let mut changes = Vec::new();
         let mut cursor = String::new();
         loop {
             let page = self
-                .document(document, &format!("/changes?limit=1000{cursor}"))
+                .document(document, &format!("/changes?limit=1000{wanted}{cursor}"))
                 .await?
                 .json()?;
             changes.extend(

@@ -25,6 +25,8 @@ pub struct Socket {
 pub enum Heard {
     /// A binary message.
     Frame(Bytes),
+    /// A text message.
+    Text(String),
     /// The server answered a ping.
     Pong,
     /// The server closed, with this code and reason.
@@ -75,6 +77,14 @@ impl Socket {
     /// The connection is gone.
     pub async fn send(&mut self, frame: Bytes) -> Result<()> {
         self.send_message(Message::Binary(frame)).await
+    }
+
+    /// Sends a text message.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub async fn say(&mut self, text: String) -> Result<()> {
+        self.send_message(Message::text(text)).await
     }
 
     /// Sends any message.
@@ -161,6 +171,7 @@ impl Socket {
         loop {
             match self.stream.next().await {
                 Some(Ok(Message::Binary(frame))) => return Heard::Frame(frame),
+                Some(Ok(Message::Text(text))) => return Heard::Text(text.as_str().to_owned()),
                 Some(Ok(Message::Pong(_))) => return Heard::Pong,
                 Some(Ok(Message::Close(Some(close)))) => {
                     return Heard::Closed(close.code.into(), close.reason.to_string());

@@ -2,24 +2,31 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use bytes::Bytes;
+use engine::ot::OtType;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::writer::{Ack, Record, Sight, Writer};
+use super::ordered::Ordered;
+use super::sharedb_pen::ShareDbPen;
+use super::writer::{Ack, Holding, Pen, Record, Sight, Writer};
+use super::yjs_pen::YjsPen;
 use crate::ledger::Ledger;
+use crate::sharedb::Committed;
 use crate::wait::until;
 
 /// Writers at work, each in its task.
 #[derive(Debug)]
 pub struct Crowd {
     orders: Arc<Orders>,
+    nodes: Arc<Vec<SocketAddr>>,
     documents: Vec<String>,
+    ordered: Vec<Ordered>,
     records: BTreeMap<u64, (String, Arc<Mutex<Record>>)>,
     work: JoinSet<()>,
 }
@@ -34,10 +41,14 @@ pub(super) struct Orders {
 /// Who writes where.
 #[derive(Clone, Debug)]
 pub struct Seats {
-    /// The documents.
+    /// The documents that merge.
     pub documents: Vec<String>,
-    /// How many write to each, spread over the nodes.
+    /// An ordered document of each of these types.
+    pub ordered: Vec<OtType>,
+    /// How many write to each that merges, spread over the nodes.
     pub writers: u64,
+    /// How many write to each ordered one.
+    pub ordered_writers: u64,
     /// Whether they change nodes for no reason.
     pub wandering: bool,
     /// Whether they note which words they see whenever they type.
@@ -47,12 +58,14 @@ pub struct Seats {
 }
 
 impl Seats {
-    /// Two writers for each node in each of two documents.
+    /// Two writers for each node in each of two documents, and a few in two ordered ones: fewer than twenty-one.
     pub fn usual(first: u64) -> Self {
         let documents = ["one", "two"].map(|name| format!("{name}-{first}"));
         Self {
             documents: documents.into(),
+            ordered: vec![OtType::Json0, OtType::RichText],
             writers: 6,
+            ordered_writers: 4,
             wandering: false,
             noting: false,
             first,
@@ -63,33 +76,51 @@ impl Seats {
 impl Crowd {
     /// Has them join and begin to type.
     pub fn begin(nodes: Vec<SocketAddr>, seats: &Seats) -> Self {
+        let ordered = seats.ordered.iter();
         let mut crowd = Self {
             orders: Arc::default(),
+            nodes: Arc::new(nodes),
             documents: seats.documents.clone(),
+            ordered: ordered.map(|of| Ordered::new(*of, seats.first)).collect(),
             records: BTreeMap::new(),
             work: JoinSet::new(),
         };
-        crowd.orders.typing.store(true, Ordering::Relaxed);
-        let nodes = Arc::new(nodes);
-        let mut number = seats.first;
+        crowd.orders.typing.store(true, Relaxed);
+        let mut numbers = seats.first..;
         for document in &seats.documents {
-            for _ in 0..seats.writers {
-                let orders = crowd.orders.clone();
-                let mut writer = Writer::new(number, document.clone(), nodes.clone(), orders);
-                writer.wanders = seats.wandering;
-                writer.notes = seats.noting;
-                let record = writer.record.clone();
-                crowd.records.insert(number, (document.clone(), record));
+            for number in numbers.by_ref().take(seats.writers as usize) {
+                let pen = YjsPen::new(number, document.clone(), seats.noting);
+                let writer = crowd.seat(number, document.clone(), pen, seats.wandering);
                 crowd.work.spawn(writer.work());
-                number += 1;
+            }
+        }
+        for document in crowd.ordered.clone() {
+            for number in numbers.by_ref().take(seats.ordered_writers as usize) {
+                let pen = ShareDbPen::new(number, &document);
+                let writer = crowd.seat(number, document.to_string(), pen, seats.wandering);
+                crowd.work.spawn(writer.work());
             }
         }
         crowd
     }
 
-    /// The documents that they write to.
+    /// Somebody who is going to write, with a record of what becomes of that.
+    fn seat<P: Pen>(&mut self, number: u64, document: String, pen: P, wanders: bool) -> Writer<P> {
+        let (nodes, orders) = (self.nodes.clone(), self.orders.clone());
+        let writer = Writer::new(number, pen, nodes, orders, wanders);
+        self.records
+            .insert(number, (document, writer.record.clone()));
+        writer
+    }
+
+    /// The documents that merge to which they write.
     pub fn documents(&self) -> &[String] {
         &self.documents
+    }
+
+    /// The ordered documents to which they write.
+    pub fn ordered(&self) -> &[Ordered] {
+        &self.ordered
     }
 
     /// The numbers of those who write to a document.
@@ -152,7 +183,7 @@ impl Crowd {
     /// # Errors
     /// Somebody is not let in, or an acknowledgement never comes.
     pub async fn rest(&self) -> Result<()> {
-        self.orders.typing.store(false, Ordering::Relaxed);
+        self.orders.typing.store(false, Relaxed);
         let resting = until(
             "everybody is connected and has everything stored",
             async || {
@@ -166,11 +197,11 @@ impl Crowd {
 
     /// Has them type again.
     pub fn go_on(&self) {
-        self.orders.typing.store(true, Ordering::Relaxed);
+        self.orders.typing.store(true, Relaxed);
     }
 
     /// What each writer of a document has, if it rests.
-    pub fn have(&self, document: &str) -> BTreeMap<u64, Option<Bytes>> {
+    pub fn have(&self, document: &str) -> BTreeMap<u64, Option<Holding>> {
         let here = self.records.iter().filter(|(_, (of, _))| of == document);
         here.map(|(number, (_, record))| (*number, lock(record).resting.clone()))
             .collect()
@@ -193,12 +224,19 @@ impl Crowd {
         ledger
     }
 
+    /// The operations that were acknowledged to those who write to a document.
+    pub fn commits(&self, document: &str) -> Vec<Committed> {
+        let here = self.records.values().filter(|(of, _)| of == document);
+        here.flat_map(|(_, record)| lock(record).commits.clone())
+            .collect()
+    }
+
     /// Has them leave.
     ///
     /// # Errors
     /// Somebody was told something that is not of the protocol.
     pub async fn leave(mut self) -> Result<()> {
-        self.orders.over.store(true, Ordering::Relaxed);
+        self.orders.over.store(true, Relaxed);
         while let Some(left) = self.work.join_next().await {
             left?;
         }

@@ -7,6 +7,8 @@
 //! - every acknowledged edit is there exactly once, by a word of its own in the text or a key of its own in a map
 //! - each change is in the timeline once, lanes have no holes, and all nodes tell the same timeline
 //! - all nodes, the store and all clients hold the same, byte for byte in canonical form
+//! - an ordered document has one operation on each version, each acknowledged one on that which its author was told, and at
+//!   each version it holds what those before it come to
 //! - every node shows exactly those who are there
 
 mod content;
@@ -27,6 +29,9 @@ pub use meddler::Meddler;
 mod node;
 pub use node::Node;
 
+mod ordered;
+pub use ordered::Ordered;
+
 mod proxy;
 pub use proxy::{Mood, Proxy, Trap, Way};
 
@@ -35,11 +40,17 @@ pub use scene::Scene;
 
 mod settled;
 
+mod sharedb_pen;
+
 mod standby;
 pub use standby::Standby;
 
+mod typing;
+
 mod writer;
-pub use writer::{Ack, Sight};
+pub use writer::{Ack, Holding, Sight};
+
+mod yjs_pen;
 
 use std::env;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -93,10 +93,15 @@ impl Scene {
         let settled = cluster.settles(&crowd).await;
         settled.with_context(|| format!("{name}: after all"))?;
         let (edits, documents) = (crowd.acknowledged(), crowd.documents().to_vec());
+        let ordered = crowd.ordered().to_vec();
         crowd.leave().await?;
         let left = Instant::now();
         for document in documents {
             let gone = cluster.shows(&document, &BTreeSet::new()).await;
+            gone.with_context(|| format!("{name}: {document}, after everybody left"))?;
+        }
+        for document in ordered {
+            let gone = cluster.shows_in_order(&document, &BTreeSet::new()).await;
             gone.with_context(|| format!("{name}: {document}, after everybody left"))?;
         }
         println!(

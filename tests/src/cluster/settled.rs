@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{Cluster, Content, Crowd};
+use super::{Cluster, Content, Crowd, Holding};
 use crate::frames::{self, Frame};
 use crate::ledger::Ledger;
 use crate::socket::{Heard, Socket};
@@ -31,6 +31,10 @@ impl Cluster {
                 self.shows(document, &crowd.writers_of(document)).await
             };
             settling.await.with_context(|| document.clone())?;
+        }
+        for document in crowd.ordered() {
+            let settling = self.settles_in_order(crowd, document).await;
+            settling.with_context(|| document.to_string())?;
         }
         self.panicked_nowhere()
     }
@@ -57,8 +61,8 @@ impl Cluster {
             let held = Content::in_memory(node.address(), document).await?;
             holders.push((format!("node {number}"), held));
         }
-        for (writer, update) in crowd.have(document) {
-            let Some(update) = update else {
+        for (writer, held) in crowd.have(document) {
+            let Some(Holding::Merged(update)) = held else {
                 return Ok(format!("writer {writer} is on the way"));
             };
             holders.push((format!("writer {writer}"), Content::new(&update)?));
@@ -170,7 +174,7 @@ fn repeated(text: &str) -> Vec<&str> {
 }
 
 /// Orders grow, each lane counts 1, 2, 3 …, and what a change builds upon comes before it.
-fn check_timeline(changes: &[Value]) -> Result<()> {
+pub(super) fn check_timeline(changes: &[Value]) -> Result<()> {
     let (mut before, mut lanes) = (0, BTreeMap::<u64, u64>::new());
     for change in changes {
         let number = |field: &str| {

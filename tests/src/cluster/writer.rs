@@ -3,24 +3,22 @@
 //! A writer keeps its document and shows itself to the others. When its connection ends it goes to the next node that
 //! lets it in, with all that it has typed; a wandering one also leaves for no reason. What was acknowledged is noted with
 //! the moments at which it was sent and acknowledged, so that a test can say of each moment who was to be acknowledged
-//! and who was not.
+//! and who was not. What it writes with is its [`Pen`]: the client of a dialect.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use bytes::Bytes;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::crowd::Orders;
 use crate::chance::Chance;
-use crate::client::{Client, Noticed};
-use crate::editor::Editor;
-use crate::frames::{self, Presence};
-use crate::ledger::{Entry, Token};
+use crate::ledger::Entry;
+use crate::sharedb::Committed;
 use crate::socket::Socket;
 
 /// What others may know of a writer.
@@ -32,13 +30,23 @@ pub(super) struct Record {
     pub(super) unstored: usize,
     pub(super) acks: Vec<Ack>,
     pub(super) entries: Vec<Entry>,
+    pub(super) commits: Vec<Committed>,
     pub(super) sights: Vec<Sight>,
     /// How often it joined a node.
     pub(super) joins: u64,
     /// All that it has, if it rests.
-    pub(super) resting: Option<Bytes>,
+    pub(super) resting: Option<Holding>,
     /// What a node did that is not of the protocol.
     pub(super) failure: Option<String>,
+}
+
+/// All that a writer has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holding {
+    /// Of a document that merges: one update.
+    Merged(Bytes),
+    /// Of an ordered one: its version, and what it holds there, in canonical form.
+    Ordered(u64, String),
 }
 
 /// An acknowledgement.
@@ -63,48 +71,82 @@ pub struct Sight {
     pub seen: BTreeMap<u64, u64>,
 }
 
+/// What a writer writes with: the client of a dialect. It keeps its document when its connection ends.
+pub(super) trait Pen {
+    /// The path of its document's socket.
+    fn path(&self) -> String;
+
+    /// Goes on over a new connection, once its document is the node's; false if that ended before.
+    async fn join(&mut self, socket: Socket) -> Result<bool>;
+
+    /// Takes the next thing, if it has come already.
+    async fn notice(&mut self) -> Result<Option<Noticed>>;
+
+    /// Types something. If it can not be sent, the end of the connection is noticed soon.
+    async fn type_on(&mut self, chance: &mut Chance) -> Result<()>;
+
+    /// Shows where it is. If it can not be sent, the end of the connection is noticed soon.
+    async fn show(&mut self);
+
+    /// How many edits wait for their acknowledgement.
+    fn unstored(&self) -> usize;
+
+    /// All that it has; none if that is nothing yet.
+    fn has(&self) -> Option<Holding>;
+
+    /// What it saw when it typed, if that is noted, since this was asked last.
+    fn sights(&mut self) -> Vec<Sight> {
+        Vec::new()
+    }
+}
+
+/// What a pen noticed.
+#[derive(Debug)]
+pub(super) enum Noticed {
+    /// An edit that was sent at a moment is stored.
+    Stored(Instant, Entry),
+    /// An operation is stored.
+    Committed(Committed),
+    /// Something else.
+    Changed,
+    /// The connection ended.
+    Ended,
+}
+
 /// The writer itself, as its task has it.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(super) struct Writer<P> {
     pub(super) number: u64,
-    pub(super) document: String,
     pub(super) nodes: Arc<Vec<SocketAddr>>,
     /// The node to go to next.
     pub(super) next: usize,
     pub(super) wanders: bool,
-    pub(super) notes: bool,
     pub(super) chance: Chance,
     pub(super) orders: Arc<Orders>,
     pub(super) record: Arc<Mutex<Record>>,
-    typed: u64,
-    shown: u64,
+    pen: P,
     /// Whether anything came or was typed since what it has was last told.
     is_news: bool,
-    /// What was sent on this connection and is not acknowledged.
-    sent: HashMap<Bytes, (Token, Instant)>,
 }
 
-impl Writer {
+impl<P: Pen> Writer<P> {
     pub(super) fn new(
         number: u64,
-        document: String,
+        pen: P,
         nodes: Arc<Vec<SocketAddr>>,
         orders: Arc<Orders>,
+        wanders: bool,
     ) -> Self {
         Self {
             number,
-            document,
             next: number as usize % nodes.len(),
             nodes,
-            wanders: false,
-            notes: false,
+            wanders,
             chance: Chance::from_seed(number),
             orders,
             record: Arc::default(),
-            typed: 0,
-            shown: 0,
+            pen,
             is_news: true,
-            sent: HashMap::new(),
         }
     }
 
@@ -116,7 +158,6 @@ impl Writer {
     }
 
     async fn type_until_the_end(&mut self) -> Result<()> {
-        let mut editor = Editor::new(self.number);
         while !self.orders.over.load(Ordering::Relaxed) {
             let node = self.next;
             let Some(socket) = self.connect(node).await else {
@@ -124,34 +165,32 @@ impl Writer {
                 sleep(BETWEEN_ATTEMPTS).await;
                 continue;
             };
-            let mut client = Client::on(socket, editor);
-            self.sent.clear();
-            let stay = self.stay(&mut client, node).await;
+            let stay = self.stay(socket, node).await;
             self.with(|record| (record.at, record.unstored, record.resting) = (None, 0, None));
-            editor = client.editor;
             stay.with_context(|| format!("writer {} at node {node}", self.number))?;
         }
         Ok(())
     }
 
     async fn connect(&self, node: usize) -> Option<Socket> {
-        let path = format!("/{}", self.document);
+        let path = self.pen.path();
         let connecting = Socket::connect(self.nodes[node], &path);
         timeout(ATTEMPT_MAX, connecting).await.ok()?.ok()
     }
 
     /// Joins and types until the connection ends or the writer moves on.
-    async fn stay(&mut self, client: &mut Client, node: usize) -> Result<()> {
-        match timeout(JOIN_MAX, client.sync()).await {
-            Ok(Ok(())) => {}
+    async fn stay(&mut self, socket: Socket, node: usize) -> Result<()> {
+        match timeout(JOIN_MAX, self.pen.join(socket)).await {
+            Ok(Ok(true)) => {}
+            Ok(Err(error)) => return Err(error),
             // Ended, or nothing was said for long: elsewhere it may go better.
-            _ => {
+            Ok(Ok(false)) | Err(_) => {
                 self.next = (node + 1) % self.nodes.len();
                 sleep(BETWEEN_ATTEMPTS).await;
                 return Ok(());
             }
         }
-        self.show(client).await;
+        self.pen.show().await;
         self.is_news = true;
         self.with(|record| {
             record.at = Some(node);
@@ -159,92 +198,77 @@ impl Writer {
         });
         let mut next_show = Instant::now() + SHOW_EVERY;
         while !self.orders.over.load(Ordering::Relaxed) {
-            if !self.listen(client, node).await? {
+            if !self.listen(node).await? {
                 return Ok(());
             }
             if Instant::now() > next_show {
-                self.show(client).await;
+                self.pen.show().await;
                 next_show += SHOW_EVERY;
             }
             if self.orders.typing.load(Ordering::Relaxed) {
-                self.type_on(client).await;
+                self.type_on().await?;
                 if self.wanders && self.chance.one_in(STEPS_PER_MOVE) {
                     self.next = self.chance.below(self.nodes.len() as u64) as usize;
                     return Ok(());
                 }
             }
-            self.tell_state(client);
+            self.tell_state();
             sleep(STEP).await;
         }
         Ok(())
     }
 
     /// Takes what has come; false if the connection ended.
-    async fn listen(&mut self, client: &mut Client, node: usize) -> Result<bool> {
-        while let Some(noticed) = client.try_notice().await? {
+    async fn listen(&mut self, node: usize) -> Result<bool> {
+        while let Some(noticed) = self.pen.notice().await? {
             self.is_news = true;
             match noticed {
-                Noticed::Stored(update) => self.acknowledged(update, node)?,
-                Noticed::Ended(_) => return Ok(false),
-                _ => {}
+                Noticed::Stored(sent, entry) => {
+                    self.acknowledged(node, sent);
+                    self.with(|record| record.entries.push(entry));
+                }
+                Noticed::Committed(committed) => {
+                    self.acknowledged(node, committed.sent);
+                    self.with(|record| record.commits.push(committed));
+                }
+                Noticed::Changed => {}
+                Noticed::Ended => return Ok(false),
             }
         }
         Ok(true)
     }
 
-    fn acknowledged(&mut self, update: Bytes, node: usize) -> Result<()> {
-        let Some((token, sent)) = self.sent.remove(&update) else {
-            bail!("something was acknowledged that was not sent");
-        };
+    fn acknowledged(&self, node: usize, sent: Instant) {
         let ack = Ack {
             writer: self.number,
             node,
             sent,
             came: Instant::now(),
         };
-        self.with(|record| {
-            record.acks.push(ack);
-            record.entries.push(Entry { token, update });
-        });
+        self.with(|record| record.acks.push(ack));
+    }
+
+    async fn type_on(&mut self) -> Result<()> {
+        if self.pen.unstored() >= UNSTORED_MAX || !self.chance.one_in(STEPS_PER_EDIT) {
+            return Ok(());
+        }
+        self.pen.type_on(&mut self.chance).await?;
+        let sights = self.pen.sights();
+        self.with(|record| record.sights.extend(sights));
         Ok(())
     }
 
-    async fn type_on(&mut self, client: &mut Client) {
-        if client.unstored() >= UNSTORED_MAX || !self.chance.one_in(STEPS_PER_EDIT) {
-            return;
-        }
-        if self.notes {
-            let (word, seen) = ((self.number, self.typed), seen(&client.editor.text()));
-            self.with(|record| record.sights.push(Sight { word, seen }));
-        }
-        let token = Token::new(self.number, self.typed);
-        let update = token.write(&client.editor, self.typed);
-        self.typed += 1;
-        self.sent.insert(update.clone(), (token, Instant::now()));
-        // If it can not be sent, the end of the connection is noticed soon.
-        let _ = client.send(update).await;
-    }
-
-    async fn show(&mut self, client: &mut Client) {
-        self.shown += 1;
-        let entry = Presence {
-            client: self.number,
-            clock: self.shown,
-            state: format!("{{\"writer\":{},\"at\":{}}}", self.number, self.typed),
-        };
-        let _ = client.socket.send(frames::presence(&[entry])).await;
-    }
-
-    fn tell_state(&mut self, client: &Client) {
+    fn tell_state(&mut self) {
         if !std::mem::take(&mut self.is_news) {
             return;
         }
-        let is_resting = !self.orders.typing.load(Ordering::Relaxed) && client.unstored() == 0;
-        let everything = is_resting.then(|| client.editor.everything());
+        let unstored = self.pen.unstored();
+        let is_resting = !self.orders.typing.load(Ordering::Relaxed) && unstored == 0;
+        let everything = self.pen.has().filter(|_| is_resting);
         // While it types there is always news; the first look after that tells what it has.
-        self.is_news = !is_resting;
+        self.is_news = everything.is_none();
         self.with(|record| {
-            record.unstored = client.unstored();
+            record.unstored = unstored;
             record.resting = everything;
         });
     }
@@ -257,20 +281,6 @@ impl Writer {
         // No operation leaves it half changed.
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The latest word of each writer in a text.
-fn seen(text: &str) -> BTreeMap<u64, u64> {
-    let words = text.split(['<', '>']).filter_map(|word| {
-        let (writer, number) = word.strip_prefix('w')?.split_once('n')?;
-        Some((writer.parse().ok()?, number.parse().ok()?))
-    });
-    let mut seen = BTreeMap::<u64, u64>::new();
-    for (writer, number) in words {
-        let latest = seen.entry(writer).or_insert(number);
-        *latest = number.max(*latest);
-    }
-    seen
 }
 
 /// How often a writer looks about.
