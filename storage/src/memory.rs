@@ -16,14 +16,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use engine::ordered::OperationName;
 use engine::{
-    Change, DocumentKey, Dot, Kind, Order, PayloadHash, Quarantined, ReplicaId, Snapshot,
+    Author, Change, DocumentKey, Dot, Kind, Order, PayloadHash, Quarantined, ReplicaId, Snapshot,
     StoredChange, VectorClock,
 };
 
 use crate::lease::{Holder, Lease};
 use crate::news::{News, NewsHabit, Told};
 use crate::numbers::now_ms;
+use crate::operation::Name;
 use crate::quarantine::{QuarantineEntry, QuarantineQuery};
 use crate::revocation::{Revocation, RevocationEntry};
 use crate::store::{
@@ -244,6 +246,19 @@ impl Store for MemoryStore {
         self.with(move |state| {
             let found = state.documents.get(&document);
             Ok(found.map_or_else(Vec::new, |found| found.operations(from, to)))
+        })
+    }
+
+    fn version_of(
+        &self,
+        document: DocumentKey,
+        author: Option<Author>,
+        name: OperationName,
+    ) -> Answer<'_, Option<u64>> {
+        self.with(move |state| {
+            let name = Name::of(author.as_ref(), &name);
+            let found = state.documents.get(&document);
+            Ok(found.and_then(|found| found.version_of(name)))
         })
     }
 

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use engine::ordered::Record;
-use engine::{Change, ChangeKind};
+use engine::ordered::{OperationName, Record};
+use engine::{Author, Change, ChangeKind};
 use sha2::{Digest, Sha256};
 
 use crate::numbers::signed;
@@ -52,20 +52,27 @@ impl Placed {
         if i64::try_from(record.version).is_err() {
             return Err(unreadable());
         }
-        let author = change.author.as_ref().map(|author| author.as_str());
+        Ok(Some(Self {
+            version: record.version,
+            name: Name::of(change.author.as_ref(), &record.name),
+        }))
+    }
+}
+
+impl Name {
+    /// What an author's operation is known by.
+    pub(crate) fn of(author: Option<&Author>, name: &OperationName) -> Self {
+        let author = author.map(Author::as_str);
         let mut hash = Sha256::new();
         hash.update([u8::from(author.is_some())]);
-        for part in [author.unwrap_or_default(), &record.name.source] {
+        for part in [author.unwrap_or_default(), &name.source] {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
         }
         let mut source = [0; SOURCE_BYTES];
         source.copy_from_slice(&hash.finalize()[..SOURCE_BYTES]);
-        let number = signed(record.name.number);
-        Ok(Some(Self {
-            version: record.version,
-            name: Name { source, number },
-        }))
+        let number = signed(name.number);
+        Self { source, number }
     }
 }
 

@@ -11,9 +11,10 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
+use engine::ordered::OperationName;
 use engine::{
-    Change, DocumentKey, Dot, Kind, Loaded, Order, PayloadHash, Quarantined, ReplicaId, Snapshot,
-    StoredChange, VectorClock,
+    Author, Change, DocumentKey, Dot, Kind, Loaded, Order, PayloadHash, Quarantined, ReplicaId,
+    Snapshot, StoredChange, VectorClock,
 };
 use thiserror::Error;
 
@@ -178,6 +179,16 @@ pub trait Store: fmt::Debug + Send + Sync {
         from: u64,
         to: Option<u64>,
     ) -> Answer<'_, Vec<StoredChange>>;
+
+    /// The version that an author's operation of a name was committed on, however long ago.
+    ///
+    /// *If broken*: somebody who asks again what became of his operation is told that it was not stored, and makes another.
+    fn version_of(
+        &self,
+        document: DocumentKey,
+        author: Option<Author>,
+        name: OperationName,
+    ) -> Answer<'_, Option<u64>>;
 
     /// The latest change of each lane of some documents, in the order of the documents. Nothing else is read, so that it can
     /// be asked often. A document that never was has an empty clock, and a deleted one keeps its own.

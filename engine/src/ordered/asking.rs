@@ -98,6 +98,13 @@ impl OrderedDocument {
         }
     }
 
+    /// Whether a client waits for an answer to an operation.
+    fn has_submitted(&self, connection: ConnectionId) -> bool {
+        self.submitting.is_awaited_by(connection)
+            || self.catching_up.is_awaited_by(connection)
+            || self.recognising.is_awaited_by(connection)
+    }
+
     /// Whether somebody may have seen more on another node than is here.
     pub(super) fn is_ahead(&self, version: Option<u64>) -> bool {
         self.limits.is_shared && version.is_some_and(|version| version > self.log.stored().version)
@@ -131,6 +138,11 @@ impl OrderedDocument {
         if self.is_within_reach(had) {
             let behind = Behind::Question(connection, request);
             self.catching_up.wait_for(had, behind);
+            return false;
+        }
+        // Whoever begins anew believes that what he is not answered is lost.
+        if self.has_submitted(connection) {
+            self.catching_up.put_off(connection, request);
             return false;
         }
         if self.sabotage.is(Bug::NoReset) {

@@ -21,6 +21,8 @@ pub(super) struct CatchingUp {
     behind: Vec<(u64, Behind)>,
     /// Who has seen something that is not here, on another node.
     ahead: Vec<Behind>,
+    /// Who has to begin anew, once his operations are answered.
+    put_off: Vec<Behind>,
     /// Whether there may be newer ones.
     looks: bool,
     /// Whether what was stored last may be there no more.
@@ -43,8 +45,8 @@ pub(super) enum Behind {
 enum Reading {
     Older,
     Newer,
-    /// The last operation that is stored, and what is newer.
-    Last,
+    /// The operation on a version, which was the last that is stored, and what is newer.
+    Last(u64),
 }
 
 impl CatchingUp {
@@ -57,6 +59,37 @@ impl CatchingUp {
     pub(super) fn wait_for_newer(&mut self, ahead: Behind) {
         self.ahead.push(ahead);
         self.looks = true;
+    }
+
+    /// A question is to be asked again.
+    pub(super) fn put_off(&mut self, connection: ConnectionId, request: Request) {
+        self.put_off.push(Behind::Question(connection, request));
+    }
+
+    /// A client has been acknowledged an operation on a version: that is what it has now.
+    pub(super) fn acknowledged(&mut self, connection: ConnectionId, version: u64) {
+        let behind = self.behind.iter_mut().map(|(_, behind)| behind);
+        let waiting = behind.chain(&mut self.ahead).chain(&mut self.put_off);
+        for waiting in waiting {
+            if let Behind::Question(
+                by,
+                Request::Fetch { from, .. } | Request::Subscribe { from, .. },
+            ) = waiting
+                && *by == connection
+                && from.is_some()
+            {
+                *from = (*from).max(Some(version + 1));
+            }
+        }
+    }
+
+    /// Whether an operation of a client waits here.
+    pub(super) fn is_awaited_by(&self, connection: ConnectionId) -> bool {
+        let behind = self.behind.iter().map(|(_, behind)| behind);
+        behind.chain(&self.ahead).any(|behind| match behind {
+            Behind::Question(..) => false,
+            Behind::Submission(waiting) => waiting.connection == connection,
+        })
     }
 
     /// There may be something newer.
@@ -106,8 +139,8 @@ impl OrderedDocument {
             let to = Some(oldest);
             effects.push(OrderedEffect::Read { from, to });
         } else if mem::take(&mut catching_up.doubts) && self.log.stored().version > oldest {
-            catching_up.reading = Some(Reading::Last);
             let from = self.log.stored().version - 1;
+            catching_up.reading = Some(Reading::Last(from));
             effects.push(OrderedEffect::Read { from, to: None });
         } else if catching_up.looks && !self.submitting.is_appending() {
             // What is being appended will be overtaken if there is anything.
@@ -123,7 +156,7 @@ impl OrderedDocument {
         self.catching_up.due_ms = None;
         match self.catching_up.reading.take() {
             Some(Reading::Older) => self.read_older(changes, now, effects),
-            Some(Reading::Last) => self.read_last(changes, effects),
+            Some(Reading::Last(version)) => self.read_last(version, changes, effects),
             Some(Reading::Newer) if self.submitting.is_appending() => self.catching_up.look(),
             Some(Reading::Newer) => {
                 self.follow(changes, effects);
@@ -133,8 +166,9 @@ impl OrderedDocument {
         }
     }
 
-    fn read_last(&mut self, changes: &[Change], effects: &mut OrderedEffects) {
-        match self.compare(changes) {
+    /// More may have been stored here since it was asked for.
+    fn read_last(&mut self, version: u64, changes: &[Change], effects: &mut OrderedEffects) {
+        match self.compare(version, changes) {
             Compared::Same if changes.len() > 1 => self.catching_up.look(),
             Compared::Same => {}
             Compared::Less => self.give_back(effects),
@@ -154,11 +188,20 @@ impl OrderedDocument {
         }
     }
 
+    /// Asks again what was put off until its client's operations would be answered.
+    pub(super) fn ask_put_off(&mut self, now: Now, effects: &mut OrderedEffects) {
+        for put_off in mem::take(&mut self.catching_up.put_off) {
+            if let Behind::Question(connection, request) = put_off {
+                self.ask(connection, request, false, now, effects);
+            }
+        }
+    }
+
     /// The store could not give it: it is asked again in a while.
     pub(super) fn read_failed(&mut self, now: Now) {
         match self.catching_up.reading.take() {
             Some(Reading::Newer) => self.catching_up.looks = true,
-            Some(Reading::Last) => self.catching_up.doubts = true,
+            Some(Reading::Last(_)) => self.catching_up.doubts = true,
             Some(Reading::Older) | None => {}
         }
         self.catching_up.due_ms = Some(now.monotonic_ms + self.limits.retry_max_ms);

@@ -11,6 +11,7 @@ use super::input::RequestTag;
 use super::past::Broken;
 use super::placing::Misplaced;
 use super::presence::Presence;
+use super::recognising::Sought;
 use super::record::Record;
 use super::state::State;
 
@@ -48,6 +49,9 @@ pub enum OrderedEffect {
         /// The one behind the last; none for all that there are.
         to: Option<u64>,
     },
+    /// Look for an operation by its name, and read the versions that [`Sought::versions`] tells; answer with `Found` or
+    /// `SeekFailed`. There is one at a time.
+    Seek(Sought),
     /// The store has lost something that it had acknowledged: names may be given again by those who open documents under this
     /// replica id from now on.
     Lost,

@@ -50,15 +50,10 @@ pub(super) enum Compared {
 }
 
 impl OrderedDocument {
-    /// Compares what the store has from the last stored operation on.
-    pub(super) fn compare(&self, changes: &[Change]) -> Compared {
-        let version = self.log.stored().version;
-        let last = self
-            .log
-            .since(version.saturating_sub(1))
-            .into_iter()
-            .flatten();
-        match (last.map(|logged| logged.dot).next(), changes.first()) {
+    /// Compares what the store has from a version on, on which there is an operation that is stored.
+    pub(super) fn compare(&self, version: u64, changes: &[Change]) -> Compared {
+        let mut stored = self.log.since(version).into_iter().flatten();
+        match (stored.next().map(|logged| logged.dot), changes.first()) {
             (None, _) => Compared::Same,
             (Some(_), None) => Compared::Less,
             (Some(dot), Some(first)) if dot == first.dot => Compared::Same,

@@ -83,6 +83,11 @@ pub enum OrderedInput {
     Read(Vec<Change>),
     /// The store could not give it.
     ReadFailed,
+    /// The store has the operation that was asked for by [`OrderedEffect::Seek`](super::OrderedEffect::Seek): it is the last of
+    /// these. None if it has no such.
+    Found(Vec<Change>),
+    /// The store could not say.
+    SeekFailed,
     /// The store's latest change of each lane, as it is to be looked up every second or two while the document is shared.
     Heads(VectorClock),
     /// Another node says something of presence.

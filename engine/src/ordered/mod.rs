@@ -46,6 +46,9 @@ mod presence;
 pub use crate::roster::{PresenceName, RosterWord};
 pub use presence::{Presence, ShownPresence};
 
+mod recognising;
+pub use recognising::Sought;
+
 mod record;
 pub use record::{Action, MalformedRecord, OperationName, Record};
 
@@ -73,6 +76,7 @@ use giving_back::GivingBack;
 use log::Log;
 use members::Members;
 use presence::Presences;
+use recognising::Recognising;
 use submitting::Submitting;
 
 /// One ordered document in memory.
@@ -88,6 +92,7 @@ pub struct OrderedDocument {
     presences: Presences,
     submitting: Submitting,
     catching_up: CatchingUp,
+    recognising: Recognising,
     giving_back: GivingBack,
     /// What came before the past was there.
     deferred: Vec<OrderedInput>,
@@ -128,6 +133,7 @@ impl OrderedDocument {
             presences: Presences::new(replica, presence_limits),
             submitting: Submitting::default(),
             catching_up: CatchingUp::default(),
+            recognising: Recognising::default(),
             giving_back: GivingBack::default(),
             deferred: Vec::new(),
             snapshot: (0, false),
@@ -183,7 +189,9 @@ impl OrderedDocument {
         if matches!(self.phase, Phase::Open | Phase::Draining(_)) {
             self.give_back_if_due(now, effects);
             self.append_if_due(now, effects);
+            self.ask_put_off(now, effects);
             self.read_if_due(now, effects);
+            self.seek_if_due(now, effects);
             self.take_snapshot_if_due(effects);
             self.trim();
             self.publish_presence(now, effects);
@@ -201,9 +209,9 @@ impl OrderedDocument {
             .filter_map(|member| member.rights.until_ms)
             .min();
         let (append, read) = (self.submitting.due_ms(), self.catching_up.due_ms());
-        let give_back = self.giving_back.due_ms();
+        let (seek, give_back) = (self.recognising.due_ms(), self.giving_back.due_ms());
         let presence = self.presences.next_deadline_ms();
-        let all = [idle, rights, append, read, give_back, presence];
+        let all = [idle, rights, append, read, seek, give_back, presence];
         all.into_iter().flatten().min()
     }
 
@@ -235,12 +243,14 @@ impl OrderedDocument {
                 self.close_all(CloseReason::NotReady, effects);
             }
             OrderedInput::Overtaken(changes) => self.overtaken(&changes, effects),
-            OrderedInput::NameKnown { index, version } => self.name_known(index, version, effects),
+            OrderedInput::NameKnown { index, version } => self.name_known(index, version),
             // What is at the store says by itself if anybody was faster.
             OrderedInput::Heard(_) if self.submitting.is_appending() => self.catching_up.look(),
             OrderedInput::Heard(changes) => self.follow(&changes, effects),
             OrderedInput::Read(changes) => self.read(&changes, now, effects),
             OrderedInput::ReadFailed => self.read_failed(now),
+            OrderedInput::Found(changes) => self.found(&changes, effects),
+            OrderedInput::SeekFailed => self.seek_failed(now),
             OrderedInput::Heads(heads) => {
                 if !self.log.stored().clock.dominates(&heads) {
                     self.look();

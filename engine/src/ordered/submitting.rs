@@ -19,7 +19,7 @@ use super::draft::Drafter;
 use super::effect::{OrderedEffect, OrderedEffects, OrderedEvent};
 use super::giving_back::Compared;
 use super::input::RequestTag;
-use super::log::Carried;
+use super::log::{Carried, Log};
 use super::placing::{Misplaced, Next, Placed, Submitted};
 
 /// What waits for the store.
@@ -65,6 +65,14 @@ impl Submitting {
     /// Whether an append is at the store, or is to be sent there again.
     pub(super) fn is_appending(&self) -> bool {
         self.append.is_some()
+    }
+
+    /// Whether an operation of a client waits, or is at the store.
+    pub(super) fn is_awaited_by(&self, connection: ConnectionId) -> bool {
+        let held = self.append.iter().flat_map(|append| &append.held);
+        let held = held.map(|(waiting, _)| waiting);
+        let mut all = self.waiting.iter().chain(held);
+        all.any(|waiting| waiting.connection == connection)
     }
 
     /// What waits and what is at the store takes up so many bytes.
@@ -181,7 +189,7 @@ impl OrderedDocument {
     fn say_too_early(&self, append: &Append, effects: &mut OrderedEffects) {
         if self.sabotage.is(Bug::AckBeforeCommit) {
             for (waiting, version) in &append.held {
-                self.acknowledge(waiting, *version, effects);
+                self.acknowledge(&self.log, waiting, *version, effects);
             }
         }
         if self.sabotage.is(Bug::EarlyPublish) && self.limits.is_shared {
@@ -207,11 +215,11 @@ impl OrderedDocument {
             }
             Ok(Placed::Already(version)) if version < self.log.stored().version => {
                 match self.is_missed_at_hand(&waiting) {
-                    true => self.acknowledge(&waiting, version, effects),
-                    false => {
-                        let made_on = waiting.submitted.made_on.unwrap_or_default();
-                        self.wait_for_older(made_on, waiting, effects);
+                    true => {
+                        self.acknowledge(&self.log, &waiting, version, effects);
+                        self.catching_up.acknowledged(waiting.connection, version);
                     }
+                    false => self.seek(waiting, Misplaced::NameTaken),
                 }
             }
             Ok(Placed::Already(version)) => append.hold(waiting, version),
@@ -219,21 +227,12 @@ impl OrderedDocument {
                 self.catching_up
                     .wait_for(made_on, Behind::Submission(waiting));
             }
+            Err(why @ Misplaced::Behind { .. }) => self.seek(waiting, why),
             Err(Misplaced::Ahead { .. }) if !waiting.has_looked && self.limits.is_shared => {
                 self.catching_up.wait_for_newer(Behind::Submission(waiting));
             }
             Err(why) => refuse(&waiting, why, effects),
         }
-    }
-
-    /// An operation waits until what came since a version is at hand; if that is too much it is refused.
-    fn wait_for_older(&mut self, made_on: u64, waiting: Waiting, effects: &mut OrderedEffects) {
-        if self.is_within_reach(made_on) {
-            let behind = Behind::Submission(waiting);
-            return self.catching_up.wait_for(made_on, behind);
-        }
-        let oldest = self.log.oldest();
-        refuse(&waiting, Misplaced::Behind { made_on, oldest }, effects);
     }
 
     /// Whether what the author of an operation may have missed is at hand, if he has to be told of it.
@@ -270,6 +269,9 @@ impl OrderedDocument {
         self.log.store();
         let ahead = self.move_presences(from);
         self.show_since(from, &append.held, effects);
+        for (waiting, version) in &append.held {
+            self.catching_up.acknowledged(waiting.connection, *version);
+        }
         self.tell_arrived(ahead, effects);
         if self.limits.is_shared {
             effects.push(OrderedEffect::Publish(append.changes));
@@ -291,7 +293,8 @@ impl OrderedDocument {
     /// The store has something else where the last append was to begin; or less than it had acknowledged.
     pub(super) fn overtaken(&mut self, changes: &[Change], effects: &mut OrderedEffects) {
         self.take_back();
-        match self.compare(changes) {
+        let last = self.log.stored().version.saturating_sub(1);
+        match self.compare(last, changes) {
             Compared::Same => self.follow(changes, effects),
             Compared::Less => self.give_back(effects),
             Compared::Other => self.give_back_refused(effects),
@@ -302,7 +305,7 @@ impl OrderedDocument {
     }
 
     /// The store knows an operation of the last append under its name.
-    pub(super) fn name_known(&mut self, index: usize, version: u64, effects: &mut OrderedEffects) {
+    pub(super) fn name_known(&mut self, index: usize, version: u64) {
         let Some(append) = &mut self.submitting.append else {
             return;
         };
@@ -312,7 +315,7 @@ impl OrderedDocument {
         self.take_back();
         match known {
             Some(waiting) if version >= self.log.oldest() => self.submitting.push(waiting),
-            Some(waiting) => self.wait_for_older(version, waiting, effects),
+            Some(waiting) => self.seek(waiting, Misplaced::NameTaken),
             None => {}
         }
     }
@@ -325,8 +328,15 @@ impl OrderedDocument {
         }
     }
 
-    /// Answers an operation that is stored. Who is not sent what comes has to be sent before what he had not seen.
-    fn acknowledge(&self, waiting: &Waiting, version: u64, effects: &mut OrderedEffects) {
+    /// Answers an operation that is stored. Who is not sent what comes has to be sent before what he had not seen, which a log
+    /// has.
+    pub(super) fn acknowledge(
+        &self,
+        log: &Log,
+        waiting: &Waiting,
+        version: u64,
+        effects: &mut OrderedEffects,
+    ) {
         let Some(member) = self.members.get(&waiting.connection) else {
             return;
         };
@@ -334,7 +344,7 @@ impl OrderedDocument {
         let first = effects.len();
         if !member.is_subscribed
             && let Some(made_on) = waiting.submitted.made_on
-            && let Some(missed) = self.log.between(made_on.min(version), version)
+            && let Some(missed) = log.between(made_on.min(version), version)
         {
             let missed = missed.map(|logged| OrderedEvent::Operation(logged.record.clone()));
             effects.extend(missed.map(|event| OrderedEffect::Send {
@@ -366,7 +376,7 @@ impl OrderedDocument {
                 effects.push(OrderedEffect::Send { to, event });
             }
             for (waiting, version) in own {
-                self.acknowledge(waiting, *version, effects);
+                self.acknowledge(&self.log, waiting, *version, effects);
             }
             held = later;
         }
@@ -394,7 +404,7 @@ impl OrderedDocument {
     }
 }
 
-fn refuse(waiting: &Waiting, why: Misplaced, effects: &mut OrderedEffects) {
+pub(super) fn refuse(waiting: &Waiting, why: Misplaced, effects: &mut OrderedEffects) {
     let event = OrderedEvent::Refused {
         tag: waiting.tag,
         why,

@@ -26,6 +26,8 @@ pub(crate) struct Client {
     /// What was acknowledged last, as it was sent.
     last: Option<(OperationName, Deed)>,
     is_fetching: bool,
+    /// What was under way when it asked last.
+    asked_behind: Option<OperationName>,
     shown: u64,
     subscribes: bool,
 }
@@ -52,6 +54,7 @@ impl Client {
             given_up: Vec::new(),
             last: None,
             is_fetching: false,
+            asked_behind: None,
             shown: 0,
             subscribes: false,
         }
@@ -64,6 +67,7 @@ impl Client {
         self.outbox.clear();
         self.is_fetching = false;
         self.send_under_way();
+        self.asked_behind = self.name_under_way();
         let (tag, from) = (RequestTag::default(), self.version);
         self.outbox.push_back(match subscribes {
             true => Request::Subscribe { tag, from },
@@ -152,9 +156,14 @@ impl Client {
     pub(crate) fn fetch(&mut self) {
         if !self.is_fetching {
             self.is_fetching = true;
+            self.asked_behind = self.name_under_way();
             let (tag, from) = (RequestTag::default(), self.version);
             self.outbox.push_back(Request::Fetch { tag, from });
         }
+    }
+
+    fn name_under_way(&self) -> Option<OperationName> {
+        self.under_way.as_ref().map(|it| it.name.clone())
     }
 
     fn submit_edit(&mut self, operation: Operation) {
@@ -297,6 +306,9 @@ impl Client {
     /// It is told that the document was deleted, and then what it holds.
     fn take_reset(&mut self, had: u64, state: State) {
         if self.version == Some(had) {
+            let under_way = self.name_under_way();
+            let is_answered = under_way.is_none() || under_way != self.asked_behind;
+            assert!(is_answered, "nobody begins anew before he is answered");
             self.give_up();
         }
         self.take_document(state);

@@ -96,7 +96,12 @@ fn eight_hundred_against_eight_hundred_are_taken() {
 #[test]
 fn who_is_too_far_behind_is_told_so() {
     let mut scene = Scene::after(2_000, 1, 100);
-    let answer = scene.submit(1, 1);
+    let asked = scene.submit(1, 1);
+    assert!(
+        matches!(&asked[..], [OrderedEffect::Seek(_)]),
+        "it may have been committed before: {asked:?}"
+    );
+    let answer = scene.tell(OrderedInput::Found(Vec::new()));
     let Some(why @ Misplaced::Behind { made_on: 1, .. }) = refusal(&answer) else {
         panic!("{answer:?}");
     };

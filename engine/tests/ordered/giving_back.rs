@@ -76,6 +76,7 @@ impl Node {
                 OrderedEffect::Load => OrderedInput::Opened(store.past()),
                 OrderedEffect::Append(changes) => store.append(&changes),
                 OrderedEffect::Read { from, to } => OrderedInput::Read(store.between(from, to)),
+                OrderedEffect::Seek(sought) => OrderedInput::Found(store.find(&sought)),
                 OrderedEffect::GiveBack(changes) => store.take_back(&changes),
                 other => panic!("{other:?} asks nothing of the store"),
             });
@@ -164,4 +165,22 @@ fn where_the_store_has_something_else_by_now_clients_begin_anew() {
     assert!(node.is_closed);
     assert_eq!(store.log, by_the_other);
     assert_eq!(node.acknowledged.len(), 6, "the last was not acknowledged");
+}
+
+#[test]
+fn what_is_stored_while_the_store_is_compared_is_no_loss() {
+    let (mut node, mut store) = written(4);
+    let early = store.heads();
+    node.type_letters(1, &mut store);
+    node.tell(OrderedInput::Heads(early.clone()));
+    node.tell(OrderedInput::Heads(early));
+    let Some(OrderedEffect::Read { from: 5, to: None }) = node.asked.pop_front() else {
+        panic!("it looks what became of the last operation");
+    };
+    node.submit(9, Deed::Edit(r#"["x"]"#.into()));
+    node.settle(&mut store);
+    node.tell(OrderedInput::Read(store.between(5, None)));
+    node.settle(&mut store);
+    assert!(!node.has_lost && !node.is_closed);
+    assert_eq!(node.acknowledged.len(), 7);
 }

@@ -8,6 +8,7 @@ mod dice;
 mod plan;
 
 mod client;
+mod coming_again;
 mod divergence;
 mod giving_back;
 mod order;

@@ -1,6 +1,6 @@
 //! The store as it has to be: one order, all or none, and nothing under a name that is taken.
 
-use engine::ordered::{OperationName, OrderedInput, OrderedPast, Record};
+use engine::ordered::{OperationName, OrderedInput, OrderedPast, Record, Sought};
 use engine::{Author, Change, Kind, VectorClock};
 
 pub(crate) struct Store {
@@ -74,6 +74,16 @@ impl Store {
     pub(crate) fn between(&self, from: u64, to: Option<u64>) -> Vec<Change> {
         let to = to.unwrap_or(u64::MAX).min(self.log.len() as u64);
         self.log[from.min(to) as usize..to as usize].to_vec()
+    }
+
+    pub(crate) fn find(&self, sought: &Sought) -> Vec<Change> {
+        let is_it =
+            |change: &&Change| origin(change) == (sought.author.clone(), sought.name.clone());
+        let versions = self.log.iter().find(is_it);
+        let versions = versions.map(|found| sought.versions(&record(found)));
+        versions.map_or_else(Vec::new, |versions| {
+            self.between(versions.start, Some(versions.end))
+        })
     }
 
     pub(crate) fn past(&self) -> OrderedPast {

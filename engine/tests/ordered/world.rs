@@ -356,6 +356,8 @@ impl World {
             },
             OrderedEffect::Read { .. } if is_lost => OrderedInput::ReadFailed,
             OrderedEffect::Read { from, to } => OrderedInput::Read(self.store.between(from, to)),
+            OrderedEffect::Seek(_) if is_lost => OrderedInput::SeekFailed,
+            OrderedEffect::Seek(sought) => OrderedInput::Found(self.store.find(&sought)),
             OrderedEffect::StoreSnapshot(_) => OrderedInput::SnapshotStored,
             other => panic!("{other:?} asks nothing of the store"),
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use engine::ordered::{
     Action, OperationName, OrderedDocument, OrderedEffect, OrderedEffects, OrderedEvent,
-    OrderedInput, OrderedLimits, OrderedPast, Record, Request, State,
+    OrderedInput, OrderedLimits, OrderedPast, Record, Request, Sought, State,
 };
 use engine::{
     Author, Change, ChangeKind, ConnectionId, DocumentKey, Dot, Hlc, Now, ReplicaId, Rights,
@@ -154,10 +154,22 @@ impl World {
                 let to = to.map_or(end, |to| to as usize).min(end);
                 OrderedInput::Read(self.log[(from as usize).min(to)..to].to_vec())
             }
+            OrderedEffect::Seek(_) if how == 1 => OrderedInput::SeekFailed,
+            OrderedEffect::Seek(sought) => OrderedInput::Found(self.find(&sought)),
             _ if how == 1 => OrderedInput::SnapshotFailed,
             _ => OrderedInput::SnapshotStored,
         };
         self.tell(answer);
+    }
+
+    fn find(&self, sought: &Sought) -> Vec<Change> {
+        let is_it =
+            |change: &&Change| origin(change) == (sought.author.clone(), sought.name.clone());
+        let versions = self.log.iter().find(is_it);
+        let versions = versions.map(|found| sought.versions(&record(found)));
+        versions.map_or_else(Vec::new, |versions| {
+            self.log[versions.start as usize..versions.end as usize].to_vec()
+        })
     }
 
     fn append(&mut self, changes: Vec<Change>) -> OrderedInput {

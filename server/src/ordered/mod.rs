@@ -329,6 +329,10 @@ impl Session {
                     let read = storing::read(self.world.clone(), self.key.clone(), from, to);
                     self.requests.begin(read);
                 }
+                OrderedEffect::Seek(sought) => {
+                    let seek = storing::seek(self.world.clone(), self.key.clone(), sought);
+                    self.requests.begin(seek);
+                }
                 OrderedEffect::Lost => {
                     warn!(document = %self.key, "the store has lost operations that it had acknowledged, and is given them again");
                     self.world.replicas.found_loss(&self.own);

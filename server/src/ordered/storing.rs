@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use engine::ordered::{Action, OrderedInput, OrderedPast, Record, State};
+use engine::ordered::{Action, OrderedInput, OrderedPast, Record, Sought, State};
 use engine::{Change, DocumentKey, Kind, Snapshot, StoredChange};
 use futures_util::stream::{FuturesUnordered, Stream};
 use storage::{Failpoint, Past, StoreError, load_log};
@@ -222,6 +222,42 @@ pub(super) async fn read(
             OrderedInput::ReadFailed
         }
     })
+}
+
+/// Looks for an operation by its name.
+pub(super) async fn seek(world: Arc<World>, key: DocumentKey, sought: Sought) -> Stored {
+    Stored::Answer(match find(&world, &key, &sought).await {
+        Ok(found) => OrderedInput::Found(found),
+        Err(failure) => {
+            warn!(document = %key, "nobody knows whether an operation was committed: {failure}");
+            OrderedInput::SeekFailed
+        }
+    })
+}
+
+/// The operation that is sought, behind those that belong to it; nothing if there is none.
+async fn find(
+    world: &World,
+    key: &DocumentKey,
+    sought: &Sought,
+) -> Result<Vec<Change>, StoreError> {
+    let (author, name) = (sought.author.clone(), sought.name.clone());
+    let version = world.store.version_of(key.clone(), author, name).await?;
+    let Some(version) = version else {
+        return Ok(Vec::new());
+    };
+    let found = changes(
+        world
+            .store
+            .operations(key.clone(), version, Some(version + 1))
+            .await?,
+    );
+    let Some(record) = found.last().and_then(record_of) else {
+        return Ok(Vec::new());
+    };
+    let before = sought.versions(&record).start;
+    let before = world.store.operations(key.clone(), before, Some(version));
+    Ok([changes(before.await?), found].concat())
 }
 
 /// Verifies a snapshot and stores it.

@@ -119,6 +119,7 @@ macro_rules! store_contract {
             operations_are_read_by_their_versions
             an_operation_has_a_place_of_its_own
             an_operation_is_stored_once_under_its_name
+            an_operation_is_found_by_its_name
             a_name_is_its_authors
             repeating_operations_does_nothing
             operations_are_appended_whole_or_not_at_all

@@ -151,6 +151,37 @@ pub async fn an_operation_is_stored_once_under_its_name(store: &dyn Store) {
     assert_operations(store, &all).await;
 }
 
+/// By its name it is found wherever it is, and no other is.
+pub async fn an_operation_is_found_by_its_name(store: &dyn Store) {
+    let (one, two) = two_replicas(store).await;
+    let found = async |author: Option<&str>, source: &str, number| {
+        let source = source.into();
+        let name = OperationName { source, number };
+        let author = author.map(Author::new);
+        store.version_of(document("ordered"), author, name).await
+    };
+    assert_eq!(found(None, "a", 0).await, Ok(None));
+    submit(store, operations(at(one, 1), 0, 5, "a"))
+        .await
+        .unwrap();
+    submit(store, operations(at(two, 1), 5, 3, "b"))
+        .await
+        .unwrap();
+    for (source, number, version) in [
+        ("a", 0, Some(0)),
+        ("a", 4, Some(4)),
+        ("a", 5, None),
+        ("b", 5, Some(5)),
+        ("b", 7, Some(7)),
+        ("c", 5, None),
+        ("a", u64::MAX, None),
+    ] {
+        let is = found(None, source, number).await;
+        assert_eq!(is, Ok(version), "{source} {number}");
+    }
+    assert_eq!(found(Some("eve"), "a", 0).await, Ok(None));
+}
+
 /// Of another author, or of none, it is another operation, and so where only the two names together read alike.
 pub async fn a_name_is_its_authors(store: &dyn Store) {
     let replica = store.new_replica().await.unwrap();

@@ -122,6 +122,11 @@ impl Document {
         &self.changes
     }
 
+    /// The version of the operation of a name.
+    pub(super) fn version_of(&self, name: Name) -> Option<u64> {
+        self.names.get(&name).copied()
+    }
+
     pub(super) fn operations(&self, from: u64, to: Option<u64>) -> Vec<StoredChange> {
         let place = |version: u64| usize::try_from(version).unwrap_or(usize::MAX);
         let end = self.operations.len().min(to.map_or(usize::MAX, place));

@@ -42,9 +42,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use engine::ordered::OperationName;
 use engine::{
-    Change, DocumentKey, Kind, Order, PayloadHash, Quarantined, ReplicaId, Snapshot, StoredChange,
-    VectorClock,
+    Author, Change, DocumentKey, Kind, Order, PayloadHash, Quarantined, ReplicaId, Snapshot,
+    StoredChange, VectorClock,
 };
 
 use self::careful::Append;
@@ -61,6 +62,7 @@ use self::together::Together;
 use crate::damage::DamageLog;
 use crate::lease::{Holder, Lease};
 use crate::news::{News, NewsHabit, Told};
+use crate::operation::Name;
 use crate::quarantine::{QuarantineEntry, QuarantineQuery};
 use crate::revocation::{Revocation, RevocationEntry};
 use crate::store::{
@@ -325,6 +327,16 @@ impl Store for PostgresStore {
         Box::pin(async move {
             with!(self.loads, c => operations::read(c, &document, from, to, &self.damage))
         })
+    }
+
+    fn version_of(
+        &self,
+        document: DocumentKey,
+        author: Option<Author>,
+        name: OperationName,
+    ) -> Answer<'_, Option<u64>> {
+        let name = Name::of(author.as_ref(), &name);
+        Box::pin(async move { with!(self.loads, c => operations::version_of(c, &document, &name)) })
     }
 
     fn heads(&self, documents: Vec<DocumentKey>) -> Answer<'_, Vec<VectorClock>> {

@@ -12,7 +12,7 @@ use super::history::take;
 use super::sql;
 use crate::damage::DamageLog;
 use crate::numbers::{limit, saturated, signed};
-use crate::operation::{Following, Placed};
+use crate::operation::{Following, Name, Placed};
 use crate::store::StoreError;
 
 /// An operation that is not stored yet: its index in the append, its place and name, and its dot.
@@ -165,6 +165,22 @@ pub(super) async fn read(
         }
     }
     Ok(changes)
+}
+
+/// The version of the operation of a name.
+pub(super) async fn version_of(
+    connection: &mut PgConnection,
+    document: &DocumentKey,
+    name: &Name,
+) -> Result<Option<u64>, Stop> {
+    let version: Option<i64> = sqlx::query_scalar(sql::VERSION_OF)
+        .bind(document.workspace())
+        .bind(document.name())
+        .bind(&name.source[..])
+        .bind(name.number)
+        .fetch_optional(connection)
+        .await?;
+    Ok(version.map(i64::cast_unsigned))
 }
 
 /// Operations that are asked for at a time.

@@ -350,6 +350,13 @@ pub(super) const OPERATIONS: &str = concat!(
     ORDER BY o.version"
 );
 
+/// The version of the operation of a name.
+pub(super) const VERSION_OF: &str = concat!(
+    "SELECT version FROM operations WHERE ",
+    document!(),
+    " AND source = $3 AND number = $4"
+);
+
 /// All that opening a document takes but its changes: who it is, its heads, what is quarantined, the newest snapshot up to
 /// and including `$3`; of one with the checksum `$5` and the clock `$6` not the state.
 pub(super) const OPEN: &str = concat!(

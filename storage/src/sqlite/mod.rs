@@ -36,9 +36,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use engine::ordered::OperationName;
 use engine::{
-    Change, DocumentKey, Kind, Order, PayloadHash, Quarantined, ReplicaId, Snapshot, StoredChange,
-    VectorClock,
+    Author, Change, DocumentKey, Kind, Order, PayloadHash, Quarantined, ReplicaId, Snapshot,
+    StoredChange, VectorClock,
 };
 
 pub use self::open::OpenError;
@@ -48,6 +49,7 @@ use self::request::{Reply, Request};
 use self::writer::Writer;
 use crate::lease::{Holder, Lease};
 use crate::news::{News, NewsHabit, Told};
+use crate::operation::Name;
 use crate::quarantine::{QuarantineEntry, QuarantineQuery};
 use crate::revocation::{Revocation, RevocationEntry};
 use crate::store::{
@@ -238,6 +240,16 @@ impl Store for SqliteStore {
         to: Option<u64>,
     ) -> Answer<'_, Vec<StoredChange>> {
         Box::pin(async move { self.readers.operations(&document, from, to).await })
+    }
+
+    fn version_of(
+        &self,
+        document: DocumentKey,
+        author: Option<Author>,
+        name: OperationName,
+    ) -> Answer<'_, Option<u64>> {
+        let name = Name::of(author.as_ref(), &name);
+        Box::pin(async move { self.readers.version_of(&document, name).await })
     }
 
     fn heads(&self, documents: Vec<DocumentKey>) -> Answer<'_, Vec<VectorClock>> {

@@ -28,6 +28,7 @@ use crate::damage::DamageLog;
 use crate::lease::Lease;
 use crate::news::News;
 use crate::numbers::{last_hlc, saturated};
+use crate::operation::Name;
 use crate::quarantine::{QuarantineEntry, QuarantineQuery};
 use crate::revocation::RevocationEntry;
 use crate::store::{
@@ -211,6 +212,23 @@ impl Readers {
         self.whole(document, rows, usize::MAX)
             .await
             .map_err(|e| store_error(&e))
+    }
+
+    /// The version of the operation of a name.
+    pub(super) async fn version_of(
+        &self,
+        document: &DocumentKey,
+        name: Name,
+    ) -> Result<Option<u64>, StoreError> {
+        let version: Option<i64> = sqlx::query_scalar(sql::VERSION_OF)
+            .bind(document.workspace())
+            .bind(document.name())
+            .bind(&name.source[..])
+            .bind(name.number)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(|e| store_error(&e))?;
+        Ok(version.map(i64::cast_unsigned))
     }
 
     /// The place of a change in the timeline.

@@ -249,6 +249,16 @@ pub(super) const OPERATIONS: &str = concat!(
     "ORDER BY version"
 );
 
+/// The version of the operation of a name, filed or among the arrivals still.
+pub(super) const VERSION_OF: &str = concat!(
+    "SELECT version FROM operations WHERE ",
+    document!("?1", "?2"),
+    "AND source = ?3 AND number = ?4
+    UNION ALL SELECT version FROM arrivals WHERE ",
+    document!("?1", "?2"),
+    "AND source = ?3 AND number = ?4 LIMIT 1"
+);
+
 /// Files the operations among the changes that `?1` lists, before their changes are.
 pub(super) const FILE_OPERATIONS: &str =
     "INSERT OR IGNORE INTO operations (document, version, source, number, ord)

@@ -107,6 +107,16 @@ async fn operations_are_read_by_their_versions() {
     assert!(!steps.iter().any(|step| scans(step)), "{steps:#?}");
 }
 
+/// One is found by its name in the index of names.
+#[tokio::test]
+async fn an_operation_is_found_by_its_name() {
+    let fixture = Fixture::open().await;
+    let steps = plan(&fixture, sql::VERSION_OF).await;
+    let by_name =
+        |step: &String| step.contains("operations") && step.contains("source=? AND number=?");
+    assert!(steps.iter().any(by_name), "{steps:#?}");
+}
+
 /// What is to be told comes off the index, however much there is.
 #[tokio::test]
 async fn news_is_read_in_the_order_in_which_it_is_due() {
