@@ -204,6 +204,11 @@ impl Seats {
 
     fn submit(&mut self, named: Named, submission: Submission, message: Message) {
         let (address, made_on) = parts(named);
+        let seat = self.number_of(&address);
+        let seat = seat.and_then(|number| self.seats.get(&number));
+        if seat.is_some_and(|seat| seat.has_forgotten(made_on, &submission.deed)) {
+            return;
+        }
         let source = submission
             .source
             .map_or_else(|| self.source.clone(), Box::from);

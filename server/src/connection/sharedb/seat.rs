@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use engine::ordered::{OrderedEvent, Request};
+use engine::ordered::{Deed, OrderedEvent, Request};
 use engine::{CloseReason, ConnectionId, Limit};
 use protocol::sharedb::{Address, Code};
 use protocol::websocket::Frame;
@@ -81,6 +81,8 @@ pub(super) struct Seat {
     /// Whether the client shows itself in the document.
     pub(super) is_shown: bool,
     pub(super) filling: Filling,
+    /// The version at which the client began anew last, and forgot what it had on its way.
+    pub(super) forgotten: Option<u64>,
     /// Answers that wait until a gap before them is filled.
     pub(super) held: VecDeque<OrderedEvent>,
     /// Whether it was asked anything since somebody last looked.
@@ -252,9 +254,16 @@ impl Seat {
             is_subscribed: false,
             is_shown: false,
             filling: Filling::default(),
+            forgotten: None,
             held: VecDeque::new(),
             is_used: true,
         }
+    }
+
+    /// Whether the client does not know of an operation any more, which it sent before it read that it begins anew. It would take
+    /// the answer for that to its next one. A deletion of its own it does not forget.
+    pub(super) fn has_forgotten(&self, made_on: Option<u64>, deed: &Deed) -> bool {
+        *deed != Deed::Delete && made_on.is_some() && made_on <= self.forgotten
     }
 
     /// Whether nothing is wanted of the document just now.

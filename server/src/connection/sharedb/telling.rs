@@ -140,7 +140,8 @@ impl Seats {
 
     /// Clients take a whole document only if they have none, so what they have is deleted first.
     fn reset(&mut self, to: ConnectionId, had: u64) {
-        if let Some(seat) = self.seats.get(&to) {
+        if let Some(seat) = self.seats.get_mut(&to) {
+            seat.forgotten = Some(had);
             let address = seat.address.clone();
             let deletion = self.deletion(&address, had);
             self.say(deletion);
