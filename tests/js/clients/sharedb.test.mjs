@@ -207,6 +207,24 @@ test('nobody is left in a document after the socket is gone', async t => {
   await until('they are back', () => seen.remotePresences.me?.index === 3)
 })
 
+test('who looks for people before the document is loaded sees them when it is, and when it is loaded again', async t => {
+  const server = await startServer(t)
+  const [shown, late] = [join(t, at(server), 'early', 'd'), join(t, at(server), 'early', 'd')]
+  await shown.create({ ops: [{ insert: 'hello' }] }, 'rich-text')
+  await shown.subscribe()
+  const mine = shown.presence.create('me')
+  await new Promise((resolve, reject) => mine.submit({ index: 2, length: 1 }, error => error ? reject(error) : resolve()))
+  const seen = late.presence
+  await new Promise((resolve, reject) => seen.subscribe(error => error ? reject(error) : resolve()))
+  await late.subscribe()
+  await until('they are seen', () => seen.remotePresences.me?.index === 2)
+  shown.edit([{ insert: 'oh, ' }])
+  await until('they are moved', () => seen.remotePresences.me?.index === 6)
+  mine.submit(null)
+  await until('they are gone', () => !seen.remotePresences.me)
+  assert.deepEqual([late.errors, shown.errors], [[], []])
+})
+
 const MOVES = {
   'rich-text': (p, op, own) => types.map['rich-text'].transformPresence(p, op, own),
   text: moveSelection('text'),

@@ -151,6 +151,16 @@ pub(super) enum Filled {
 }
 
 impl Seats {
+    /// A client that loads a document forgets where people are in it.
+    pub(super) fn show_people_again(&mut self, to: ConnectionId) {
+        if let Some(seat) = self.seats.get_mut(&to)
+            && seat.filling.tells_presence()
+        {
+            seat.filling.miss(Gap::Presence);
+            self.behind.insert(to);
+        }
+    }
+
     /// Asks for what was left out. All that was told before is written.
     pub(super) fn fill_gaps(&mut self, context: &mut Context<'_>) {
         for number in std::mem::take(&mut self.behind) {

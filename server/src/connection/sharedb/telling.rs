@@ -106,8 +106,12 @@ impl Seats {
 
     fn pass_on(&mut self, to: ConnectionId, event: OrderedEvent) {
         let (tag, outcome) = match event {
-            OrderedEvent::Document { tag, state } => (tag, self.whole(to, &state)),
+            OrderedEvent::Document { tag, state } => {
+                self.show_people_again(to);
+                (tag, self.whole(to, &state))
+            }
             OrderedEvent::Reset { tag, had, state } => {
+                self.show_people_again(to);
                 self.reset(to, had);
                 (tag, self.whole(to, &state))
             }
