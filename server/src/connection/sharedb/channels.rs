@@ -7,8 +7,8 @@
 
 use std::collections::BTreeSet;
 
-use engine::ConnectionId;
 use engine::ordered::{PresenceName, Request, ShownPresence};
+use engine::{ConnectionId, NAME_BYTES_MAX};
 use protocol::sharedb::{self, Address, Code, Shown};
 
 use super::hearing::Message;
@@ -26,6 +26,9 @@ impl Seats {
         number: Option<u64>,
         message: &Message,
     ) {
+        if channel.len() > CHANNEL_BYTES_MAX {
+            return self.refuse(message, Code::MessageBadlyFormed, LONG_CHANNEL);
+        }
         let is_new = !self.channels.0.contains(&channel);
         if is_new && self.channels.0.len() >= CHANNELS_MAX {
             return self.refuse(message, Code::TooMany, TOO_MANY_CHANNELS);
@@ -168,6 +171,9 @@ fn address_at(channel: &str, dot: usize) -> Address {
 const CHANNELS_MAX: usize = 1_024;
 const TOO_MANY_CHANNELS: &str =
     "The presence of more than 1024 channels is wanted on one connection.";
+/// As long as the name of a document can be, in which the dot is a slash.
+const CHANNEL_BYTES_MAX: usize = NAME_BYTES_MAX;
+const LONG_CHANNEL: &str = "The channel's name is longer than 512 bytes.";
 /// How many dots of a channel's name are tried as the one between collection and id.
 const DOTS_MAX: usize = 8;
 const OTHER_CHANNEL: &str = "The channel is not that of the document.";
