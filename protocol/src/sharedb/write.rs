@@ -113,25 +113,9 @@ pub fn operation(address: &Address, record: &Record) -> String {
     text
 }
 
-/// The client's own operation is stored, and so is what the server has added to it.
-pub fn acknowledged(
-    address: &Address,
-    version: u64,
-    name: &OperationName,
-    added: &[Record],
-) -> String {
-    let mut text = named(address, version, name);
-    for (at, record) in added.iter().enumerate() {
-        let before = if at == 0 { r#","fixup":["# } else { "," };
-        let name = Named(record.version, &record.name);
-        let operation = record.action.committed().unwrap_or("null");
-        push(
-            &mut text,
-            format_args!(r#"{before}{{{name},"op":{operation}}}"#),
-        );
-    }
-    text.push_str(if added.is_empty() { "}" } else { "]}" });
-    text
+/// The client's own operation is stored.
+pub fn acknowledged(address: &Address, version: u64, name: &OperationName) -> String {
+    named(address, version, name) + "}"
 }
 
 /// A request is refused: it comes back whole, with the reason. It is an object, as [`read`](super::read()) has found.

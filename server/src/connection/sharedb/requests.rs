@@ -141,7 +141,7 @@ impl Requests {
             }
             (What::One { action, .. }, _) => sharedb::answered(action, address, None),
             (What::Operation { name, .. }, Outcome::Committed(version)) => {
-                sharedb::acknowledged(address, version, &name, &[])
+                sharedb::acknowledged(address, version, &name)
             }
             // An operation is either stored or refused.
             (What::Operation { .. }, _) => return Vec::new(),
