@@ -199,6 +199,7 @@ async fn assemble(config: &Config, parts: Parts) -> anyhow::Result<Arc<App>> {
         crumbs,
         auth: Arc::new(auth),
         places: Places::new(places_limits(config), cluster.clone()),
+        commits_noops: config.commits_noops,
         hook,
         admission: Admission {
             handshakes: Turns::new("handshakes", config.limits.handshakes),

@@ -44,6 +44,8 @@ pub struct World {
     pub auth: Arc<Auth>,
     /// How many connections there are, of whom, and may be.
     pub places: Places,
+    /// Whether operations of ShareDB's clients are stored that change nothing.
+    pub commits_noops: bool,
     /// The application that is asked and told things, if there is one.
     pub hook: Option<Arc<Hook>>,
     /// What those who come wait for.

@@ -76,6 +76,7 @@ impl OrderedDocument {
                 name,
                 made_on,
                 deed,
+                skips_noop,
             } => {
                 let author = self.members[&connection].rights.author.clone();
                 let submitted = Submitted {
@@ -83,6 +84,7 @@ impl OrderedDocument {
                     made_on,
                     name,
                     deed,
+                    skips_noop,
                 };
                 self.submitting.push(Waiting {
                     connection,

@@ -97,6 +97,7 @@ impl Draft {
             made_on,
             name,
             deed,
+            skips_noop: false,
         };
         match self.log.place(&submitted, &mut Work::default())? {
             Placed::Already(version) => Ok(version),

@@ -142,6 +142,8 @@ pub enum Request {
         made_on: Option<u64>,
         /// What to do.
         deed: Deed,
+        /// Whether an edit that changes nothing, or does not by now, is to be refused instead of stored.
+        skips_noop: bool,
     },
     /// This is where I am.
     ShowPresence {

@@ -18,6 +18,7 @@ pub(super) struct Submitted {
     pub(super) made_on: Option<u64>,
     pub(super) name: OperationName,
     pub(super) deed: Deed,
+    pub(super) skips_noop: bool,
 }
 
 /// What a client wants done. Operations and data are JSON text as they came.
@@ -106,6 +107,9 @@ pub enum Misplaced {
     /// Another operation of this name was committed.
     #[error("another operation was committed under the same source and number")]
     NameTaken,
+    /// It changes nothing behind what came before it, and is not to be stored then.
+    #[error("changes nothing")]
+    Nothing,
     /// It does not fit what came before it, or is no operation of the document's type.
     #[error(transparent)]
     Unfit(#[from] OtError),
@@ -140,6 +144,9 @@ impl Log {
             }
         };
         let fitted = self.fit(&action, work)?;
+        if submitted.skips_noop && fitted.operation.as_ref().is_some_and(Operation::is_noop) {
+            return Err(Misplaced::Nothing);
+        }
         let record = Record {
             version: self.head().version,
             made_on: submitted.made_on,

@@ -49,7 +49,9 @@ struct Append {
     changes: Vec<Change>,
     /// Whom it concerns, and the version on which what he waits for is.
     held: Vec<(Waiting, u64)>,
-    /// What that takes up.
+    /// Who did nothing behind this. Nobody is told what that was before it is stored.
+    idle: Vec<Waiting>,
+    /// What all that takes up.
     held_bytes: usize,
     /// When to send it again; none while it is at the store.
     retry_ms: Option<u64>,
@@ -71,7 +73,8 @@ impl Submitting {
     pub(super) fn is_awaited_by(&self, connection: ConnectionId) -> bool {
         let held = self.append.iter().flat_map(|append| &append.held);
         let held = held.map(|(waiting, _)| waiting);
-        let mut all = self.waiting.iter().chain(held);
+        let idle = self.append.iter().flat_map(|append| &append.idle);
+        let mut all = self.waiting.iter().chain(held).chain(idle);
         all.any(|waiting| waiting.connection == connection)
     }
 
@@ -118,7 +121,9 @@ impl Submitting {
 
     /// What was at the store waits again, before all that came later.
     fn put_back(&mut self, append: Append) {
-        for (waiting, _) in append.held.into_iter().rev() {
+        let held = append.held.into_iter().map(|(waiting, _)| waiting);
+        let all: Vec<_> = held.chain(append.idle).collect();
+        for waiting in all.into_iter().rev() {
             self.waiting_bytes += waiting.weight();
             self.waiting.push_front(waiting);
         }
@@ -130,6 +135,12 @@ impl Append {
     fn hold(&mut self, waiting: Waiting, version: u64) {
         self.held_bytes += waiting.weight();
         self.held.push((waiting, version));
+    }
+
+    /// Somebody did nothing.
+    fn hold_idle(&mut self, waiting: Waiting) {
+        self.held_bytes += waiting.weight();
+        self.idle.push(waiting);
     }
 }
 
@@ -228,6 +239,7 @@ impl OrderedDocument {
                     .wait_for(made_on, Behind::Submission(waiting));
             }
             Err(why @ Misplaced::Behind { .. }) => self.seek(waiting, why),
+            Err(Misplaced::Nothing) if !append.changes.is_empty() => append.hold_idle(waiting),
             Err(Misplaced::Ahead { .. }) if !waiting.has_looked && self.limits.is_shared => {
                 self.catching_up.wait_for_newer(Behind::Submission(waiting));
             }
@@ -271,6 +283,9 @@ impl OrderedDocument {
         self.show_since(from, &append.held, effects);
         for (waiting, version) in &append.held {
             self.catching_up.acknowledged(waiting.connection, *version);
+        }
+        for waiting in &append.idle {
+            refuse(waiting, Misplaced::Nothing, effects);
         }
         self.tell_arrived(ahead, effects);
         if self.limits.is_shared {

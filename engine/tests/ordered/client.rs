@@ -26,6 +26,10 @@ pub(crate) struct Client {
     /// What was acknowledged last, as it was sent.
     last: Option<(OperationName, Deed)>,
     is_fetching: bool,
+    /// Whether what it does is not stored if it changes nothing.
+    pub(crate) skips_noops: bool,
+    /// Whether what is under way is done with as soon as it has caught up.
+    is_clearing: bool,
     /// What was under way when it asked last.
     asked_behind: Option<OperationName>,
     shown: u64,
@@ -54,6 +58,8 @@ impl Client {
             given_up: Vec::new(),
             last: None,
             is_fetching: false,
+            skips_noops: false,
+            is_clearing: false,
             asked_behind: None,
             shown: 0,
             subscribes: false,
@@ -66,6 +72,7 @@ impl Client {
         self.inbox.clear();
         self.outbox.clear();
         self.is_fetching = false;
+        self.is_clearing = false;
         self.send_under_way();
         self.asked_behind = self.name_under_way();
         let (tag, from) = (RequestTag::default(), self.version);
@@ -149,6 +156,7 @@ impl Client {
                 name: name.clone(),
                 made_on: self.version,
                 deed: deed.clone(),
+                skips_noop: self.skips_noops,
             });
         }
     }
@@ -162,8 +170,10 @@ impl Client {
         }
     }
 
+    /// What it waits for an answer of.
     fn name_under_way(&self) -> Option<OperationName> {
-        self.under_way.as_ref().map(|it| it.name.clone())
+        let under_way = self.under_way.as_ref().filter(|_| !self.is_clearing);
+        under_way.map(|it| it.name.clone())
     }
 
     fn submit_edit(&mut self, operation: Operation) {
@@ -204,6 +214,7 @@ impl Client {
             name: name.clone(),
             made_on: self.version,
             deed,
+            skips_noop: self.skips_noops,
         });
     }
 
@@ -211,7 +222,10 @@ impl Client {
         match event {
             OrderedEvent::Operation(record) => self.take_operation(&record),
             OrderedEvent::Document { state, .. } => self.take_document(state),
-            OrderedEvent::Done { .. } => self.is_fetching = false,
+            OrderedEvent::Done { .. } => {
+                self.is_fetching = false;
+                self.clear();
+            }
             OrderedEvent::Presence(_) => {}
             OrderedEvent::Committed { tag, version } => {
                 let is_it = |it: &UnderWay| tag.0 == it.name.number;
@@ -238,9 +252,13 @@ impl Client {
                             | Misplaced::Exists
                             | Misplaced::NotThere
                             | Misplaced::Behind { .. }
+                            | Misplaced::Nothing
                     );
                 assert!(is_expected, "{} was refused: {why}", self.source);
-                if is_under_way {
+                if is_under_way && why == Misplaced::Nothing {
+                    self.is_clearing = true;
+                    self.fetch();
+                } else if is_under_way {
                     self.begin_anew();
                 }
             }
@@ -250,6 +268,7 @@ impl Client {
 
     fn take_document(&mut self, state: State) {
         self.is_fetching = false;
+        self.clear();
         if self.version.is_none_or(|version| version < state.version) && self.under_way.is_none() {
             self.version = Some(state.version);
             self.content = state.content;
@@ -289,11 +308,22 @@ impl Client {
         }
     }
 
+    /// It has all that made nothing of what is under way.
+    fn clear(&mut self) {
+        if std::mem::take(&mut self.is_clearing) {
+            let under_way = self.under_way.take();
+            self.given_up.extend(under_way.map(|it| it.name));
+            if let Some(pending) = self.pending.take() {
+                self.submit_edit(pending);
+            }
+        }
+    }
+
     /// What is under way contradicts what came: it and all that was built on it is given up, as by a hard rollback.
     fn begin_anew(&mut self) {
         self.give_up();
         (self.version, self.content) = (None, None);
-        self.is_fetching = false;
+        (self.is_fetching, self.is_clearing) = (false, false);
         self.fetch();
     }
 

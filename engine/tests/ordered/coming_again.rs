@@ -113,6 +113,7 @@ fn submission(connection: ConnectionId, number: u64, made_on: u64, deed: Deed) -
         name: OperationName { source, number },
         made_on: Some(made_on),
         deed,
+        skips_noop: true,
     };
     OrderedInput::Asked {
         connection,
@@ -217,4 +218,25 @@ fn nobody_begins_anew_before_his_operations_are_answered() {
         node.settle();
         assert_eq!(node.told(), answer);
     }
+}
+
+#[test]
+fn who_does_nothing_is_told_so_once_what_was_done_before_is_stored() {
+    let mut node = Node::open();
+    let (ot_type, data) = (OtType::Text, Some(r#""ab""#.into()));
+    node.submit(BOB, 0, 0, Deed::Create { ot_type, data });
+    let deletion = || edit(r#"[{"d":1}]"#);
+    node.tell_all([
+        submission(BOB, 1, 1, deletion()),
+        submission(ADA, 1, 1, deletion()),
+        subscription(ADA, 1),
+    ]);
+    assert_eq!(node.told().find("nothing"), None, "nothing is stored yet");
+    node.settle();
+    assert_eq!(node.told(), "operation 1, changes nothing");
+    node.submit(ADA, 1, 1, deletion());
+    assert_eq!(node.told(), "changes nothing");
+    node.submit(ADA, 2, 2, edit("[]"));
+    assert_eq!(node.told(), "changes nothing");
+    assert_eq!(node.store.log.len(), 2);
 }

@@ -53,6 +53,7 @@ impl Scene {
             name: name(number),
             made_on: Some(1),
             deed: Deed::Edit(inserts(components).into()),
+            skips_noop: false,
         };
         let connection = PERSON;
         self.tell(OrderedInput::Asked {

@@ -92,6 +92,7 @@ impl Node {
             },
             made_on: Some(self.document.state().version),
             deed,
+            skips_noop: false,
         };
         let connection = ADA;
         self.tell(OrderedInput::Asked {

@@ -63,6 +63,7 @@ fn submit(connection: ConnectionId, number: u64, made_on: Option<u64>, deed: Dee
         name: OperationName { source, number },
         made_on,
         deed,
+        skips_noop: false,
     };
     OrderedInput::Asked {
         connection,

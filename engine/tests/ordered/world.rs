@@ -95,6 +95,9 @@ impl World {
             bug: None,
             seen: BTreeMap::new(),
         };
+        for client in &mut world.clients {
+            client.skips_noops = seed.is_multiple_of(2);
+        }
         world.open(1 + seed % 3);
         world
     }

@@ -67,6 +67,7 @@ fn submit(world: &World, script: &mut Script<'_>) -> Request {
         name,
         made_on: world.version(script),
         deed: deed(script),
+        skips_noop: script.flag(),
     }
 }
 

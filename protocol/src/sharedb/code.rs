@@ -93,6 +93,7 @@ impl From<&Misplaced> for Code {
             Misplaced::Ahead { .. } => Self::VersionNewer,
             Misplaced::NoVersion | Misplaced::NameTaken => Self::OperationBadlyFormed,
             Misplaced::Behind { .. } => Self::OperationsNotFound,
+            Misplaced::Nothing => Self::NoOperation,
             Misplaced::Unfit(OtError::NotJson { .. } | OtError::Malformed(_)) => {
                 Self::OperationBadlyFormed
             }

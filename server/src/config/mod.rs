@@ -86,6 +86,8 @@ pub struct Config {
     pub presence: PresenceConfig,
     /// How connections are kept alive.
     pub connection: ConnectionConfig,
+    /// `[sharedb]`: whether operations are stored that change nothing.
+    pub commits_noops: bool,
     /// The application that is asked and told things.
     pub hook: HookConfig,
     /// How the server stops.
@@ -319,6 +321,7 @@ impl Config {
                 wait_max: values.get("presence.wait_max")?,
             },
             connection: ConnectionConfig::read(values)?,
+            commits_noops: values.get("sharedb.commit_noops")?,
             hook: HookConfig::read(values)?,
             shutdown: ShutdownConfig::read(values)?,
             postgres: postgres::read(values)?,

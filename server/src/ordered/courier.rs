@@ -115,6 +115,7 @@ impl Errand {
             name: submission.name.unwrap_or_else(|| self.name()),
             made_on: submission.made_on,
             deed: submission.deed,
+            skips_noop: false,
         };
         let mail = Mail::Requests {
             connection: self.connection,

@@ -225,6 +225,37 @@ test('who looks for people before the document is loaded sees them when it is, a
   assert.deepEqual([late.errors, shown.errors], [[], []])
 })
 
+for (const [stored, QUIRE_SHAREDB__COMMIT_NOOPS] of [[4, 'true'], [3, 'false']]) {
+  test(`of two who remove the same at once, ${stored === 4 ? 'both are' : 'one is'} in the past`, async t => {
+    const server = await startServer(t, { env: { QUIRE_SHAREDB__COMMIT_NOOPS } })
+    const people = ['one', 'other'].map(() => join(t, at(server), 'noop', 'd'))
+    await people[0].create('ab', 'text')
+    await Promise.all(people.map(person => person.subscribe()))
+    people[1].connection.socket.pause()
+    people[0].edit([{ d: 1 }])
+    await people[0].settled()
+    people[1].edit([{ d: 1 }])
+    people[1].connection.socket.resume()
+    await Promise.all(people.map(person => person.settled()))
+    for (const person of people) assert.deepEqual([person.acked, person.errors, person.content], [1, [], 'b'])
+    people[1].edit(['c'])
+    await people[1].settled()
+    await until('both have it', () => people[0].content === 'cb')
+    assert.equal((await log(server, 'noop', 'd')).length, stored)
+    await agreed(server, people)
+  })
+}
+
+test('clients of ShareDB 1 know nothing of operations that are not stored', async t => {
+  const server = await startServer(t, { env: { QUIRE_SHAREDB__COMMIT_NOOPS: 'false' } })
+  const { connection } = legacyPerson(t, at(server))
+  const doc = connection.get('noop', 'legacy')
+  const done = ask => new Promise((resolve, reject) => ask(error => error ? reject(error) : resolve()))
+  await done(answer => doc.create({ n: 0 }, answer))
+  await done(answer => doc.submitOp([], answer))
+  assert.equal((await log(server, 'noop', 'legacy')).length, 2)
+})
+
 const MOVES = {
   'rich-text': (p, op, own) => types.map['rich-text'].transformPresence(p, op, own),
   text: moveSelection('text'),

@@ -83,7 +83,10 @@ impl Seats {
 
     fn hear(&mut self, asked: Asked, message: Message) {
         match asked {
-            Asked::Handshake { id, .. } => self.shake_hands(id, &message),
+            Asked::Handshake { id, minor } => {
+                self.skips_noops = minor >= KNOWS_NOOPS && !self.hub.world().commits_noops;
+                self.shake_hands(id, &message);
+            }
             Asked::Fetch(named) => self.fetch(named, message),
             Asked::Subscribe(named) => self.subscribe(named, message),
             Asked::Unsubscribe(named) => self.unsubscribe(named, message),
@@ -217,6 +220,7 @@ impl Seats {
         }
         let (number, deed) = (submission.number, submission.deed);
         let name = OperationName { source, number };
+        let skips_noop = self.skips_noops;
         let what = What::Operation {
             name: name.clone(),
             text: message.text.clone(),
@@ -226,6 +230,7 @@ impl Seats {
             name,
             made_on,
             deed,
+            skips_noop,
         };
         if let Some(number) = self.ask_about(address, what, message, request)
             && let Some(seat) = self.seats.get_mut(&number)

@@ -53,6 +53,8 @@ pub(super) struct Seats {
     pub(super) mailing: Mailing,
     /// What the client is called.
     pub(super) source: Box<str>,
+    /// Whether its operations are not stored if they change nothing.
+    pub(super) skips_noops: bool,
     pub(super) users: Users,
     /// How many operations the connection has made up so that its client begins anew.
     pub(super) made_up: u64,
@@ -122,6 +124,7 @@ impl Seats {
             leaving: VecDeque::new(),
             mailing: Mailing::Idle,
             source: "".into(),
+            skips_noops: false,
             users: Users::default(),
             made_up: 0,
             is_withheld: false,

@@ -85,7 +85,9 @@ impl From<Misplaced> for Problem {
                 "operation_known",
                 format!("source, number: {detail}; give each operation a number of its own"),
             ),
-            Misplaced::Unfit(_) => Self::unprocessable("invalid_operation", detail),
+            Misplaced::Nothing | Misplaced::Unfit(_) => {
+                Self::unprocessable("invalid_operation", detail)
+            }
         }
     }
 }
