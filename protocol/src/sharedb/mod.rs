@@ -22,6 +22,9 @@
 mod address;
 pub use address::{Address, prefix};
 
+mod beginning;
+pub use beginning::about;
+
 mod code;
 pub use code::Code;
 

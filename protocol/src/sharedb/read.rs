@@ -399,7 +399,7 @@ fn name(raw: Option<&RawValue>, fault: &'static str) -> Result<String, Fault> {
     Ok(name)
 }
 
-fn check_name(name: &str, fault: &'static str) -> Result<(), Fault> {
+pub(super) fn check_name(name: &str, fault: &'static str) -> Result<(), Fault> {
     match MEMBERS_OF_ALL_OBJECTS.contains(&name) || name.starts_with(NO_COLLECTION) {
         true => Err(Fault::BadlyFormed(fault)),
         false => Ok(()),

@@ -85,6 +85,18 @@ impl Decoder {
         self.withheld.is_some()
     }
 
+    /// The beginning of the message that is withheld, of which these bytes have come behind what was taken.
+    pub fn beginning(&self, come: &[u8]) -> Vec<u8> {
+        let Some(header) = &self.withheld else {
+            return Vec::new();
+        };
+        let length = usize::try_from(header.length).unwrap_or(usize::MAX);
+        let before = self.message.as_ref().map_or(&[][..], |it| &it.bytes);
+        let mut bytes = [before, &come[..length.min(come.len())]].concat();
+        mask::unmask(&mut bytes[before.len()..], header.mask);
+        bytes
+    }
+
     /// Gives the next thing that the client said, and takes what it took off the front of `input`. Where nothing more is
     /// whole, all of `input` is taken.
     ///
@@ -286,6 +298,8 @@ mod tests {
             let withheld = decoder.next(&mut rest).unwrap();
             assert_eq!((withheld, rest.len()), (Some(Received::Withheld), 5));
             assert!(decoder.is_withholding());
+            assert_eq!(decoder.beginning(&rest[..3]), b"123");
+            assert_eq!(decoder.beginning(&[rest, b"more"].concat()), b"12345");
         }
         decoder.limit_for_now(12);
         assert_eq!(decoder.next(&mut rest).unwrap(), binary(b"12345"));
@@ -302,6 +316,7 @@ mod tests {
         let mut rest = &input[..];
         let withheld = decoder.next(&mut rest).unwrap();
         assert_eq!((withheld, rest.len()), (Some(Received::Withheld), 2));
+        assert_eq!(decoder.beginning(rest), b"12345");
         decoder.limit_for_now(5);
         let whole = Received::Binary(Bytes::from_static(b"12345"));
         assert_eq!(decoder.next(&mut rest).unwrap(), Some(whole));

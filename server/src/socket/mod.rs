@@ -130,6 +130,39 @@ impl Socket {
         }
     }
 
+    /// What has come of the message that is withheld.
+    pub(crate) fn beginning(&self) -> Vec<u8> {
+        self.decoder.beginning(&self.unread)
+    }
+
+    /// Waits until more has come of the message that is withheld, of which at most so many bytes may wait. Something else came if
+    /// nothing of it can.
+    pub(crate) fn poll_more(
+        &mut self,
+        context: &mut Context<'_>,
+        bytes_max: usize,
+    ) -> Poll<Result<(), Incoming>> {
+        scratch::with(|scratch| {
+            let wanted = bytes_max.saturating_sub(self.unread.len());
+            let room = self.meter.room().min(scratch.len()).min(wanted);
+            if room == 0 {
+                self.met("receiving_bytes");
+                return Poll::Ready(Err(Incoming::Overloaded));
+            }
+            let mut buffer = ReadBuf::new(&mut scratch[..room]);
+            let read = ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer));
+            let come = buffer.filled();
+            if read.is_err() || come.is_empty() {
+                return Poll::Ready(Err(Incoming::Closed));
+            }
+            self.meter.count(come.len());
+            self.pace.look_at_clock();
+            self.unread = [&self.unread, come].concat().into();
+            let pace = self.pace.bytes(come.len());
+            Poll::Ready(pace.map_err(|limit| self.too_fast(limit)))
+        })
+    }
+
     /// Reads once.
     fn poll_some<T>(
         &mut self,

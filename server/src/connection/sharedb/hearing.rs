@@ -53,11 +53,25 @@ impl Seats {
     /// The client begins a message that is longer than may wait. It is taken once the client is known.
     fn withhold(&mut self) -> ControlFlow<Stop> {
         self.is_withheld = true;
-        if !self.entering.is_empty() || self.is_known {
-            return ControlFlow::Break(Stop::Settle);
+        match !self.entering.is_empty() || self.is_known {
+            true => ControlFlow::Break(Stop::Settle),
+            false => ControlFlow::Break(Stop::Look),
         }
-        let reason = flooding(Limit::PreAuthBytes);
-        ControlFlow::Break(Stop::End(End::Close(reason)))
+    }
+
+    /// Has it decided whether the client may have the document that a message is about which is withheld. It is not asked twice
+    /// for one message.
+    pub(super) fn enter_for(&mut self, address: Address) -> Option<End> {
+        let is_asked = !std::mem::replace(&mut self.has_looked, true) && self.seat(address).is_ok();
+        (!is_asked).then(|| self.too_long())
+    }
+
+    /// How the connection ends of a client that is not known, and sends more than may wait.
+    pub(super) fn too_long(&self) -> End {
+        End::Close(match self.was_denied {
+            true => CloseReason::Unauthorized,
+            false => flooding(Limit::PreAuthBytes),
+        })
     }
 
     fn take_text(&mut self, message: Message) -> ControlFlow<Stop> {
@@ -322,6 +336,8 @@ pub(super) fn parts(named: Named) -> (Address, Option<u64>) {
     (Address { collection, id }, version)
 }
 
+/// From this minor protocol on, a client can be told that what it did changes nothing.
+const KNOWS_NOOPS: u64 = 2;
 /// The longest name that a client may have. Those that ShareDB's client gives itself have 32 bytes.
 const SOURCE_BYTES_MAX: usize = 256;
 const NO_LIVE_QUERIES: &str = "Queries are fetched, not subscribed to.";

@@ -29,6 +29,7 @@ mod settling;
 mod telling;
 
 use std::future::{Future, poll_fn};
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -36,6 +37,7 @@ use std::time::Duration;
 
 use engine::CloseReason;
 use protocol::Dialect;
+use protocol::sharedb;
 use protocol::websocket::Frame;
 use tokio::time::Instant;
 use tokio_util::sync::WaitForCancellationFutureOwned;
@@ -58,6 +60,8 @@ enum Stop {
     End(End),
     /// Something is to be decided, sent or answered before more is read.
     Settle,
+    /// A message has begun that is longer than may wait, and nobody is being asked whether the client may send it.
+    Look,
 }
 
 /// Serves one socket for any ordered documents of a workspace until it closes.
@@ -151,11 +155,36 @@ impl Connection {
             match stop {
                 Poll::Ready(Stop::End(end)) => return Poll::Ready(end),
                 Poll::Ready(Stop::Settle) => {}
+                Poll::Ready(Stop::Look) => {
+                    if let Some(end) = ready!(self.poll_look(context)) {
+                        return Poll::Ready(end);
+                    }
+                }
                 Poll::Pending => {
                     // What came goes to the documents together.
                     let _ = self.seats.poll_settled(context);
                     return Poll::Pending;
                 }
+            }
+        }
+    }
+
+    /// Looks which document a message is about that is longer than may wait: whether the client may name that is decided before
+    /// the rest is read. Gives how the connection ends if that is not to be seen.
+    fn poll_look(&mut self, context: &mut Context<'_>) -> Poll<Option<End>> {
+        loop {
+            let beginning = self.socket.beginning();
+            if let Some(address) = sharedb::about(&beginning) {
+                return Poll::Ready(self.seats.enter_for(address));
+            }
+            let room = self.seats.room();
+            if beginning.len() >= room {
+                return Poll::Ready(Some(self.seats.too_long()));
+            }
+            if let Err(incoming) = ready!(self.socket.poll_more(context, room))
+                && let ControlFlow::Break(Stop::End(end)) = self.seats.take(incoming)
+            {
+                return Poll::Ready(Some(end));
             }
         }
     }

@@ -60,6 +60,8 @@ pub(super) struct Seats {
     pub(super) made_up: u64,
     /// Whether the client has begun a message that is longer than may wait.
     pub(super) is_withheld: bool,
+    /// Whether it was looked which document that is about.
+    pub(super) has_looked: bool,
     /// Whether the client was let into a document, or need not be.
     pub(super) is_known: bool,
     /// Whether it was refused one.
@@ -128,6 +130,7 @@ impl Seats {
             users: Users::default(),
             made_up: 0,
             is_withheld: false,
+            has_looked: false,
             was_denied: false,
             is_stopping: false,
             ending: None,

@@ -1,0 +1,71 @@
+// Where an application decides who is let in to which document, a client may begin with a message that is longer than may wait
+// until it is known: it is looked into for which document it is about.
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { writeFile, mkdtemp } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join as path } from 'node:path'
+import { test } from 'node:test'
+import { openWire } from '../sharedb/ordered.mjs'
+import { join } from '../sharedb/person.mjs'
+import { startServer } from './server.mjs'
+
+const LONG = 'x'.repeat(300_000)
+
+test('what a client does first is let in by the application however long it is', async t => {
+  const { server, asked } = await begin(t)
+  const person = join(t, `${server.url}/sharedb/default`, 'notes', 'today')
+  await person.create({ text: LONG }, 'json0')
+  assert.equal(person.content.text.length, LONG.length)
+  assert.deepEqual(asked, ['notes/today'])
+  person.goOffline()
+  person.edit([{ p: ['text', 0], si: LONG }])
+  person.goOnline()
+  await person.settled()
+  assert.deepEqual([person.errors, person.acked], [[], 1])
+  assert.deepEqual(asked, ['notes/today', 'notes/today'])
+})
+
+test('what is too long to wait and is for nobody, or for nothing, closes the connection', async t => {
+  const { server, asked } = await begin(t)
+  const long = { a: 'op', c: 'notes', d: 'secret', v: null, seq: 1, create: { type: 'json0', data: LONG } }
+  const { a, c, d, ...rest } = long
+  for (const [message, code, about] of [
+    [long, 4401, ['notes/secret']],
+    [{ ...rest, a, c, d }, 1013, []],
+    [{ a: 'op', c: 'notes', d: 'x'.repeat(5000), ...rest }, 1013, []],
+    [{ a: 'bf', c: 'notes', b: Array.from({ length: 5000 }, (_, n) => `id ${n}`) }, 1013, []]
+  ]) {
+    asked.length = 0
+    const wire = await openWire(server)
+    const closed = once(wire.socket, 'close')
+    wire.say(message)
+    assert.deepEqual([(await closed)[0], asked], [code, about], JSON.stringify(message).slice(0, 40))
+  }
+})
+
+// A server that asks this application, which lets everybody into one document.
+async function begin (t) {
+  const asked = []
+  const application = createServer(async (request, response) => {
+    let body = ''
+    for await (const chunk of request) body += chunk
+    const { document } = JSON.parse(body)
+    asked.push(document)
+    const may = document === 'notes/today' ? { may: ['read', 'write'] } : { denied: 'not yours' }
+    response.end(JSON.stringify(may))
+  }).listen(0, '127.0.0.1')
+  t.after(() => application.close())
+  await once(application, 'listening')
+  const secret = path(await mkdtemp(path(tmpdir(), 'quire-hook-')), 'secret')
+  await writeFile(secret, 'a secret of the tests')
+  const server = await startServer(t, {
+    env: {
+      QUIRE_HOOK__URL: `http://127.0.0.1:${application.address().port}/`,
+      QUIRE_HOOK__SECRET_FILE: secret,
+      QUIRE_HOOK__AUTHENTICATE: 'true'
+    }
+  })
+  return { server, asked }
+}
