@@ -231,6 +231,10 @@ fn what_is_refused_comes_back_whole_with_its_reason() {
             "ERR_CONNECTION_SEQ_INTEGER_OVERFLOW",
         ),
         (
+            json!({"a": "ps", "ch": "x".repeat(513), "seq": 1}),
+            "ERR_MESSAGE_BADLY_FORMED",
+        ),
+        (
             json!({"a": "qf", "id": 1, "c": "c", "q": {"$sort": 1}}),
             "ERR_DATABASE_METHOD_NOT_IMPLEMENTED",
         ),

@@ -7,6 +7,7 @@ mod dice;
 #[path = "../ot/plan.rs"]
 mod plan;
 
+mod broken;
 mod client;
 mod coming_again;
 mod divergence;
