@@ -281,7 +281,7 @@ pub(crate) async fn end_of(mut sender: Socket) -> Result<CameBack> {
                     return Ok(CameBack::Served);
                 }
             }
-            Heard::Pong => {}
+            Heard::Text(_) | Heard::Pong => {}
             Heard::Closed(code, reason) => {
                 ensure!(!reason.contains(SECRET), "the reason is {reason:?}");
                 return Ok(CameBack::Closed(code));
