@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use engine::ordered::OrderedLimits;
 use engine::{DocumentKey, Limits, ReplicaId};
+use protocol::sharedb::Projections;
 use storage::{Store, StoreError, Word};
 use tokio::sync::Semaphore;
 
@@ -46,6 +47,8 @@ pub struct World {
     pub places: Places,
     /// Whether operations of ShareDB's clients are stored that change nothing.
     pub commits_noops: bool,
+    /// The collections that show ShareDB's clients something of others.
+    pub projections: Projections,
     /// The application that is asked and told things, if there is one.
     pub hook: Option<Arc<Hook>>,
     /// What those who come wait for.

@@ -45,6 +45,10 @@ pub enum Code {
     NoPresence,
     /// Queries of this kind are not answered.
     NotImplemented,
+    /// An operation changes what a projection does not show.
+    NotInProjection,
+    /// Documents of this type have no projections.
+    NotProjected,
 }
 
 impl Code {
@@ -69,6 +73,8 @@ impl Code {
             Self::WrongKind => "ERR_WRONG_KIND",
             Self::NoPresence => "ERR_TYPE_DOES_NOT_SUPPORT_PRESENCE",
             Self::NotImplemented => "ERR_DATABASE_METHOD_NOT_IMPLEMENTED",
+            Self::NotInProjection => "ERR_OP_NOT_ALLOWED_IN_PROJECTION",
+            Self::NotProjected => "ERR_TYPE_CANNOT_BE_PROJECTED",
         }
     }
 }

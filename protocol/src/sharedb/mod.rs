@@ -28,8 +28,11 @@ pub use beginning::about;
 mod code;
 pub use code::Code;
 
+mod projection;
+pub use projection::{Projection, Projections};
+
 mod read;
-pub use read::{Asked, Bulk, Fault, Named, Shown, Submission, read};
+pub use read::{Asked, Bulk, Fault, Named, Shown, Submission, is_name, read};
 
 mod write;
 pub use write::{

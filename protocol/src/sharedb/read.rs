@@ -400,10 +400,15 @@ fn name(raw: Option<&RawValue>, fault: &'static str) -> Result<String, Fault> {
 }
 
 pub(super) fn check_name(name: &str, fault: &'static str) -> Result<(), Fault> {
-    match MEMBERS_OF_ALL_OBJECTS.contains(&name) || name.starts_with(NO_COLLECTION) {
-        true => Err(Fault::BadlyFormed(fault)),
-        false => Ok(()),
+    match is_name(name) {
+        true => Ok(()),
+        false => Err(Fault::BadlyFormed(fault)),
     }
+}
+
+/// Whether clients may call a collection or a document so.
+pub fn is_name(name: &str) -> bool {
+    !MEMBERS_OF_ALL_OBJECTS.contains(&name) && !name.starts_with(NO_COLLECTION)
 }
 
 /// A whole number that JavaScript can count to, if anything is said.

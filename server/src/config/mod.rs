@@ -35,6 +35,8 @@ mod postgres;
 mod settings;
 pub use settings::{SETTINGS, Setting};
 
+mod sharedb;
+
 mod values;
 
 use std::net::SocketAddr;
@@ -42,6 +44,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use engine::WriterPolicy;
+use protocol::sharedb::Projections;
 use storage::PostgresPools;
 
 use crate::address::AddressRules;
@@ -88,6 +91,8 @@ pub struct Config {
     pub connection: ConnectionConfig,
     /// `[sharedb]`: whether operations are stored that change nothing.
     pub commits_noops: bool,
+    /// `[sharedb]`: the collections that show something of others.
+    pub projections: Projections,
     /// The application that is asked and told things.
     pub hook: HookConfig,
     /// How the server stops.
@@ -322,6 +327,7 @@ impl Config {
             },
             connection: ConnectionConfig::read(values)?,
             commits_noops: values.get("sharedb.commit_noops")?,
+            projections: sharedb::projections(values)?,
             hook: HookConfig::read(values)?,
             shutdown: ShutdownConfig::read(values)?,
             postgres: postgres::read(values)?,

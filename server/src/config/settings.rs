@@ -84,6 +84,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new("connection.ping_interval", "30s"),
     Setting::new("connection.silence_timeout", "90s"),
     Setting::new("sharedb.commit_noops", "true"),
+    Setting::new("sharedb.projections", "none"),
     Setting::new("hook.url", "none"),
     Setting::new("hook.secret_file", "none"),
     Setting::new("hook.timeout", "5s"),

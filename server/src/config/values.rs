@@ -42,6 +42,12 @@ impl Values {
         })
     }
 
+    /// A value as text, and where it came from.
+    pub(super) fn text(&self, key: &str) -> (&str, &Origin) {
+        let (text, origin) = &self.0[key];
+        (text, origin)
+    }
+
     /// Whether somebody has set it.
     pub(super) fn is_set(&self, key: &str) -> bool {
         self.0[key].1 != Origin::Default

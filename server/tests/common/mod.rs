@@ -5,6 +5,7 @@
 
 pub(crate) mod api;
 pub(crate) mod nodes;
+pub(crate) mod sharedb;
 pub(crate) mod tokens;
 pub(crate) mod wire;
 

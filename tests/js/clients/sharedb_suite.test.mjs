@@ -1,7 +1,7 @@
 // ShareDB's own tests of its client, over a WebSocket: which of them pass with ShareDB's own server is what they are measured by.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { counts, runSuite, startPeer, surprises } from '../sharedb/suite.mjs'
+import { counts, PROJECTIONS, runSuite, startPeer, surprises } from '../sharedb/suite.mjs'
 import { startServer } from './server.mjs'
 
 // Some of them race with themselves over a socket: what goes wrong every time is what counts.
@@ -18,7 +18,7 @@ test("ShareDB's own tests of its client against ShareDB's own server", async t =
 })
 
 test("ShareDB's own tests of its client against Quire", async t => {
-  const server = await startServer(t)
+  const server = await startServer(t, { env: { QUIRE_SHAREDB__PROJECTIONS: PROJECTIONS } })
   const results = await runSuite(server.url)
   t.diagnostic(counts(results))
   assert.deepEqual(surprises(results, 'quire'), [])

@@ -3,11 +3,16 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
 const KNOWN = JSON.parse(readFileSync(new URL('./known.json', import.meta.url)))
+const { projections } = createRequire(import.meta.url)('./settings.cjs')
 const PATIENCE_MS = 200_000
+
+/** The projections that the tests count on, as Quire is told of them. */
+export const PROJECTIONS = Object.entries(projections).map(([name, { collection, fields }]) => `${name} = ${collection}(${fields.join(', ')})`).join('; ')
 
 /** Runs all of them against a server, each with a workspace of its own. */
 export async function runSuite (url, env = {}) {

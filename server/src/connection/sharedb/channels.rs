@@ -4,6 +4,8 @@
 //! A collection or an id may have dots, so a channel's name may be that of several documents. It stands for those of them
 //! that have a seat, and for one that gets a seat later; a name with a single dot is that of one document. Any other name is
 //! that of a channel besides, which has a seat of its own: nothing of it is stored, and nothing moves in it.
+//!
+//! A projected document has no presence, as with ShareDB: where people are would tell of what is not shown.
 
 use std::collections::BTreeSet;
 
@@ -92,6 +94,9 @@ impl Seats {
         if address.channel_name() != shown.channel {
             return self.refuse(&message, Code::MessageBadlyFormed, OTHER_CHANNEL);
         }
+        if self.projection(&address).is_some() {
+            return self.refuse(&message, Code::NoPresence, NOT_SHOWN);
+        }
         let presence = ShownPresence {
             name: PresenceName {
                 source: self.source.clone(),
@@ -133,15 +138,17 @@ impl Seats {
     fn documents_of(&mut self, channel: &str, may_enter: bool) -> Vec<ConnectionId> {
         let dots = channel.match_indices('.').take(DOTS_MAX);
         let mut addresses: Vec<_> = dots.map(|(at, _)| address_at(channel, at)).collect();
+        let is_of_one = addresses.len() == 1;
+        addresses.retain(|address| self.projection(address).is_none());
         let seats = addresses
             .iter()
             .filter_map(|address| self.number_of(address));
         let mut seats: Vec<_> = seats.collect();
-        if addresses.len() == 1 && seats.is_empty() && may_enter {
+        if is_of_one && seats.is_empty() && may_enter {
             // A document that may not be entered tells nothing.
             let seat = addresses.pop().and_then(|address| self.seat(address).ok());
             seats.extend(seat);
-        } else if addresses.len() != 1 {
+        } else if !is_of_one {
             let address = Address::channel(channel);
             let seat = self.number_of(&address);
             let seat = seat.or_else(|| may_enter.then(|| self.seat(address).ok()).flatten());
@@ -176,4 +183,5 @@ const CHANNEL_BYTES_MAX: usize = NAME_BYTES_MAX;
 const LONG_CHANNEL: &str = "The channel's name is longer than 512 bytes.";
 /// How many dots of a channel's name are tried as the one between collection and id.
 const DOTS_MAX: usize = 8;
+const NOT_SHOWN: &str = "Type does not support presence: http://sharejs.org/types/JSONv0";
 const OTHER_CHANNEL: &str = "The channel is not that of the document.";

@@ -14,6 +14,7 @@ use super::Stop;
 use super::past::When;
 use super::requests::{Gathering, Number, Outcome, What, refused};
 use super::seat::Seats;
+use super::seen::NOT_SEEN;
 use crate::receiving::Held;
 use crate::socket::Incoming;
 use crate::telemetry::metrics;
@@ -233,6 +234,9 @@ impl Seats {
             return self.refuse(&message, Code::MessageBadlyFormed, TOO_LONG);
         }
         let (number, deed) = (submission.number, submission.deed);
+        if !self.shows_all_of(&address, &deed) {
+            return self.refuse(&message, Code::NotInProjection, NOT_SEEN);
+        }
         let name = OperationName { source, number };
         let skips_noop = self.skips_noops;
         let what = What::Operation {

@@ -24,6 +24,8 @@ mod requests;
 
 mod seat;
 
+mod seen;
+
 mod settling;
 
 mod telling;

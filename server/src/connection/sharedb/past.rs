@@ -19,6 +19,7 @@ use super::query::{Filter, find};
 use super::refusing::code;
 use super::requests::refused;
 use super::seat::Seats;
+use super::seen;
 use crate::auth::Refusal;
 use crate::hub::Hub;
 use crate::place::{SeekError, state_at_time, state_at_version};
@@ -56,15 +57,13 @@ impl Seats {
         message: Message,
     ) {
         let (address, _) = parts(named);
-        let document = match address.document(&self.guest.workspace) {
-            Ok(document) => document,
-            Err(fault) => {
-                return self.refuse(&message, Code::MessageBadlyFormed, &fault.to_string());
-            }
+        let (document, projection) = match self.document(&address) {
+            Ok(found) => found,
+            Err((code, why)) => return self.refuse(&message, code, &why),
         };
         let looking = look(self.hub.clone(), self.guest.own.clone(), document, when);
         self.look(message, async move {
-            let state = looking.await?;
+            let state = seen::state(projection.as_deref(), looking.await?)?;
             Ok(sharedb::at_version(action, id, &state))
         });
     }
@@ -76,9 +75,18 @@ impl Seats {
             Err((code, why)) => return self.refuse(&message, code, &why),
         };
         let (hub, own) = (self.hub.clone(), self.guest.own.clone());
+        let projection = hub.world().projections.get(&collection).cloned();
+        let collection = match &projection {
+            Some(projection) => projection.collection().to_owned(),
+            None => collection,
+        };
         let finding = find(hub, own, self.guest.workspace.clone(), collection, filter);
         self.look(message, async move {
-            let found = finding.await?;
+            let found = finding.await?.into_iter().map(|(id, state)| {
+                let state = seen::state(projection.as_deref(), state)?;
+                Ok((id, state))
+            });
+            let found: Vec<_> = found.collect::<Result<_, _>>()?;
             Ok(sharedb::found("qf", id, &found))
         });
     }

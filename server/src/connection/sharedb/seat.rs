@@ -6,8 +6,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use engine::ordered::{Deed, OrderedEvent, Request};
-use engine::{CloseReason, ConnectionId, Limit};
-use protocol::sharedb::{Address, Code};
+use engine::{CloseReason, ConnectionId, DocumentKey, Limit};
+use protocol::sharedb::{Address, Code, Projection};
 use protocol::websocket::Frame;
 
 use super::super::entering::{Entrant, Guest, NotIn, Users, enter};
@@ -75,6 +75,8 @@ pub(super) struct Seats {
 /// A document on a connection.
 pub(super) struct Seat {
     pub(super) address: Arc<Address>,
+    /// What the client sees of the document; none if it is all.
+    pub(super) projection: Option<Arc<Projection>>,
     pub(super) state: State,
     /// What is to be asked of the document, with the messages that it came in.
     pub(super) waiting: Vec<(Request, Option<Held>)>,
@@ -160,8 +162,7 @@ impl Seats {
         if let Some(number) = self.number_of(&address) {
             return Ok(number);
         }
-        let document = address.document(&self.guest.workspace);
-        let document = document.map_err(|fault| (Code::MessageBadlyFormed, fault.to_string()))?;
+        let (document, projection) = self.document(&address)?;
         let max = self.limits.sharedb_documents_max;
         if self.seats.len() >= max && !self.clear_a_seat() {
             metrics::limit_hit(Limit::DocumentsPerConnection.as_str());
@@ -177,13 +178,43 @@ impl Seats {
             way: Way::Letters(self.letters.clone()),
         };
         let entering = Box::pin(enter(self.hub.clone(), entrant));
-        let address = Arc::new(address);
+        let (address, is_whole) = (Arc::new(address), projection.is_none());
         self.numbers.insert(address.clone(), number);
-        self.seats
-            .insert(number, Seat::new(address.clone(), entering));
+        let seat = Seat::new(address.clone(), projection, entering);
+        self.seats.insert(number, seat);
         self.entering.insert(number);
-        self.listen_if_wanted(number, &address);
+        if is_whole {
+            self.listen_if_wanted(number, &address);
+        }
         Ok(number)
+    }
+
+    /// The document that a client means, and what it sees of that if it is not all.
+    ///
+    /// # Errors
+    /// No document can have that name; with what the client is to be told.
+    pub(super) fn document(
+        &self,
+        address: &Address,
+    ) -> Result<(DocumentKey, Option<Arc<Projection>>), (Code, String)> {
+        let projection = self.projection(address);
+        let document = match &projection {
+            Some(projection) => projection.behind(address).document(&self.guest.workspace),
+            None => address.document(&self.guest.workspace),
+        };
+        match document {
+            Ok(document) => Ok((document, projection)),
+            Err(fault) => Err((Code::MessageBadlyFormed, fault.to_string())),
+        }
+    }
+
+    /// What a client sees of the documents of a collection; none if it is all.
+    pub(super) fn projection(&self, address: &Address) -> Option<Arc<Projection>> {
+        self.hub
+            .world()
+            .projections
+            .get(&address.collection)
+            .cloned()
     }
 
     /// Asks a document for something, in the message that it came in if it came in one.
@@ -251,9 +282,10 @@ impl Seats {
 }
 
 impl Seat {
-    fn new(address: Arc<Address>, entering: Entering) -> Self {
+    fn new(address: Arc<Address>, projection: Option<Arc<Projection>>, entering: Entering) -> Self {
         Self {
             address,
+            projection,
             state: State::Entering(entering),
             waiting: Vec::new(),
             asked: 0,

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::task::Context;
 
 use engine::ConnectionId;
-use engine::ordered::{OrderedEvent, RequestTag, State};
+use engine::ordered::{OrderedEvent, RequestTag};
 use protocol::close;
 use protocol::sharedb::{self, Code};
 use protocol::websocket::Frame;
@@ -12,6 +12,7 @@ use protocol::websocket::Frame;
 use super::filling::Filled;
 use super::requests::Outcome;
 use super::seat::Seats;
+use super::seen;
 use crate::ordered::Letter;
 
 impl Seats {
@@ -53,8 +54,15 @@ impl Seats {
             OrderedEvent::Presence(presence) => seat.filling.shows(presence),
             _ => return self.take_answer(to, event),
         };
-        if is_told {
-            self.frames.extend(frame);
+        if !is_told {
+            return;
+        }
+        match (&seat.projection, &event) {
+            (Some(projection), OrderedEvent::Operation(record)) => {
+                let seen = seen::operation(projection, &seat.address, record);
+                self.say(seen);
+            }
+            _ => self.frames.extend(frame),
         }
     }
 
@@ -132,14 +140,6 @@ impl Seats {
             OrderedEvent::Operation(_) | OrderedEvent::Presence(_) => return,
         };
         self.answer(tag, outcome);
-    }
-
-    /// The client is sent the whole document.
-    fn whole(&mut self, to: ConnectionId, state: &State) -> Outcome {
-        if let Some(seat) = self.seats.get_mut(&to) {
-            seat.filling.expect(Some(state.version));
-        }
-        Outcome::Data(sharedb::snapshot(state))
     }
 
     /// Clients take a whole document only if they have none, so what they have is deleted first.
