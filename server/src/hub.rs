@@ -149,6 +149,7 @@ impl Hub {
         let deleted = self.0.world.store.delete(key.clone()).await?;
         if deleted {
             self.0.world.say(&key, Word::Deleted);
+            self.0.world.stir(&key);
         }
         let mailbox = self.sessions().open.get(&key).cloned();
         if let Some(mailbox) = mailbox {

@@ -200,6 +200,7 @@ async fn assemble(config: &Config, parts: Parts) -> anyhow::Result<Arc<App>> {
         auth: Arc::new(auth),
         places: Places::new(places_limits(config), cluster.clone()),
         commits_noops: config.commits_noops,
+        collections: ordered::Collections::default(),
         projections: config.projections.clone(),
         hook,
         admission: Admission {

@@ -17,6 +17,7 @@ use crate::cluster::{Cluster, Replicas};
 use crate::hook::Hook;
 use crate::limits::{Admission, Places};
 use crate::memory::Memory;
+use crate::ordered::Collections;
 use crate::receiving::Receiving;
 use crate::watchdog::Watchdog;
 
@@ -47,6 +48,8 @@ pub struct World {
     pub places: Places,
     /// Whether operations of ShareDB's clients are stored that change nothing.
     pub commits_noops: bool,
+    /// The collections that somebody watches.
+    pub collections: Collections,
     /// The collections that show ShareDB's clients something of others.
     pub projections: Projections,
     /// The application that is asked and told things, if there is one.

@@ -209,3 +209,32 @@ async fn who_was_on_a_node_that_died_is_soon_not_shown_in_ordered_documents_or_c
     let seen = late.hears(|said| said["a"] == "p");
     assert_eq!(seen["src"], cid.source);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_query_is_kept_up_to_date_with_what_other_nodes_store() {
+    // By a word of theirs alone, or by looking alone.
+    let told = Shared::slow_to_look();
+    let looking = Shared::default();
+    let nodes = [
+        [told.node("a").await, told.node("b").await],
+        [
+            looking.node_without_bus("a").await,
+            looking.node_without_bus("b").await,
+        ],
+    ];
+    for [a, b] in nodes {
+        let (mut ada, mut bob) = (Client::on(&a), Client::on(&b));
+        bob.says(&json!({"a": "qs", "id": 1, "c": "notes", "q": {"done": false}}));
+        assert_eq!(bob.hears(|said| said["a"] == "qs")["data"], json!([]));
+        let create = json!({"create": {"type": "json0", "data": {"done": false}}});
+        ada.submits("plan", 0, 1, &create);
+        let came = bob.hears(|said| said["a"] == "q");
+        assert_eq!(came["diff"][0]["values"][0]["d"], "plan");
+        let done = json!({"op": [{"p": ["done"], "od": false, "oi": true}]});
+        ada.submits("plan", 1, 2, &done);
+        let gone = bob.hears(|said| said["a"] == "q");
+        assert_eq!(gone["diff"][0]["type"], "remove");
+        let told = bob.hears(|said| said["a"] == "op");
+        assert_eq!((&told["v"], &told["src"]), (&json!(1), &json!(ada.source)));
+    }
+}

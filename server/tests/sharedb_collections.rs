@@ -1,9 +1,10 @@
-//! Collections in the ShareDB dialect, over the sockets of the real binary: projections, which show some of what is there.
+//! Collections in the ShareDB dialect, over the sockets of the real binary: projections, which show some of what is there, and
+//! queries that are subscribed to.
 
 mod common;
 
 use common::sharedb::{Client, refused};
-use common::tokens::{SECRET, claims, folder, path_of, sign};
+use common::tokens::{SECRET, claims, folder, now_s, path_of, sign};
 use common::wire::{Server, Socket};
 use serde_json::{Value, json};
 
@@ -40,7 +41,7 @@ fn a_projection_shows_the_members_that_were_named() {
     let bulk = bob.ask(&json!({"a": "bf", "c": "names", "b": ["d"]}));
     assert_eq!(bulk["data"], json!({"d": seen}));
     let found = bob.ask(&json!({"a": "qf", "id": 1, "c": "names", "q": {"secret": 1}}));
-    let mut answer = seen.clone();
+    let mut answer = seen;
     answer["d"] = json!("d");
     assert_eq!(found["data"], json!([answer]), "a query sees all of it");
 
@@ -191,4 +192,192 @@ fn a_projection_is_covered_by_a_grant_for_what_it_shows() {
     );
     let answer = open("names/*").ask(&fetch);
     assert_eq!(refused(&fetch, &answer), "ERR_FORBIDDEN");
+}
+
+fn subscribe(id: u64, collection: &str, query: &Value) -> Value {
+    json!({"a": "qs", "id": id, "c": collection, "q": query})
+}
+
+fn insert(index: usize, values: &Value) -> Value {
+    json!({"type": "insert", "index": index, "values": values})
+}
+
+fn remove(index: usize, count: usize) -> Value {
+    json!({"type": "remove", "index": index, "howMany": count})
+}
+
+/// What a client is told of a query.
+fn changed(id: u64, diff: &[Value]) -> Value {
+    json!({"a": "q", "id": id, "diff": diff})
+}
+
+#[test]
+fn a_query_that_is_subscribed_to_is_kept_up_to_date() {
+    let server = Server::start(&[]);
+    let (mut ann, mut bob) = (Client::connect(&server), Client::connect(&server));
+    let answer = ann.ask(&subscribe(1, "c", &json!({"n": 1})));
+    assert_eq!(answer, json!({"a": "qs", "id": 1, "data": []}));
+    bob.creates("d", &json!({"n": 1}));
+    let d = |version: u64| json!([{"d": "d", "v": version, "data": {"n": 1}}]);
+    assert_eq!(ann.next(), changed(1, &[insert(0, &d(1))]));
+    let source = bob.id.clone();
+    let told = |version: u64, number: u64, change: &Value| json!({"a": "op", "c": "c", "d": "d", "v": version, "src": source, "seq": number, "op": change});
+    let plus = json!([{"p": ["n"], "na": 1}]);
+    let minus = json!([{"p": ["n"], "na": -1}]);
+    let other = json!([{"p": ["m"], "oi": true}]);
+    bob.ask(&op("c", "d", 1, 2, &plus));
+    assert_eq!(
+        ann.next(),
+        changed(1, &[remove(0, 1)]),
+        "first that it is none any more"
+    );
+    assert_eq!(ann.next(), told(1, 2, &plus));
+    bob.ask(&op("c", "d", 2, 3, &minus));
+    assert_eq!(ann.next(), changed(1, &[insert(0, &d(3))]));
+    bob.ask(&op("c", "d", 3, 4, &other));
+    assert_eq!(ann.next(), told(3, 4, &other));
+    let deletion = json!({"a": "op", "c": "c", "d": "d", "v": 4, "seq": 5, "del": true});
+    bob.ask(&deletion);
+    assert_eq!(ann.next(), changed(1, &[remove(0, 1)]));
+    assert_eq!(ann.next()["del"], true);
+    assert_eq!(
+        ann.ask(&json!({"a": "qu", "id": 1})),
+        json!({"a": "qu", "id": 1})
+    );
+    bob.creates("e", &json!({"n": 1}));
+    let answer = ann.ask(&json!({"a": "qf", "id": 2, "c": "c", "q": {}}));
+    assert_eq!(answer["data"][0]["d"], "e", "nothing was told in between");
+}
+
+#[test]
+fn whoever_comes_back_to_a_query_is_told_what_is_different() {
+    let server = Server::start(&[]);
+    let (mut ann, mut bob) = (Client::connect(&server), Client::connect(&server));
+    for id in ["a", "b", "e"] {
+        bob.creates(id, &json!({"n": 0}));
+    }
+    bob.ask(&op("c", "b", 1, 2, &json!([{"p": ["n"], "na": 1}])));
+    let mut question = subscribe(7, "c", &json!({"$limit": 2}));
+    question["r"] = json!([["gone", 3], ["a", null], ["b", 1]]);
+    ann.say(&question);
+    assert_eq!(ann.next(), changed(7, &[remove(0, 1)]));
+    let told = ann.next();
+    assert_eq!(
+        (&told["d"], &told["v"]),
+        (&json!("b"), &json!(1)),
+        "an operation that it had missed"
+    );
+    let data = json!({"a": {"v": 1, "data": {"n": 0}}});
+    assert_eq!(ann.next(), json!({"a": "qs", "id": 7, "data": data}));
+    bob.ask(&json!({"a": "op", "c": "c", "d": "a", "v": 1, "seq": 3, "del": true}));
+    let e = json!([{"d": "e", "v": 1, "data": {"n": 0}}]);
+    assert_eq!(
+        ann.next(),
+        changed(7, &[remove(0, 1), insert(1, &e)]),
+        "the next takes its place"
+    );
+    assert_eq!(ann.next()["del"], true);
+    for (field, wrong) in [
+        ("r", json!({})),
+        ("r", json!([["a", -1]])),
+        ("r", json!([[]])),
+        ("id", json!("x")),
+    ] {
+        let mut question = question.clone();
+        question[field] = wrong;
+        let answer = ann.ask(&question);
+        assert_eq!(refused(&question, &answer), "ERR_MESSAGE_BADLY_FORMED");
+    }
+}
+
+#[test]
+fn a_query_of_a_projection_goes_by_all_and_shows_what_is_seen() {
+    let server = Server::start(&[PROJECTIONS]);
+    let (mut ann, mut bob) = (Client::connect(&server), Client::connect(&server));
+    bob.creates("d", &json!({"name": "fido", "secret": 1}));
+    let text = json!({"type": "text", "data": "name"});
+    bob.ask(&json!({"a": "op", "c": "c", "d": "t", "v": 0, "seq": 1, "create": text}));
+    let answer = ann.ask(&subscribe(1, "names", &json!({"secret": 2})));
+    assert_eq!(answer["data"], json!([]));
+    let all = ann.ask(&subscribe(2, "names", &json!({})));
+    let d = |version: u64| json!([{"d": "d", "v": version, "data": {"name": "fido"}}]);
+    assert_eq!(all["data"], d(1), "what is no JSON is not seen");
+    bob.ask(&op("c", "d", 1, 2, &json!([{"p": ["secret"], "na": 1}])));
+    let mut told = [ann.next(), ann.next()];
+    told.sort_by_key(|told| told["a"] == "op");
+    assert_eq!(told[0], changed(1, &[insert(0, &d(2))]));
+    assert_eq!(
+        (&told[1]["c"], &told[1]["op"]),
+        (&json!("names"), &json!([]))
+    );
+}
+
+#[test]
+fn queries_that_are_too_many_or_not_served_are_refused() {
+    let server = Server::start(&[]);
+    let mut client = Client::connect(&server);
+    let not_served = subscribe(1, "c", &json!({"n": {"$gt": 1}}));
+    let answer = client.ask(&not_served);
+    assert_eq!(
+        refused(&not_served, &answer),
+        "ERR_DATABASE_METHOD_NOT_IMPLEMENTED"
+    );
+    for id in 0..64 {
+        assert_eq!(
+            client.ask(&subscribe(id, "c", &json!({})))["data"],
+            json!([])
+        );
+    }
+    let too_many = subscribe(64, "c", &json!({}));
+    let answer = client.ask(&too_many);
+    assert_eq!(refused(&too_many, &answer), "ERR_TOO_MANY");
+    client.ask(&json!({"a": "qu", "id": 3}));
+    assert_eq!(client.ask(&too_many)["data"], json!([]), "one has ended");
+}
+
+#[test]
+fn a_slow_reader_of_a_query_is_told_how_far_it_is_in_the_end() {
+    const EDITS: u64 = 200;
+    let server = Server::start(&[]);
+    let (mut slow, mut quick) = (Client::connect(&server), Client::connect(&server));
+    quick.creates("d", &json!({}));
+    slow.ask(&subscribe(1, "c", &json!({})));
+    let large = "x".repeat(100_000);
+    for version in 1..=EDITS {
+        let change = json!([{"p": ["text"], "oi": large}]);
+        assert_eq!(
+            quick.ask(&op("c", "d", version, version + 1, &change))["v"],
+            version
+        );
+    }
+    let mut next = 1;
+    while next <= EDITS {
+        let told = slow.next();
+        let version = told["v"].as_u64().unwrap();
+        // Where it was too much, it is shown an operation that is not there yet, and asks itself.
+        assert!(
+            version == next || told["src"] == "$quire",
+            "{version} came before {next}"
+        );
+        next = version + 1;
+    }
+    assert_eq!(slow.ask(&json!({"a": "pp"})), json!({"a": "pp"}));
+}
+
+#[test]
+fn whose_token_ends_is_kept_up_to_date_no_longer() {
+    let folder = folder();
+    let server = Server::start(&[("DATA_DIR", path_of(&folder))]);
+    let mut claims = claims("ada", &["read"]);
+    claims["exp"] = json!(now_s() + 2);
+    let token = sign(&claims, SECRET);
+    let mut client = Client::over(Socket::open(
+        &server,
+        &format!("/sharedb/default?token={token}"),
+    ));
+    assert_eq!(
+        client.ask(&subscribe(1, "c", &json!({})))["data"],
+        json!([])
+    );
+    assert_eq!(client.socket.closed().0, 4401);
 }

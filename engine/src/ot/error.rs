@@ -50,6 +50,18 @@ pub enum OtError {
 pub struct Fault {
     place: String,
     what: String,
+    flaw: Option<Flaw>,
+}
+
+/// What can be wrong with the form of edits of JSON that a dialect may have its own words for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// They are no list.
+    NoList,
+    /// One of them has no path.
+    NoPath,
+    /// A step of a path is neither a list index nor a name that a member may have.
+    BadStep,
 }
 
 impl Fault {
@@ -61,6 +73,11 @@ impl Fault {
     /// What is wrong there.
     pub fn what(&self) -> &str {
         &self.what
+    }
+
+    /// The same, where it is one of these.
+    pub fn flaw(&self) -> Option<Flaw> {
+        self.flaw
     }
 }
 
@@ -78,6 +95,16 @@ impl OtError {
         Self::Malformed(Fault {
             place: String::new(),
             what: what.into(),
+            flaw: None,
+        })
+    }
+
+    /// Malformed in a way that has a name.
+    pub(crate) fn flawed(flaw: Flaw, what: impl Into<String>) -> Self {
+        Self::Malformed(Fault {
+            place: String::new(),
+            what: what.into(),
+            flaw: Some(flaw),
         })
     }
 
@@ -85,6 +112,7 @@ impl OtError {
         Self::Refused(Fault {
             place: String::new(),
             what: what.into(),
+            flaw: None,
         })
     }
 

@@ -12,7 +12,7 @@
 //! `docs/decisions/0006-operations-are-refused-earlier.md`.
 
 mod error;
-pub use error::{Fault, OtError};
+pub use error::{Fault, Flaw, OtError};
 
 mod json;
 pub use json::{Json, NESTING_MAX, Object};

@@ -65,9 +65,39 @@ impl Address {
 }
 
 /// What the names of all documents of a collection begin with.
-pub fn prefix(collection: &str) -> String {
+fn prefix(collection: &str) -> String {
     collection.replace('%', "%25").replace('/', "%2F") + "/"
 }
+
+/// What stands for a collection where something is said of all of it. No document of a collection has such a name.
+///
+/// # Errors
+/// No collection can have that name.
+pub fn collection(workspace: &str, name: &str) -> Result<DocumentKey, NameError> {
+    let prefix = prefix(name);
+    DocumentKey::new(
+        workspace,
+        &(COLLECTIONS.to_owned() + prefix.trim_end_matches('/')),
+    )
+}
+
+/// The same for the collection that a document is in; none if it is in none.
+pub fn collection_of(document: &DocumentKey) -> Option<DocumentKey> {
+    let name = document.name();
+    if name.starts_with(CHANNELS) {
+        return None;
+    }
+    let (collection, _) = name.split_once('/')?;
+    DocumentKey::new(document.workspace(), &(COLLECTIONS.to_owned() + collection)).ok()
+}
+
+/// What the names of all documents of a collection begin with, for what stands for it.
+pub fn prefix_of(collection: &DocumentKey) -> String {
+    let name = collection.name();
+    name.strip_prefix(COLLECTIONS).unwrap_or(name).to_owned() + "/"
+}
+
+const COLLECTIONS: &str = "%collection/";
 
 /// What the names of channels begin with. A percent sign of a collection is never followed by this.
 const CHANNELS: &str = "%channel/";
@@ -87,6 +117,15 @@ mod tests {
             let address = Address { collection, id };
             let document = address.document("team").unwrap();
             prop_assert_eq!(Address::of(document.name()), address);
+        }
+
+        #[test]
+        fn a_document_is_in_the_collection_that_it_is_named_in(name in "[a%/2F5.]{0,6}", id in "[a%/2F5.]{1,6}") {
+            let address = Address { collection: name.clone(), id };
+            let document = address.document("team").unwrap();
+            let own = collection("team", &name).unwrap();
+            prop_assert!(document.name().starts_with(&prefix_of(&own)));
+            prop_assert_eq!(collection_of(&document), Some(own));
         }
 
         #[test]

@@ -1,8 +1,8 @@
-//! The codes of refusals. Applications compare them, so they are spelled as ShareDB spells them (`lib/error.js`), but for
+//! The codes of refusals, and their words. Applications compare them, so they are spelled as ShareDB spells them (`lib/error.js`), but for
 //! what it knows nothing of: rights, bounds, and kinds of documents.
 
 use engine::ordered::Misplaced;
-use engine::ot::OtError;
+use engine::ot::{Flaw, OtError};
 
 use super::Fault;
 
@@ -90,6 +90,20 @@ impl From<&Fault> for Code {
     }
 }
 
+/// Why an operation is refused, in ShareDB's words where it has some (`lib/ot.js`), as applications may compare those too.
+pub fn words(why: &Misplaced) -> String {
+    let flaw = match why {
+        Misplaced::Unfit(OtError::Malformed(fault)) => fault.flaw(),
+        _ => None,
+    };
+    match flaw {
+        Some(Flaw::NoList) => "json0 op must be an array".to_owned(),
+        Some(Flaw::NoPath) => "Missing path".to_owned(),
+        Some(Flaw::BadStep) => "Invalid path segment".to_owned(),
+        None => why.to_string(),
+    }
+}
+
 impl From<&Misplaced> for Code {
     fn from(why: &Misplaced) -> Self {
         match why {
@@ -105,5 +119,30 @@ impl From<&Misplaced> for Code {
             }
             Misplaced::Unfit(_) => Self::OperationNotApplied,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::ot::{Operation, OtType};
+
+    use super::*;
+
+    #[test]
+    fn what_sharedb_has_words_for_is_told_in_these() {
+        let told = |edit: &str| {
+            let fault = Operation::read(OtType::Json0, edit).unwrap_err();
+            words(&Misplaced::Unfit(fault))
+        };
+        assert_eq!(told(r#"{"0":{"p":[]}}"#), "json0 op must be an array");
+        for edit in ["[null]", "[{}]", r#"[{"p":7}]"#] {
+            assert_eq!(told(edit), "Missing path", "{edit}");
+        }
+        for step in [r#""__proto__""#, r#"["a"]"#, "-1"] {
+            let edit = format!(r#"[{{"p":["a",{step}],"oi":1}}]"#);
+            assert_eq!(told(&edit), "Invalid path segment", "{edit}");
+        }
+        let several = r#"[{"p":["a"],"oi":1,"na":1}]"#;
+        assert!(told(several).contains("op[0] has several edits"));
     }
 }

@@ -15,29 +15,33 @@
 //! | `nf`, `nt` | a document as it was, by version or time | `v`, `data`, `type` |
 //! | `pp` | a sign of life | the same |
 //! | `ps`, `pu`, `p`, `pr` | presence of a channel | the same, and `p` of others |
-//! | `qf`, `qs`, `qu` | a query | `data` by place |
+//! | `qf`, `qs`, `qu` | a query; with `r` what was found before | `data` by place, and `q` with what has become of it |
 //!
 //! An answer has the `id` of its request, or its `c` and `d`; one that refuses is the whole request again with an `error`.
 
 mod address;
-pub use address::{Address, prefix};
+pub use address::{Address, collection, collection_of, prefix_of};
 
 mod beginning;
 pub use beginning::about;
 
 mod code;
-pub use code::Code;
+pub use code::{Code, words};
 
 mod projection;
 pub use projection::{Projection, Projections};
 
 mod read;
-pub use read::{Asked, Bulk, Fault, Named, Shown, Submission, is_name, read};
+pub use read::{Asked, Bulk, Fault, Named, Results, Shown, Submission, is_name, read};
+
+mod steps;
+pub use steps::{Step, steps};
 
 mod write;
 pub use write::{
     acknowledged, answered, at_version, bare, bulk_answered, failed, found, greeting, operation,
-    presence, presence_subscribed, query_ended, refused, shown, snapshot, snapshots,
+    presence, presence_subscribed, query_changed, query_ended, query_failed, query_subscribed,
+    refused, shown, snapshot, snapshots,
 };
 
 /// What a client is told that the server speaks.

@@ -200,8 +200,52 @@ fn member<'a>(object: &'a Object, name: &str) -> Option<&'a Json> {
 #[cfg(test)]
 mod tests {
     use engine::ordered::OperationName;
+    use engine::ot::{Operation, Work};
+    use proptest::collection::vec;
+    use proptest::prelude::*;
 
     use super::*;
+
+    /// Edits of documents with these members, each of which fits some of them.
+    const EDITS: [&str; 9] = [
+        r#"{"p":["age"],"na":2}"#,
+        r#"{"p":["age"],"od":null,"oi":7}"#,
+        r#"{"p":["color"],"od":"red","oi":[]}"#,
+        r#"{"p":["color",0],"li":"blue"}"#,
+        r#"{"p":["owner","name"],"oi":"ann"}"#,
+        r#"{"p":["owner"],"od":{}}"#,
+        r#"{"p":[],"oi":{"age":1,"color":["red"],"owner":{}}}"#,
+        r#"{"p":[],"od":{},"oi":["age"]}"#,
+        r#"{"p":[0],"li":"age"}"#,
+    ];
+
+    fn edited(content: &Snapshot, edit: &str) -> Option<Snapshot> {
+        let operation = Operation::read(OtType::Json0, edit).unwrap();
+        let mut content = content.clone();
+        let applied = content.apply(&operation, &mut Work::steps(1_000_000));
+        applied.ok().map(|()| content)
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_seen_of_operations_leads_to_what_is_seen(edits in vec(0..EDITS.len(), 0..20)) {
+            let mut state = holding(OtType::Json0, r#"{"age":3,"color":["red"],"owner":{"name":"jim"}}"#);
+            let mut client = summary().state(&state).unwrap().content.unwrap();
+            for edit in edits {
+                let edit = format!("[{}]", EDITS[edit]);
+                let Some(content) = edited(state.content.as_ref().unwrap(), &edit) else {
+                    continue;
+                };
+                state.content = Some(content);
+                client = edited(&client, &edit_seen(&edit).unwrap()).unwrap();
+                let seen = summary().state(&state).unwrap();
+                prop_assert_eq!(Some(&client), seen.content.as_ref());
+                if summary().allows(&Deed::Edit(edit.clone().into())) {
+                    prop_assert_eq!(edit_seen(&edit), Some(Json::read(&edit).unwrap().write()));
+                }
+            }
+        }
+    }
 
     fn summary() -> Projection {
         Projection::new("dogs", ["age", "owner"])

@@ -84,6 +84,8 @@ pub enum Asked {
         query: Box<str>,
         /// Whether it is to be told when others have.
         is_subscribed: bool,
+        /// What it has of the answer already, with the versions that it has them in, if it has any.
+        results: Option<Results>,
     },
     /// No more of a query.
     EndQuery {
@@ -91,6 +93,9 @@ pub enum Asked {
         id: u64,
     },
 }
+
+/// Documents that a client has of the answer to a query, in its order, by their ids and with the versions that it has them in.
+pub type Results = Vec<(String, Option<u64>)>;
 
 /// A document, and perhaps one of its versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,6 +197,8 @@ struct Fields<'a> {
     ts: Option<&'a RawValue>,
     #[serde(borrow)]
     q: Option<&'a RawValue>,
+    #[serde(borrow)]
+    r: Option<&'a RawValue>,
     #[serde(borrow)]
     protocol: Option<&'a RawValue>,
     #[serde(borrow, rename = "protocolMinor")]
@@ -365,7 +372,21 @@ impl Fields<'_> {
             collection: name(self.c, "Invalid collection")?,
             query: self.q.map_or("null", RawValue::get).into(),
             is_subscribed,
+            results: if is_subscribed { self.results()? } else { None },
         })
+    }
+
+    fn results(&self) -> Result<Option<Results>, Fault> {
+        let Some(results) = self.r.filter(|raw| raw.get() != "null") else {
+            return Ok(None);
+        };
+        let results: Vec<Vec<&RawValue>> = parse(results.get(), "Invalid query results")?;
+        let results = results.into_iter().map(|result| {
+            let mut result = result.into_iter();
+            let id = name(result.next(), "Invalid id")?;
+            Ok((id, number(result.next(), "Invalid version")?))
+        });
+        results.collect::<Result<_, _>>().map(Some)
     }
 
     fn request_id(&self, missing: &'static str) -> Result<u64, Fault> {

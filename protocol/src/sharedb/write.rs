@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use engine::ordered::{Action, OperationName, Presence, Record, State};
 use engine::ot::OtType;
 
-use super::{Address, Code, PROTOCOL, Shown};
+use super::{Address, Code, PROTOCOL, Shown, Step};
 
 /// What the server says first (`init`), and answers a handshake with (`hs`).
 pub fn greeting(action: &str, client: &str) -> String {
@@ -138,15 +138,51 @@ pub fn refused(request: &str, code: Option<Code>, message: &str) -> String {
 
 /// The answer to a query: the documents that it finds, by their ids.
 pub fn found(action: &str, query: u64, documents: &[(String, State)]) -> String {
-    let mut text = format!(r#"{{"a":"{action}","id":{query},"data":["#);
+    let documents = Found(documents);
+    format!(r#"{{"a":"{action}","id":{query},"data":{documents}}}"#)
+}
+
+/// The answer to whoever subscribes to a query and has documents of it already: those of them that it has in no version.
+pub fn query_subscribed(query: u64, documents: &[(String, State)]) -> String {
+    let mut text = format!(r#"{{"a":"qs","id":{query}"#);
     for (at, (id, state)) in documents.iter().enumerate() {
-        let comma = if at > 0 { "," } else { "" };
+        let before = if at == 0 { r#","data":{"# } else { "," };
         let (id, snapshot) = (Quoted(id), snapshot(state));
-        let rest = snapshot.strip_prefix('{').unwrap_or_default();
-        push(&mut text, format_args!(r#"{comma}{{"d":{id},{rest}"#));
+        push(&mut text, format_args!("{before}{id}:{snapshot}"));
+    }
+    text.push_str(if documents.is_empty() { "}" } else { "}}" });
+    text
+}
+
+/// What has become of the documents that a query finds: the steps that lead there, with the documents that come in.
+pub fn query_changed(query: u64, steps: &[Step], inserted: &[(String, State)]) -> String {
+    let mut text = format!(r#"{{"a":"q","id":{query},"diff":["#);
+    let mut inserted = inserted;
+    for (at, step) in steps.iter().enumerate() {
+        text.push_str(if at > 0 { "," } else { "" });
+        match *step {
+            Step::Remove { index, count } => push(
+                &mut text,
+                format_args!(r#"{{"type":"remove","index":{index},"howMany":{count}}}"#),
+            ),
+            Step::Insert { index, count } => {
+                let (values, rest) = inserted.split_at(count.min(inserted.len()));
+                inserted = rest;
+                let values = Found(values);
+                let step = format_args!(r#"{{"type":"insert","index":{index},"values":{values}}}"#);
+                push(&mut text, step);
+            }
+        }
     }
     text.push_str("]}");
     text
+}
+
+/// The client is kept up to date with a query no longer.
+pub fn query_failed(query: u64, code: Code, message: &str) -> String {
+    let failed = failed(code, message);
+    let error = failed.strip_prefix('{').unwrap_or_default();
+    format!(r#"{{"a":"q","id":{query},{error}"#)
 }
 
 /// An answer that says nothing but what it answers.
@@ -212,6 +248,22 @@ fn named(address: &Address, version: u64, name: &OperationName) -> String {
 fn push(text: &mut String, arguments: fmt::Arguments<'_>) {
     text.write_fmt(arguments)
         .expect("a text takes what is written");
+}
+
+/// Documents that a query finds, each with its id.
+struct Found<'a>(&'a [(String, State)]);
+
+impl fmt::Display for Found<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('[')?;
+        for (at, (id, state)) in self.0.iter().enumerate() {
+            let comma = if at > 0 { "," } else { "" };
+            let (id, snapshot) = (Quoted(id), snapshot(state));
+            let rest = snapshot.strip_prefix('{').unwrap_or_default();
+            write!(f, r#"{comma}{{"d":{id},{rest}"#)?;
+        }
+        f.write_char(']')
+    }
 }
 
 /// The fields that name a document.

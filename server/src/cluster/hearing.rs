@@ -22,7 +22,9 @@ pub(super) fn ear(cluster: &Arc<Cluster>, hub: &Hub) -> Ear {
         };
         match topic {
             Topic::Document(document) => {
-                if word == Word::Reopen {
+                if word == Word::Stirred {
+                    hub.world().collections.stir(&document);
+                } else if word == Word::Reopen {
                     if let Some(session) = hub.mailbox(&document) {
                         standing::reopen(&hub, session);
                     }
@@ -68,6 +70,7 @@ fn input(word: Word) -> Option<Input> {
         Word::Deleted => Input::Deleted,
         Word::KeptOut { payload, in_log } => kept_out([(payload, in_log)]),
         Word::Reopen
+        | Word::Stirred
         | Word::Revoked
         | Word::ClocksAsked { .. }
         | Word::Clocks { .. }

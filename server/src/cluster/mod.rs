@@ -281,4 +281,13 @@ impl Cluster {
     fn heads_interval(&self) -> Duration {
         self.settings.heads_interval
     }
+
+    /// How often it is looked up what other nodes have stored.
+    pub(crate) fn looks_every(&self) -> Duration {
+        let interval = self.settings.heads_interval;
+        match self.hears() {
+            true => interval,
+            false => interval.min(rounds::HEADS_WITHOUT_BUS),
+        }
+    }
 }

@@ -20,11 +20,7 @@ use crate::telemetry::metrics;
 /// Compares the heads of all open documents with the store's, until the node goes.
 pub(super) async fn heads(cluster: Arc<Cluster>, hub: WeakHub) {
     loop {
-        let interval = match cluster.hears() {
-            true => cluster.heads_interval(),
-            false => cluster.heads_interval().min(HEADS_WITHOUT_BUS),
-        };
-        if !pause(&cluster, interval).await {
+        if !pause(&cluster, cluster.looks_every()).await {
             return;
         }
         let Some(hub) = hub.upgrade() else {

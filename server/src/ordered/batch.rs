@@ -276,6 +276,7 @@ impl Batch {
         for it in drafted {
             let (document, changes) = (it.document, it.changes);
             self.world.say(&document, Word::Changes(changes.clone()));
+            self.world.stir(&document);
             let is_heard = self.hub.hear(&document, Input::Heard { changes });
             if !is_heard && let Some(mailbox) = self.hub.mailbox(&document) {
                 mailbox.tell_heads(it.after.clock.clone());

@@ -7,6 +7,10 @@
 mod batch;
 pub(crate) use batch::{BatchError, Item, make};
 
+mod collections;
+pub use collections::Collections;
+pub(crate) use collections::{Documents, Unlisted, Watcher, list};
+
 mod courier;
 pub(crate) use courier::{NotMade, Submission, submit};
 
@@ -142,6 +146,7 @@ impl Session {
             Stored::Answer(input) => {
                 if matches!(input, OrderedInput::Appended) {
                     self.inbox.expect_heads();
+                    self.world.stir(&self.key);
                 }
                 self.tell(input, effects);
             }

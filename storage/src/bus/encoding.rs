@@ -72,6 +72,7 @@ pub(crate) fn encode(by: u64, topic: &Topic, word: &Word) -> Encoded {
         }
         Word::Deleted => whole(open(DELETED)),
         Word::Reopen => whole(open(REOPEN)),
+        Word::Stirred => whole(open(STIRRED)),
         Word::KeptOut { payload, in_log } => {
             let mut word = open(KEPT_OUT);
             word.flag(*in_log).raw(&payload.0);
@@ -252,6 +253,7 @@ fn read_word(kind: u8, topic: &Topic, reader: &mut Reader) -> Result<Word, Unrea
         SIGNAL => Ok(Word::Signal(reader.rest())),
         DELETED => Ok(Word::Deleted),
         REOPEN => Ok(Word::Reopen),
+        STIRRED => Ok(Word::Stirred),
         KEPT_OUT => Ok(Word::KeptOut {
             in_log: reader.flag()?,
             payload: read_hash(reader)?,
@@ -387,3 +389,4 @@ const REOPEN: u8 = 10;
 const KEPT_OUT: u8 = 11;
 const PRESENCE_ROLL: u8 = 12;
 const WHO_IS_ASKED: u8 = 13;
+const STIRRED: u8 = 17;

@@ -135,6 +135,8 @@ pub enum Word {
     Deleted,
     /// Something is let into the document again that was kept out: it is to be opened anew.
     Reopen,
+    /// Something of what the topic stands for has changed, and is found in the store.
+    Stirred,
     /// A payload is kept out of the document from now on.
     KeptOut {
         /// Which.

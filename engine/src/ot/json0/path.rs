@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Json, OtError, Utf16};
+use crate::ot::Flaw;
 use crate::ot::json::DOCUMENT_NESTING_MAX;
 
 /// The steps from the root of a document to a place in it.
@@ -96,9 +97,10 @@ impl Path {
     /// A path from JSON.
     pub(in crate::ot) fn read(json: &Json) -> Result<Self, OtError> {
         let noun = json.noun();
-        let steps = json
-            .as_array()
-            .ok_or_else(|| OtError::malformed(format!("is {noun}, expected a list of steps")))?;
+        let steps = json.as_array().ok_or_else(|| {
+            let what = format!("is {noun}, expected a list of steps");
+            OtError::flawed(Flaw::NoPath, what)
+        })?;
         if steps.len() > DOCUMENT_NESTING_MAX {
             let what = format!(
                 "has {} steps, at most {DOCUMENT_NESTING_MAX} are allowed",
@@ -116,15 +118,14 @@ impl Path {
 
 fn step(json: &Json) -> Result<Step, OtError> {
     match json {
-        Json::String(name) if is_prototype_name(name) => Err(OtError::malformed(format!(
-            "is {name:?}, which every JavaScript object has"
-        ))),
+        Json::String(name) if is_prototype_name(name) => Err(OtError::flawed(
+            Flaw::BadStep,
+            format!("is {name:?}, which every JavaScript object has"),
+        )),
         Json::String(name) => Ok(Step::Key(name.clone())),
         _ => json.as_count().map(Step::Index).ok_or_else(|| {
-            OtError::malformed(format!(
-                "is {}, expected a name or a list index",
-                json.shown()
-            ))
+            let what = format!("is {}, expected a name or a list index", json.shown());
+            OtError::flawed(Flaw::BadStep, what)
         }),
     }
 }

@@ -2,11 +2,13 @@
 
 use super::{Act, Json, Object, OtError, Splice, Step, Work};
 use super::{COMPONENTS_MAX, Change, Component, Edit, Edits, Embedded, Path};
+use crate::ot::Flaw;
 
 /// Edits as clients send them.
 pub(in crate::ot) fn read(json: &Json) -> Result<Edits, OtError> {
     let components = json.as_array().ok_or_else(|| {
-        OtError::malformed(format!("is {}, expected a list of components", json.noun()))
+        let what = format!("is {}, expected a list of components", json.noun());
+        OtError::flawed(Flaw::NoList, what)
     })?;
     all(components, false)
 }
@@ -28,12 +30,13 @@ fn all(components: &[Json], is_loose: bool) -> Result<Edits, OtError> {
 }
 
 fn component(json: &Json, is_loose: bool) -> Result<Component, OtError> {
-    let fields = json
-        .as_object()
-        .ok_or_else(|| OtError::malformed(format!("is {}, expected an object", json.noun())))?;
+    let fields = json.as_object().ok_or_else(|| {
+        let what = format!("is {}, expected an object", json.noun());
+        OtError::flawed(Flaw::NoPath, what)
+    })?;
     let path = match fields.field("p") {
         None | Some(Json::Null) if is_loose => Path::default(),
-        None => return Err(OtError::malformed("has no path p")),
+        None => return Err(OtError::flawed(Flaw::NoPath, "has no path p")),
         Some(path) => Path::read(path).map_err(|error| error.within(".p"))?,
     };
     let mut edits = EDITS.iter().filter(|edit| edit.is_in(fields));

@@ -12,6 +12,7 @@ use storage::Failpoint;
 use super::super::{End, flooding};
 use super::Stop;
 use super::past::When;
+use super::query::Question;
 use super::requests::{Gathering, Number, Outcome, What, refused};
 use super::seat::Seats;
 use super::seen::NOT_SEEN;
@@ -118,7 +119,7 @@ impl Seats {
             }
             Asked::ShowPresence(shown) => self.show_presence(shown, message),
             Asked::QueryPresence { channel } => self.query_presence(&channel),
-            Asked::EndQuery { id } => self.say(sharedb::query_ended(id)),
+            Asked::EndQuery { id } => self.end_query(id),
             Asked::AtVersion { id, named } => {
                 let when = named.version.map_or(When::Now, When::Version);
                 self.look_back("nf", id, named, when, message);
@@ -128,15 +129,23 @@ impl Seats {
                 self.look_back("nt", id, named, when, message);
             }
             Asked::Query {
-                is_subscribed: true,
-                ..
-            } => self.refuse(&message, Code::NotImplemented, NO_LIVE_QUERIES),
-            Asked::Query {
                 id,
                 collection,
                 query,
-                ..
-            } => self.query(id, collection, &query, message),
+                is_subscribed,
+                results,
+            } => {
+                let question = Question {
+                    id,
+                    collection,
+                    query,
+                    message,
+                };
+                match is_subscribed {
+                    true => self.subscribe_query(question, results),
+                    false => self.fetch_query(question),
+                }
+            }
         }
     }
 
@@ -344,7 +353,6 @@ pub(super) fn parts(named: Named) -> (Address, Option<u64>) {
 const KNOWS_NOOPS: u64 = 2;
 /// The longest name that a client may have. Those that ShareDB's client gives itself have 32 bytes.
 const SOURCE_BYTES_MAX: usize = 256;
-const NO_LIVE_QUERIES: &str = "Queries are fetched, not subscribed to.";
 const TOO_LONG: &str = "The client's id is longer than 256 bytes.";
 /// How many documents one question may be about.
 const BULK_MAX: usize = 10_000;

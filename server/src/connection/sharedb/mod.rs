@@ -4,7 +4,7 @@
 //! Each question waits in a table ([`requests`]) until it is answered, exactly once: by the document, or by the connection if
 //! the document does not let the client in, or lets it go. All documents of a connection tell what they have to in one queue
 //! of letters; where that is too much for a slow reader, what was left out is asked for again ([`filling`]). What is asked of the
-//! [`past`], and queries, the store answers.
+//! [`past`], and queries, the store answers; queries that are subscribed to are looked for again ([`live`]).
 //!
 //! One task polls all of it: [`hearing`] takes what comes, [`settling`] what was decided, [`telling`] writes.
 
@@ -13,6 +13,10 @@ mod channels;
 mod filling;
 
 mod hearing;
+
+mod live;
+
+mod looking;
 
 mod past;
 
@@ -248,6 +252,7 @@ impl Connection {
                 metrics::frames_sent(queue.len(), bytes);
                 self.pulse.said();
             } else if self.seats.end().is_none() {
+                self.seats.live.all_written();
                 self.seats.fill_gaps(context);
                 return Poll::Pending;
             }

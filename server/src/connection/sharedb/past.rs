@@ -15,7 +15,6 @@ use storage::StoreError;
 
 use super::super::entering::{Own, admit};
 use super::hearing::{Message, parts};
-use super::query::{Filter, find};
 use super::refusing::code;
 use super::requests::refused;
 use super::seat::Seats;
@@ -57,10 +56,11 @@ impl Seats {
         message: Message,
     ) {
         let (address, _) = parts(named);
-        let (document, projection) = match self.document(&address) {
-            Ok(found) => found,
+        let document = match self.document(&address) {
+            Ok(document) => document,
             Err((code, why)) => return self.refuse(&message, code, &why),
         };
+        let projection = self.projection(&address);
         let looking = look(self.hub.clone(), self.guest.own.clone(), document, when);
         self.look(message, async move {
             let state = seen::state(projection.as_deref(), looking.await?)?;
@@ -68,30 +68,8 @@ impl Seats {
         });
     }
 
-    /// Looks for the documents that a query is about.
-    pub(super) fn query(&mut self, id: u64, collection: String, query: &str, message: Message) {
-        let filter = match Filter::read(query) {
-            Ok(filter) => filter,
-            Err((code, why)) => return self.refuse(&message, code, &why),
-        };
-        let (hub, own) = (self.hub.clone(), self.guest.own.clone());
-        let projection = hub.world().projections.get(&collection).cloned();
-        let collection = match &projection {
-            Some(projection) => projection.collection().to_owned(),
-            None => collection,
-        };
-        let finding = find(hub, own, self.guest.workspace.clone(), collection, filter);
-        self.look(message, async move {
-            let found = finding.await?.into_iter().map(|(id, state)| {
-                let state = seen::state(projection.as_deref(), state)?;
-                Ok((id, state))
-            });
-            let found: Vec<_> = found.collect::<Result<_, _>>()?;
-            Ok(sharedb::found("qf", id, &found))
-        });
-    }
-
-    fn look(
+    /// Tells what is found when it is.
+    pub(super) fn look(
         &mut self,
         message: Message,
         looking: impl Future<Output = Result<String, (Code, String)>> + Send + 'static,

@@ -1,24 +1,111 @@
 //! Queries, as far as a store that has no index of what documents hold can answer them: all documents of a collection, or those
 //! with certain values in members at the top. They are looked at one by one, so a collection may not be too large.
 
-use engine::DocumentKey;
-use engine::ordered::State;
+use std::sync::Arc;
+
+use engine::CloseReason;
+use engine::ordered::{Action, Record};
 use engine::ot::{Json, Snapshot, Utf16};
-use protocol::sharedb::{self, Address, Code};
-use storage::DocumentQuery;
+use protocol::close;
+use protocol::sharedb::{self, Code, Results};
 
 use super::super::entering::Own;
-use super::past::not_found;
-use crate::auth::Pass;
-use crate::hub::Hub;
-use crate::place::state_at_version;
+use super::hearing::Message;
+use super::live::{Beginning, Subscription};
+use super::looking::{Known, Query, documents};
+use super::refusing::code;
+use super::seat::Seats;
+use crate::ordered::list;
 
 /// What documents are to have in common.
 #[derive(Debug, PartialEq)]
 pub(super) struct Filter {
     members: Vec<(Utf16, Json)>,
-    skip: usize,
-    limit: usize,
+    /// So many of those that are found are passed over.
+    pub(super) skip: usize,
+    /// So many are found at most.
+    pub(super) limit: usize,
+}
+
+/// A query as a client asks it.
+pub(super) struct Question {
+    pub(super) id: u64,
+    pub(super) collection: String,
+    pub(super) query: Box<str>,
+    pub(super) message: Message,
+}
+
+impl Seats {
+    /// Looks once for the documents that a query is about.
+    pub(super) fn fetch_query(&mut self, question: Question) {
+        let (id, message) = (question.id, question.message);
+        let query = match self.read_query(question.collection, &question.query) {
+            Ok(query) => query,
+            Err((code, why)) => return self.refuse(&message, code, &why),
+        };
+        self.look(message, async move {
+            let listed = list(&query.hub.world(), &query.topic).await;
+            let listed = documents(listed.map(Arc::new))?;
+            let news = query.look(&Known::default(), &listed).await?;
+            Ok(sharedb::found("qf", id, &news.inserted))
+        });
+    }
+
+    /// Looks for them, and keeps the client up to date.
+    pub(super) fn subscribe_query(&mut self, question: Question, results: Option<Results>) {
+        let (id, message) = (question.id, question.message);
+        let is_long = message.text.len() > SUBSCRIPTION_BYTES_MAX;
+        if is_long || !self.live.has_room(id) {
+            return self.refuse(&message, Code::TooMany, TOO_MANY_QUERIES);
+        }
+        let query = match self.read_query(question.collection, &question.query) {
+            Ok(query) => query,
+            Err((code, why)) => return self.refuse(&message, code, &why),
+        };
+        let watcher = query
+            .hub
+            .world()
+            .collections
+            .watch(&query.hub, &query.topic);
+        let subscription = Subscription { id, query, watcher };
+        self.live
+            .begin(subscription, Beginning { results, message });
+    }
+
+    pub(super) fn end_query(&mut self, id: u64) {
+        self.live.end(id);
+        self.say(sharedb::query_ended(id));
+    }
+
+    /// What a client asks for.
+    fn read_query(&self, collection: String, query: &str) -> Result<Query, (Code, String)> {
+        let filter = Filter::read(query)?;
+        let Some(Own::Pass(pass)) = &self.guest.own else {
+            return Err((Code::NotImplemented, NOT_DECIDED.to_owned()));
+        };
+        let world = self.hub.world();
+        let projection = world.projections.get(&collection).cloned();
+        let behind = projection
+            .as_ref()
+            .map_or(&*collection, |it| it.collection());
+        let topic = sharedb::collection(&self.guest.workspace, behind)
+            .map_err(|fault| (Code::MessageBadlyFormed, fault.to_string()))?;
+        let query = Query {
+            hub: self.hub.clone(),
+            pass: pass.clone(),
+            collection,
+            topic,
+            projection,
+            filter,
+        };
+        let is_over = pass.grant.is_expired(world.clock.now().wall_ms);
+        let reason = match (is_over, query.is_revoked()) {
+            (true, _) => CloseReason::Expired,
+            (false, true) => CloseReason::Revoked,
+            (false, false) => return Ok(query),
+        };
+        Err((code(reason), close::text(reason).to_owned()))
+    }
 }
 
 impl Filter {
@@ -52,7 +139,7 @@ impl Filter {
     }
 
     /// Whether a document is one of those that are asked for. A member that is null may as well be missing.
-    fn takes(&self, content: &Snapshot) -> bool {
+    pub(super) fn takes(&self, content: &Snapshot) -> bool {
         let holds = match content {
             Snapshot::Json0(json) => json.as_object(),
             _ => None,
@@ -61,6 +148,32 @@ impl Filter {
             let held = holds.and_then(|object| object.get(name));
             held.unwrap_or(&Json::Null) == value
         })
+    }
+}
+
+impl Filter {
+    /// Whether operations may have made a document one of those that are asked for, or one that is not.
+    pub(super) fn is_touched_by(&self, records: &[Record]) -> bool {
+        records.iter().any(|record| match &record.action {
+            Action::Create { .. } | Action::Delete => true,
+            Action::Edit { .. } => {
+                let edit = record.action.committed().map(Json::read);
+                !self.members.is_empty()
+                    && edit.is_none_or(|edit| self.is_touched(edit.as_ref().ok()))
+            }
+        })
+    }
+
+    /// Components without a path to a member at the top are of documents that have none, or touch all of them.
+    fn is_touched(&self, edit: Option<&Json>) -> bool {
+        let touches = |component: &Json| {
+            let path = component.as_object().and_then(|it| it.get(&"p".into()));
+            let first = path.and_then(Json::as_array).and_then(<[Json]>::first);
+            let name = first.and_then(Json::as_text);
+            name.is_none_or(|name| self.members.iter().any(|(member, _)| member == name))
+        };
+        let components = edit.and_then(Json::as_array);
+        components.is_none_or(|components| components.iter().any(touches))
     }
 }
 
@@ -73,81 +186,18 @@ fn not_served() -> (Code, String) {
     (Code::NotImplemented, NOT_SERVED.to_owned())
 }
 
-/// Looks through a collection, and gives the answer to a query.
-pub(super) async fn find(
-    hub: Hub,
-    own: Option<Own>,
-    workspace: Box<str>,
-    collection: String,
-    filter: Filter,
-) -> Result<Vec<(String, State)>, (Code, String)> {
-    let Some(Own::Pass(pass)) = own else {
-        return Err((Code::NotImplemented, NOT_DECIDED.to_owned()));
-    };
-    let mut found = Vec::new();
-    let mut bytes = 0;
-    for (document, version) in list(&hub, &workspace, &collection).await? {
-        if !may_read(&hub, &pass, &document) {
-            continue;
-        }
-        let state = state_at_version(&*hub.world().store, &document, version).await;
-        let state = state.map_err(|error| not_found(&error))?;
-        let Some(content) = state.content.as_ref().filter(|it| filter.takes(it)) else {
-            continue;
-        };
-        bytes += content.weight();
-        if bytes > FOUND_BYTES_MAX {
-            return Err((Code::TooMany, TOO_MUCH.to_owned()));
-        }
-        found.push((Address::of(document.name()).id, state));
-    }
-    Ok(found
-        .into_iter()
-        .skip(filter.skip)
-        .take(filter.limit)
-        .collect())
-}
-
-/// The documents of a collection that are ordered, with their versions.
-async fn list(
-    hub: &Hub,
-    workspace: &str,
-    collection: &str,
-) -> Result<Vec<(DocumentKey, u64)>, (Code, String)> {
-    let query = DocumentQuery {
-        workspace: workspace.to_owned(),
-        prefix: sharedb::prefix(collection),
-        after: None,
-        limit: LOOKED_AT_MAX + 1,
-    };
-    let listed = hub.world().store.documents(query).await;
-    let listed = listed.map_err(|error| not_found(&error.into()))?;
-    if listed.len() > LOOKED_AT_MAX {
-        return Err((Code::TooMany, TOO_MANY.to_owned()));
-    }
-    let ordered = listed.into_iter().filter(|it| it.kind.is_ordered());
-    Ok(ordered.map(|it| (it.document, it.clock.count())).collect())
-}
-
-fn may_read(hub: &Hub, pass: &Pass, document: &DocumentKey) -> bool {
-    let may = pass.check(document, engine::Capability::Read).is_ok();
-    may && !hub.world().auth.is_revoked(pass, document)
-}
-
-/// Documents that are looked at for one query.
-const LOOKED_AT_MAX: usize = 1_000;
-/// What the documents may take up together that a query finds, about.
-const FOUND_BYTES_MAX: usize = 16 * 1024 * 1024;
-const TOO_MANY: &str =
-    "The collection has more than 1000 documents, which are too many to look through.";
-const TOO_MUCH: &str = "What is found takes up more than 16 MiB; ask for less with $limit.";
 const NOT_SERVED: &str = "Queries ask for all documents of a collection, or for values of members at the top, with $skip \
-    and $limit; and they are fetched, not subscribed to.";
+    and $limit.";
 const NOT_DECIDED: &str =
     "Queries are not answered where an application decides who may read each document.";
+/// The longest message that subscribes to a query: as much is kept of it until it is answered.
+const SUBSCRIPTION_BYTES_MAX: usize = 1024 * 1024;
+const TOO_MANY_QUERIES: &str =
+    "More than 64 queries are subscribed to on one connection, or in more than 1 MiB.";
 
 #[cfg(test)]
 mod tests {
+    use engine::ordered::OperationName;
     use engine::ot::OtType;
 
     use super::*;
@@ -165,6 +215,42 @@ mod tests {
         assert!(takes(r#"{"b":{"d":[2],"c":"\u00e9"},"a":1}"#, data));
         assert!(takes(r#"{"e":null}"#, data) && !takes(r#"{"a":null}"#, data));
         assert!(!takes(r#"{"a":1}"#, "7"));
+    }
+
+    #[test]
+    fn operations_touch_a_query_where_they_reach_what_it_goes_by() {
+        let touches = |query: &str, action: Action| {
+            let record = Record {
+                version: 1,
+                made_on: Some(1),
+                name: OperationName {
+                    source: "me".into(),
+                    number: 1,
+                },
+                action,
+            };
+            Filter::read(query).unwrap().is_touched_by(&[record])
+        };
+        let edit = |committed: &str| Action::Edit {
+            received: "[]".into(),
+            committed: Some(committed.into()),
+        };
+        for (touching, is_touched) in [
+            (r#"[{"p":["b"],"na":1},{"p":["a","x",0],"li":1}]"#, true),
+            (r#"[{"p":[],"oi":{}}]"#, true),
+            (r#"[{"p":[0],"li":1}]"#, true),
+            (r#"{"ops":[]}"#, true),
+            (r#"[{"p":["b","a"],"oi":1}]"#, false),
+            ("[]", false),
+        ] {
+            assert_eq!(
+                touches(r#"{"a":1}"#, edit(touching)),
+                is_touched,
+                "{touching}"
+            );
+            assert!(!touches("{}", edit(touching)), "all are asked for");
+        }
+        assert!(touches("{}", Action::Delete));
     }
 
     #[test]

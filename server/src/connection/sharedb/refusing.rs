@@ -109,4 +109,4 @@ pub(super) fn code(reason: CloseReason) -> Code {
 }
 
 /// Under which name the connection makes up operations.
-const MADE_UP: &str = "$quire";
+pub(super) const MADE_UP: &str = "$quire";

@@ -16,6 +16,7 @@ use super::super::{ConnectionLimits, End};
 use super::DIALECT;
 use super::channels::Channels;
 use super::filling::Filling;
+use super::live::Live;
 use super::past::Past;
 use super::requests::Requests;
 use crate::auth::Pass;
@@ -35,6 +36,7 @@ pub(super) struct Seats {
     pub(super) channels: Channels,
     pub(super) requests: Requests,
     pub(super) past: Past,
+    pub(super) live: Live,
     /// What the documents tell.
     pub(super) letters: Letters,
     /// What was taken of it and not passed on.
@@ -120,6 +122,7 @@ impl Seats {
             channels: Channels::default(),
             requests: Requests::default(),
             past: Past::default(),
+            live: Live::default(),
             taken: VecDeque::new(),
             frames: VecDeque::new(),
             ready: VecDeque::new(),
@@ -162,7 +165,7 @@ impl Seats {
         if let Some(number) = self.number_of(&address) {
             return Ok(number);
         }
-        let (document, projection) = self.document(&address)?;
+        let (document, projection) = (self.document(&address)?, self.projection(&address));
         let max = self.limits.sharedb_documents_max;
         if self.seats.len() >= max && !self.clear_a_seat() {
             metrics::limit_hit(Limit::DocumentsPerConnection.as_str());
@@ -189,23 +192,16 @@ impl Seats {
         Ok(number)
     }
 
-    /// The document that a client means, and what it sees of that if it is not all.
+    /// The document that a client means.
     ///
     /// # Errors
     /// No document can have that name; with what the client is to be told.
-    pub(super) fn document(
-        &self,
-        address: &Address,
-    ) -> Result<(DocumentKey, Option<Arc<Projection>>), (Code, String)> {
-        let projection = self.projection(address);
-        let document = match &projection {
+    pub(super) fn document(&self, address: &Address) -> Result<DocumentKey, (Code, String)> {
+        let document = match self.projection(address) {
             Some(projection) => projection.behind(address).document(&self.guest.workspace),
             None => address.document(&self.guest.workspace),
         };
-        match document {
-            Ok(document) => Ok((document, projection)),
-            Err(fault) => Err((Code::MessageBadlyFormed, fault.to_string())),
-        }
+        document.map_err(|fault| (Code::MessageBadlyFormed, fault.to_string()))
     }
 
     /// What a client sees of the documents of a collection; none if it is all.

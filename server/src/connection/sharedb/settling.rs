@@ -18,6 +18,7 @@ impl Seats {
     pub(super) fn poll_settled(&mut self, context: &mut Context<'_>) -> Poll<()> {
         self.poll_entering(context);
         self.poll_past(context);
+        self.poll_live(context);
         ready!(self.poll_sending(context));
         if self.has_enough() || self.waits_for_decision() {
             return Poll::Pending;

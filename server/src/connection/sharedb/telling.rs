@@ -131,7 +131,7 @@ impl Seats {
                 (tag, Outcome::Committed(version))
             }
             OrderedEvent::Refused { tag, why } => {
-                (tag, Outcome::Failed(Code::from(&why), why.to_string()))
+                (tag, Outcome::Failed(Code::from(&why), sharedb::words(&why)))
             }
             OrderedEvent::Forbidden { tag } => {
                 let text = close::text(engine::CloseReason::Forbidden);
