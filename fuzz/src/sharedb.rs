@@ -1,8 +1,9 @@
 //! Messages of the ShareDB dialect, as text of a client: what is refused can be answered, and what is taken names documents
-//! that can be named.
+//! that can be named; and what may be done through a projection does nothing beside it.
 
+use engine::ordered::{Action, Deed, OperationName, Record};
 use engine::ot::Json;
-use protocol::sharedb::{self, Address, Asked, Bulk, Fault, Named};
+use protocol::sharedb::{self, Address, Asked, Bulk, Fault, Named, Projection};
 
 /// Reads a message.
 ///
@@ -30,9 +31,12 @@ fn taken(asked: &Asked) {
         Asked::Fetch(named)
         | Asked::Subscribe(named)
         | Asked::Unsubscribe(named)
-        | Asked::Submit(named, _)
         | Asked::AtVersion { named, .. }
         | Asked::AtTime { named, .. } => addressed(named),
+        Asked::Submit(named, submission) => {
+            projected(&submission.deed);
+            addressed(named);
+        }
         Asked::BulkFetch(collection, bulk)
         | Asked::BulkSubscribe(collection, bulk)
         | Asked::BulkUnsubscribe(collection, bulk) => bulk_addressed(collection, bulk),
@@ -45,6 +49,45 @@ fn taken(asked: &Asked) {
         }
         _ => {}
     }
+}
+
+/// Of what may be done through a projection, all is seen through it.
+fn projected(deed: &Deed) {
+    let projection = Projection::new("c", ["a", "text"]);
+    let action = match deed {
+        Deed::Edit(edit) => Action::Edit {
+            received: edit.clone(),
+            committed: None,
+        },
+        Deed::Create { ot_type, data } => Action::Create {
+            ot_type: *ot_type,
+            data: data.clone(),
+        },
+        Deed::Delete => Action::Delete,
+    };
+    let record = Record {
+        version: 0,
+        made_on: None,
+        name: OperationName {
+            source: "a source".into(),
+            number: 1,
+        },
+        action,
+    };
+    let seen = projection.record(&record);
+    if projection.allows(deed) {
+        assert_eq!(written(&seen.action), written(&record.action));
+    }
+}
+
+/// What is there of JSON in an action, each in one form.
+fn written(action: &Action) -> Option<String> {
+    let text = match action {
+        Action::Edit { .. } => action.committed(),
+        Action::Create { data, .. } => data.as_deref(),
+        Action::Delete => None,
+    };
+    Some(Json::read(text?).ok()?.write())
 }
 
 fn bulk_addressed(collection: &str, bulk: &Bulk) {

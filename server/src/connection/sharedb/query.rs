@@ -149,30 +149,25 @@ impl Filter {
             held.unwrap_or(&Json::Null) == value
         })
     }
-}
 
-impl Filter {
     /// Whether operations may have made a document one of those that are asked for, or one that is not.
     pub(super) fn is_touched_by(&self, records: &[Record]) -> bool {
         records.iter().any(|record| match &record.action {
             Action::Create { .. } | Action::Delete => true,
-            Action::Edit { .. } => {
-                let edit = record.action.committed().map(Json::read);
-                !self.members.is_empty()
-                    && edit.is_none_or(|edit| self.is_touched(edit.as_ref().ok()))
-            }
+            Action::Edit { .. } => !self.members.is_empty() && self.is_touched(&record.action),
         })
     }
 
     /// Components without a path to a member at the top are of documents that have none, or touch all of them.
-    fn is_touched(&self, edit: Option<&Json>) -> bool {
+    fn is_touched(&self, edit: &Action) -> bool {
+        let edit = edit.committed().and_then(|edit| Json::read(edit).ok());
         let touches = |component: &Json| {
             let path = component.as_object().and_then(|it| it.get(&"p".into()));
             let first = path.and_then(Json::as_array).and_then(<[Json]>::first);
             let name = first.and_then(Json::as_text);
             name.is_none_or(|name| self.members.iter().any(|(member, _)| member == name))
         };
-        let components = edit.and_then(Json::as_array);
+        let components = edit.as_ref().and_then(Json::as_array);
         components.is_none_or(|components| components.iter().any(touches))
     }
 }
