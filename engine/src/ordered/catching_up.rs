@@ -107,8 +107,10 @@ impl CatchingUp {
         !self.behind.is_empty()
     }
 
-    pub(super) fn due_ms(&self) -> Option<u64> {
-        let wanted = self.looks || self.doubts || !self.behind.is_empty();
+    /// When to ask again, after the store could not give something that can be asked for now.
+    pub(super) fn due_ms(&self, is_appending: bool) -> Option<u64> {
+        let looks = self.looks && !is_appending;
+        let wanted = looks || self.doubts || !self.behind.is_empty();
         self.due_ms.filter(|_| wanted && self.reading.is_none())
     }
 }

@@ -202,13 +202,16 @@ impl OrderedDocument {
 
     /// When to call with [`OrderedInput::Tick`], in monotonic milliseconds, if nothing else happens.
     pub fn next_deadline_ms(&self) -> Option<u64> {
-        let idle = self.idle_since_ms.map(|since| since + self.limits.idle_ms);
+        // What keeps it from being put away is answered by the store, or has a deadline of its own.
+        let idle = self.idle_since_ms.filter(|_| self.may_rest());
+        let idle = idle.map(|since| since + self.limits.idle_ms);
         let rights = self
             .members
             .values()
             .filter_map(|member| member.rights.until_ms)
             .min();
-        let (append, read) = (self.submitting.due_ms(), self.catching_up.due_ms());
+        let append = self.submitting.due_ms();
+        let read = self.catching_up.due_ms(self.submitting.is_appending());
         let (seek, give_back) = (self.recognising.due_ms(), self.giving_back.due_ms());
         let presence = self.presences.next_deadline_ms();
         let all = [idle, rights, append, read, seek, give_back, presence];
@@ -337,9 +340,8 @@ impl OrderedDocument {
 
     /// Puts the document away, or lets everybody go, once all is stored.
     fn rest(&mut self, now: Now, effects: &mut OrderedEffects) {
-        let is_stored = self.submitting.is_empty() && !self.giving_back.is_needed();
         if let Phase::Draining(reason) = self.phase
-            && is_stored
+            && self.is_stored()
         {
             self.close_all(reason, effects);
         }
@@ -349,12 +351,22 @@ impl OrderedDocument {
             .is_some_and(|since| since + idle_ms <= now.monotonic_ms);
         match self.phase {
             Phase::Closed(_) => effects.push(OrderedEffect::Retire),
-            Phase::Open if is_idle && is_stored && !self.snapshot.1 => {
+            Phase::Open if is_idle && self.may_rest() => {
                 self.idle_since_ms = Some(now.monotonic_ms);
                 effects.push(OrderedEffect::Retire);
             }
             _ => {}
         }
+    }
+
+    /// Whether nothing waits for the store.
+    fn is_stored(&self) -> bool {
+        self.submitting.is_empty() && !self.giving_back.is_needed()
+    }
+
+    /// Whether it may be put away as soon as it is idle.
+    fn may_rest(&self) -> bool {
+        self.phase == Phase::Open && self.is_stored() && !self.snapshot.1
     }
 
     /// The log cannot be gone on from.

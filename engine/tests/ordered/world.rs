@@ -433,6 +433,14 @@ impl World {
         let document = &mut self.nodes[node].document;
         document.handle(input, self.now, &mut effects);
         document.settle(self.now, &mut effects);
+        let is_over = |effect: &_| matches!(effect, OrderedEffect::Retire);
+        let due = document
+            .next_deadline_ms()
+            .filter(|_| !effects.iter().any(is_over));
+        assert!(
+            due.is_none_or(|due| due > self.now.monotonic_ms),
+            "what is due is done, or it would be woken again and again"
+        );
         let state = document.state();
         let seen = self.seen.entry(state.version);
         seen.or_insert_with(|| state.clone());
