@@ -141,18 +141,19 @@ pub(super) async fn append(
         Err(StoreError::Deleted) => OrderedInput::Deleted,
         Err(StoreError::NameKnown { index, version }) => OrderedInput::NameKnown { index, version },
         Err(StoreError::Overtaken(_)) => overtaken(&world, key, from).await,
-        // What came first may be of a batch, which is of this replica too, or have made it a document of another kind.
-        Err(failure @ (StoreError::DotReused(_) | StoreError::KindDiffers(_))) => {
-            match overtaken(&world, key.clone(), from).await {
-                OrderedInput::Overtaken(changes) if !reach(&changes, from) => {
-                    refused(&key, &failure)
-                }
-                overtaken => overtaken,
+        // What came first may be of a batch, which is of this replica too, or have made it a document of another kind. And what
+        // should have come first may be lost, of which the lane tells before the versions do.
+        Err(
+            failure @ (StoreError::DotReused(_)
+            | StoreError::KindDiffers(_)
+            | StoreError::HoleInLane(_)),
+        ) => match overtaken(&world, key.clone(), from).await {
+            OrderedInput::Overtaken(changes) if ends_before(&changes, from) => {
+                refused(&key, &failure)
             }
-        }
-        Err(failure @ (StoreError::HoleInLane(_) | StoreError::NoOperation(_))) => {
-            refused(&key, &failure)
-        }
+            overtaken => overtaken,
+        },
+        Err(failure @ StoreError::NoOperation(_)) => refused(&key, &failure),
         Err(failure) => {
             warn!(document = %key, "operations wait, the store did not take them: {failure}");
             OrderedInput::AppendFailed
@@ -160,10 +161,10 @@ pub(super) async fn append(
     })
 }
 
-/// Whether there is an operation on a version, or beyond it.
-fn reach(changes: &[Change], version: u64) -> bool {
+/// Whether the last operation is the one before a version, so that nobody was faster and nothing is lost.
+fn ends_before(changes: &[Change], version: u64) -> bool {
     let last = changes.last().and_then(record_of);
-    last.is_some_and(|last| last.version >= version)
+    last.map_or(0, |last| last.version + 1) == version
 }
 
 fn refused(key: &DocumentKey, failure: &StoreError) -> OrderedInput {

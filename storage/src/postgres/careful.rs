@@ -5,6 +5,7 @@
 //! The document's row is locked first; what is read after that can not be changed by its deletion any more.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use engine::{Change, DocumentKey, Dot, Kind, ReplicaId};
 use sqlx::Connection;
@@ -110,34 +111,49 @@ impl Append<'_> {
         }
     }
 
-    /// The changes that are not stored yet, with their indices in the append. Those that are must be the same.
+    /// The changes that are not stored yet, with their indices in the append. Those that are must be the same. However many
+    /// there are, it takes a trip for each lane and one more: a document that gives back what was lost repeats a thousand.
     async fn fresh(
         &self,
         connection: &mut PgConnection,
         document: Option<i64>,
     ) -> Result<Vec<(usize, &Change)>, Stop> {
+        let heads = self.heads(connection, document).await?;
+        let is_old = |change: &&Change| change.dot.counter <= heads[&change.dot.replica];
+        let stored = stored(connection, document, self.changes.iter().filter(is_old)).await?;
         let mut fresh: Vec<(usize, &Change)> = Vec::with_capacity(self.changes.len());
-        let mut heads = HashMap::new();
+        let mut ends = heads.clone();
         for (index, change) in self.changes.iter().enumerate() {
             let Dot { replica, counter } = change.dot;
-            let head = match heads.get(&replica) {
-                Some(&head) => head,
-                None => head(connection, document, replica).await?,
-            };
-            heads.insert(replica, head);
-            if counter == head.saturating_add(1) {
-                heads.insert(replica, counter);
+            let end = ends.get(&replica).copied().unwrap_or(0);
+            if counter == end.saturating_add(1) {
+                ends.insert(replica, counter);
                 fresh.push((index, change));
-            } else if counter == 0 || counter > head {
+            } else if counter == 0 || counter > end {
                 return Err(StoreError::HoleInLane(change.dot).into());
-            } else if let Some((_, twin)) = fresh.iter().find(|(_, it)| it.dot == change.dot) {
-                same(Some(twin), change)?;
+            } else if is_old(&change) {
+                same(stored.get(&change.dot), change)?;
             } else {
-                let stored = stored(connection, document, change).await?;
-                same(stored.as_ref(), change)?;
+                let twin = fresh.iter().find(|(_, it)| it.dot == change.dot);
+                same(twin.map(|(_, it)| *it), change)?;
             }
         }
         Ok(fresh)
+    }
+
+    /// The highest counter of each lane that it goes on with; 0 if that is empty.
+    async fn heads(
+        &self,
+        connection: &mut PgConnection,
+        document: Option<i64>,
+    ) -> Result<HashMap<ReplicaId, u64>, sqlx::Error> {
+        let mut heads = HashMap::new();
+        for Change { dot, .. } in self.changes {
+            if let Entry::Vacant(lane) = heads.entry(dot.replica) {
+                lane.insert(head(connection, document, dot.replica).await?);
+            }
+        }
+        Ok(heads)
     }
 }
 
@@ -209,19 +225,29 @@ async fn head(
     Ok(head.unwrap_or(0).cast_unsigned())
 }
 
+/// What is stored with the dots of some changes.
 async fn stored(
     connection: &mut PgConnection,
     document: Option<i64>,
-    change: &Change,
-) -> Result<Option<Change>, sqlx::Error> {
-    let row = sqlx::query(sql::CHANGE)
-        .bind(document)
-        .bind(i64::from(change.dot.replica.0))
-        .bind(signed(change.dot.counter))
-        .fetch_optional(connection)
+    changes: impl Iterator<Item = &Change>,
+) -> Result<HashMap<Dot, Change>, sqlx::Error> {
+    let (mut lanes, mut counters, mut key) = (Vec::new(), Vec::new(), None);
+    for change in changes {
+        lanes.push(i64::from(change.dot.replica.0));
+        counters.push(signed(change.dot.counter));
+        key = Some(&change.document);
+    }
+    let Some(key) = key else {
+        return Ok(HashMap::new());
+    };
+    let query = sqlx::query(sql::CHANGES_OF_DOTS).bind(document);
+    let rows = query
+        .bind(lanes)
+        .bind(counters)
+        .fetch_all(connection)
         .await?;
-    let stored = row.and_then(|row| rows::change(&row, 0, &change.document).ok());
-    Ok(stored.map(|stored| stored.change))
+    let stored = rows.iter().filter_map(|row| rows::change(row, 0, key).ok());
+    Ok(stored.map(|it| (it.change.dot, it.change)).collect())
 }
 
 /// Inserts changes and gives what is to be told of the last of them.

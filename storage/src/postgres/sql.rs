@@ -305,10 +305,12 @@ pub(super) const DELETE_DOCUMENT: &str = "UPDATE documents SET deleted_ms = $3, 
 pub(super) const HEAD: &str = "SELECT counter FROM changes WHERE document = $1 AND replica = $2
     ORDER BY counter DESC LIMIT 1";
 
-pub(super) const CHANGE: &str = concat!(
+pub(super) const CHANGES_OF_DOTS: &str = concat!(
     "SELECT ",
-    change_columns!(),
-    " FROM changes WHERE document = $1 AND replica = $2 AND counter = $3"
+    change_columns!("s."),
+    " FROM unnest($2::bigint[], $3::bigint[]) AS c (replica, counter), LATERAL (
+        SELECT * FROM changes s WHERE s.document = $1 AND s.replica = c.replica
+            AND s.counter = c.counter OFFSET 0) s"
 );
 
 pub(super) const INSERT_CHANGES: &str = "INSERT INTO changes

@@ -19,7 +19,7 @@ async fn no_statement_passes_over_the_log() {
         sql::LOCK_DOCUMENT,
         sql::DELETE_DOCUMENT,
         sql::HEAD,
-        sql::CHANGE,
+        sql::CHANGES_OF_DOTS,
         sql::OPEN,
         sql::OLDER_SNAPSHOT,
         sql::CHANGES,
