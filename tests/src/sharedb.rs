@@ -49,6 +49,8 @@ pub struct Edit {
     pub operation: Operation,
     /// What nobody else writes.
     pub words: Vec<Token>,
+    /// How many edits it is made of.
+    pub edits: usize,
 }
 
 /// What a client noticed.
@@ -148,7 +150,9 @@ impl Page {
 
     /// How many edits wait: for an acknowledgement, or to be sent.
     pub fn waiting(&self) -> usize {
-        usize::from(self.under_way.is_some()) + usize::from(self.pending.is_some())
+        let under_way = self.under_way.as_ref();
+        let under_way = under_way.map(|it| it.edit.as_ref().map_or(1, |edit| edit.edits));
+        under_way.unwrap_or(0) + self.pending.as_ref().map_or(0, |edit| edit.edits)
     }
 
     /// Edits the document.
@@ -370,6 +374,7 @@ impl Edit {
         let work = &mut Work::default();
         self.operation = self.operation.compose(&later.operation, work)?;
         self.words.extend(later.words);
+        self.edits += later.edits;
         Ok(self)
     }
 }

@@ -68,6 +68,8 @@ impl ShareDbPen {
 }
 
 impl Pen for ShareDbPen {
+    const UNSTORED_MAX: usize = 8;
+
     fn path(&self) -> String {
         "/sharedb/default".to_owned()
     }

@@ -23,6 +23,7 @@ pub(super) fn edit(content: &Snapshot, word: &Token, chance: &mut Chance) -> Res
     Ok(Edit {
         operation: Operation::read(ot_type, &operation.to_string())?,
         words: writes.then(|| word.clone()).into_iter().collect(),
+        edits: 1,
     })
 }
 

@@ -73,6 +73,9 @@ pub struct Sight {
 
 /// What a writer writes with: the client of a dialect. It keeps its document when its connection ends.
 pub(super) trait Pen {
+    /// How many edits it has on the way at once.
+    const UNSTORED_MAX: usize;
+
     /// The path of its document's socket.
     fn path(&self) -> String;
 
@@ -249,7 +252,7 @@ impl<P: Pen> Writer<P> {
     }
 
     async fn type_on(&mut self) -> Result<()> {
-        if self.pen.unstored() >= UNSTORED_MAX || !self.chance.one_in(STEPS_PER_EDIT) {
+        if self.pen.unstored() >= P::UNSTORED_MAX || !self.chance.one_in(STEPS_PER_EDIT) {
             return Ok(());
         }
         self.pen.type_on(&mut self.chance).await?;
@@ -287,8 +290,6 @@ impl<P: Pen> Writer<P> {
 const STEP: Duration = Duration::from_millis(5);
 const STEPS_PER_EDIT: u64 = 4;
 const STEPS_PER_MOVE: u64 = 100;
-/// Edits that a writer has on the way at once.
-const UNSTORED_MAX: usize = 64;
 const SHOW_EVERY: Duration = Duration::from_secs(1);
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(50);
 /// A node that was stopped takes connections and says nothing.

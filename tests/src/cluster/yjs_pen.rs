@@ -53,6 +53,8 @@ impl YjsPen {
 }
 
 impl Pen for YjsPen {
+    const UNSTORED_MAX: usize = 64;
+
     fn path(&self) -> String {
         format!("/{}", self.document)
     }
