@@ -240,15 +240,16 @@ impl OrderedDocument {
                 request,
             } => self.ask(connection, request, false, now, effects),
             OrderedInput::Appended => self.appended(effects),
-            OrderedInput::AppendFailed => self.append_failed(now),
+            OrderedInput::AppendFailed => self.append_failed(now, effects),
             OrderedInput::AppendRefused => {
                 self.take_back();
                 self.close_all(CloseReason::NotReady, effects);
             }
             OrderedInput::Overtaken(changes) => self.overtaken(&changes, effects),
             OrderedInput::NameKnown { index, version } => self.name_known(index, version),
-            // What is at the store says by itself if anybody was faster.
-            OrderedInput::Heard(_) if self.submitting.is_appending() => self.catching_up.look(),
+            OrderedInput::Heard(changes) if self.submitting.is_appending() => {
+                self.heard_meanwhile(changes);
+            }
             OrderedInput::Heard(changes) => self.follow(&changes, effects),
             OrderedInput::Read(changes) => self.read(&changes, now, effects),
             OrderedInput::ReadFailed => self.read_failed(now),

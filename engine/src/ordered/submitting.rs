@@ -20,6 +20,7 @@ use super::effect::{OrderedEffect, OrderedEffects, OrderedEvent};
 use super::giving_back::Compared;
 use super::input::RequestTag;
 use super::log::{Carried, Log};
+use super::past::record_of;
 use super::placing::{Misplaced, Next, Placed, Submitted};
 
 /// What waits for the store.
@@ -53,6 +54,8 @@ struct Append {
     idle: Vec<Waiting>,
     /// What all that takes up.
     held_bytes: usize,
+    /// What other nodes have told meanwhile: it is stored, and a store that fails may not be able to tell.
+    heard: Vec<Change>,
     /// When to send it again; none while it is at the store.
     retry_ms: Option<u64>,
     delay_ms: u64,
@@ -293,8 +296,28 @@ impl OrderedDocument {
         }
     }
 
-    /// The last append failed, or nobody knows whether it did.
-    pub(super) fn append_failed(&mut self, now: Now) {
+    /// Other nodes tell of changes while an append is under way. What is at the store says by itself if anybody was faster,
+    /// unless the store is not there to be asked.
+    pub(super) fn heard_meanwhile(&mut self, changes: Vec<Change>) {
+        self.catching_up.look();
+        let stored = &self.log.stored().clock;
+        if let Some(append) = &mut self.submitting.append {
+            let room = (self.limits.tail_operations_max).saturating_sub(append.heard.len());
+            let is_new = |change: &Change| !stored.contains(change.dot);
+            let new = changes.into_iter().filter(is_new);
+            append.heard.extend(new.take(room));
+            append.heard.sort_by_key(version_of);
+        }
+    }
+
+    /// The last append failed, or nobody knows whether it did. If another node is known to have been faster it is not stored.
+    pub(super) fn append_failed(&mut self, now: Now, effects: &mut OrderedEffects) {
+        let next = self.log.stored().version;
+        let heard = self.submitting.append.iter().flat_map(|it| &it.heard);
+        if heard.map(version_of).any(|version| version == next) {
+            let heard = self.take_back();
+            return self.follow(&heard, effects);
+        }
         if let Some(append) = &mut self.submitting.append
             && !self.sabotage.is(Bug::NoRetry)
         {
@@ -307,11 +330,14 @@ impl OrderedDocument {
 
     /// The store has something else where the last append was to begin; or less than it had acknowledged.
     pub(super) fn overtaken(&mut self, changes: &[Change], effects: &mut OrderedEffects) {
-        self.take_back();
+        let heard = self.take_back();
         let last = self.log.stored().version.saturating_sub(1);
         match self.compare(last, changes) {
             Compared::Same => self.follow(changes, effects),
-            Compared::Less => self.give_back(effects),
+            Compared::Less => {
+                self.follow(&heard, effects);
+                self.give_back(effects);
+            }
             Compared::Other => self.give_back_refused(effects),
         }
         if self.sabotage.is(Bug::NotTransformed) {
@@ -335,12 +361,15 @@ impl OrderedDocument {
         }
     }
 
-    /// What was placed and is not stored waits again.
-    pub(super) fn take_back(&mut self) {
-        if let Some(append) = self.submitting.append.take() {
-            self.log.roll_back();
-            self.submitting.put_back(append);
-        }
+    /// What was placed and is not stored waits again. Gives what was heard while it was at the store, in order.
+    pub(super) fn take_back(&mut self) -> Vec<Change> {
+        let Some(mut append) = self.submitting.append.take() else {
+            return Vec::new();
+        };
+        let heard = std::mem::take(&mut append.heard);
+        self.log.roll_back();
+        self.submitting.put_back(append);
+        heard
     }
 
     /// Answers an operation that is stored. Who is not sent what comes has to be sent before what he had not seen, which a log
@@ -417,6 +446,11 @@ impl OrderedDocument {
         self.show_since(from, &[], effects);
         self.tell_arrived(ahead, effects);
     }
+}
+
+/// The place of a change's operation; the last if it has none.
+fn version_of(change: &Change) -> u64 {
+    record_of(change).map_or(u64::MAX, |record| record.version)
 }
 
 pub(super) fn refuse(waiting: &Waiting, why: Misplaced, effects: &mut OrderedEffects) {

@@ -185,3 +185,21 @@ fn what_is_stored_while_the_store_is_compared_is_no_loss() {
     assert!(!node.has_lost && !node.is_closed);
     assert_eq!(node.acknowledged.len(), 7);
 }
+
+#[test]
+fn what_was_heard_while_the_store_failed_is_not_written_over() {
+    let (mut node, mut store) = written(3);
+    let mut other = Node::open(2, &mut store);
+    other.type_letters(1, &mut store);
+    let stored = store.log.clone();
+    node.submit(9, Deed::Edit(r#"["y"]"#.into()));
+    node.tell(OrderedInput::Heard(vec![stored[4].clone()]));
+    node.asked.clear();
+    node.tell(OrderedInput::AppendFailed);
+    assert_eq!(node.document.state().version, 5, "it is known to be stored");
+    store.log.truncate(2);
+    node.settle(&mut store);
+    assert!(node.has_lost && !node.is_closed);
+    assert_eq!(store.log[..5], stored[..], "all as it was");
+    assert_eq!((store.log.len(), node.acknowledged.len()), (6, 5));
+}

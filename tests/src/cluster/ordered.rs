@@ -72,25 +72,6 @@ impl Cluster {
         self.shows_in_order(document, &people).await
     }
 
-    /// Waits until all nodes have the same of each ordered document: what one of them was told is stored the others know. For
-    /// when nothing more can be stored.
-    ///
-    /// # Errors
-    /// One of them never knows.
-    pub async fn all_know(&self, crowd: &Crowd) -> Result<()> {
-        for document in crowd.ordered() {
-            until("all nodes know the same operations", async || {
-                let mut known = Vec::new();
-                for (_, node) in self.running() {
-                    known.push(document.in_memory(node.address()).await?);
-                }
-                Ok(known.windows(2).all(|two| two[0] == two[1]))
-            })
-            .await?;
-        }
-        Ok(())
-    }
-
     /// At every so many versions, each node gives what the operations before come to.
     ///
     /// # Errors
