@@ -59,6 +59,18 @@ impl VectorClock {
         }
     }
 
+    /// As if a change had not been seen, nor any later one of its lane.
+    pub(crate) fn forget(&mut self, dot: Dot) {
+        let Ok(at) = self.find(dot.replica) else {
+            return;
+        };
+        let seen = &mut self.lanes[at].1;
+        *seen = (*seen).min(dot.counter.saturating_sub(1));
+        if *seen == 0 {
+            self.lanes.remove(at);
+        }
+    }
+
     /// Takes note of all that another clock has seen.
     pub fn join(&mut self, other: &Self) {
         for dot in other.heads() {

@@ -41,12 +41,20 @@ impl State {
             let (made_on, version) = (record.version, self.version);
             return Err(Misplaced::Ahead { made_on, version });
         }
-        let operation = self.make(&record.action)?;
+        let operation = self.make(&record.action, &mut Work::steps(u64::MAX))?;
         self.version += 1;
         Ok(operation)
     }
 
-    fn make(&mut self, action: &Action) -> Result<Option<Operation>, Misplaced> {
+    /// Does something with what the document holds, and gives what it was if it is an edit.
+    ///
+    /// # Errors
+    /// It does not fit, or takes too much work. The state is as it was.
+    pub(super) fn make(
+        &mut self,
+        action: &Action,
+        work: &mut Work,
+    ) -> Result<Option<Operation>, Misplaced> {
         match (action, &mut self.content) {
             (Action::Delete, content) => *content = None,
             (Action::Create { .. }, Some(_)) => return Err(Misplaced::Exists),
@@ -57,7 +65,7 @@ impl State {
             (Action::Edit { .. }, Some(content)) => {
                 let text = action.committed().unwrap_or_default();
                 let operation = Operation::read(content.ot_type(), text)?;
-                content.apply(&operation, &mut Work::steps(u64::MAX))?;
+                content.apply(&operation, work)?;
                 return Ok(Some(operation));
             }
         }

@@ -19,7 +19,7 @@ use crate::time::Hlc;
 use super::limits::OrderedLimits;
 use super::past::{Broken, record_of};
 use super::placing::{Misplaced, Next};
-use super::record::{OperationName, Record};
+use super::record::{Action, OperationName, Record};
 use super::state::State;
 
 /// The end of a document's order.
@@ -135,21 +135,26 @@ impl Log {
         let after = self.between(version, self.head.version)?;
         // Lanes have no holes, and all of a document's changes are in its order: the first of each lane after the version
         // says how many of that lane came before.
-        let mut firsts = HashMap::new();
-        for logged in after {
-            firsts.entry(logged.dot.replica).or_insert(logged.dot);
-        }
-        let before = |dot: Dot| match firsts.get(&dot.replica) {
-            Some(first) => Dot::new(dot.replica, first.counter - 1),
-            None => dot,
-        };
-        Some(self.head.clock.heads().map(before).collect())
+        let mut clock = self.head.clock.clone();
+        after.for_each(|logged| clock.forget(logged.dot));
+        Some(clock)
+    }
+
+    /// Does something with what the document holds after all that was placed, and gives what it was if it is an edit.
+    ///
+    /// # Errors
+    /// It does not fit, or takes too much work; nothing has changed.
+    pub(super) fn make(
+        &mut self,
+        action: &Action,
+        work: &mut Work,
+    ) -> Result<Option<Operation>, Misplaced> {
+        self.head.make(action, work)
     }
 
     /// Puts what was placed at the end.
     pub(super) fn push(&mut self, next: Next, dot: Dot, author: Option<Author>, carried: Carried) {
-        let Next { record, fitted } = next;
-        self.head.content = fitted.content;
+        let Next { record, operation } = next;
         self.head.version += 1;
         self.head.clock.observe(dot);
         self.tail_bytes += record.weight();
@@ -160,11 +165,12 @@ impl Log {
             author,
             carried,
             record: Arc::new(record),
-            operation: fitted.operation,
+            operation,
         });
     }
 
-    /// Takes in what the store has as the next operation: nothing may have been placed that it does not have.
+    /// Takes in what the store has as the next operation, of which [`Self::store`] is to be told. Nothing may have been placed
+    /// that it does not have.
     ///
     /// # Errors
     /// It does not follow, or does not fit.
@@ -175,20 +181,18 @@ impl Log {
         author: Option<Author>,
         carried: Carried,
     ) -> Result<(), Misplaced> {
-        debug_assert_eq!(self.head.version, self.stored.version, "nothing waits");
         if record.version != self.head.version {
             return Err(Misplaced::Ahead {
                 made_on: record.version,
                 version: self.head.version,
             });
         }
-        let fitted = self.fit(&record.action, &mut Work::steps(u64::MAX))?;
-        self.push(Next { record, fitted }, dot, author, carried);
-        self.stored = self.head.clone();
+        let operation = self.make(&record.action, &mut Work::steps(u64::MAX))?;
+        self.push(Next { record, operation }, dot, author, carried);
         Ok(())
     }
 
-    /// All that was placed is stored.
+    /// All that was placed is stored. What is placed next copies what it changes, as the document is shared from now on.
     pub(super) fn store(&mut self) {
         self.stored = self.head.clone();
     }

@@ -63,6 +63,7 @@ impl Log {
         for change in changes {
             log.follow_change(change)?;
         }
+        log.store();
         Ok(log)
     }
 

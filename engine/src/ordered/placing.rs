@@ -6,7 +6,7 @@
 use thiserror::Error;
 
 use crate::names::Author;
-use crate::ot::{Operation, OtError, OtType, Side, Snapshot, Work};
+use crate::ot::{Operation, OtError, OtType, Side, Work};
 
 use super::log::{Log, Logged};
 use super::record::{Action, OperationName, Record};
@@ -57,20 +57,12 @@ pub(super) enum Placed {
     Already(u64),
 }
 
-/// What makes the next version.
+/// What makes the next version. The document at the end of the log holds what it makes of it already.
 #[derive(Debug)]
 pub(super) struct Next {
     pub(super) record: Record,
-    pub(super) fitted: Fitted,
-}
-
-/// What fits the document, and makes this of it.
-#[derive(Debug, Default)]
-pub(super) struct Fitted {
     /// What was done, if it was an edit.
     pub(super) operation: Option<Operation>,
-    /// What the document then holds; none if it is deleted.
-    pub(super) content: Option<Snapshot>,
 }
 
 /// Why a submission has no place.
@@ -116,12 +108,12 @@ pub enum Misplaced {
 }
 
 impl Log {
-    /// What a submission comes to.
+    /// What a submission comes to. What makes the next version is to be put at the end of the log.
     ///
     /// # Errors
     /// It has no place.
     pub(super) fn place(
-        &self,
+        &mut self,
         submitted: &Submitted,
         work: &mut Work,
     ) -> Result<Placed, Misplaced> {
@@ -143,8 +135,9 @@ impl Log {
                 Action::Delete
             }
         };
-        let fitted = self.fit(&action, work)?;
-        if submitted.skips_noop && fitted.operation.as_ref().is_some_and(Operation::is_noop) {
+        let operation = self.make(&action, work)?;
+        // One that changes nothing has changed nothing.
+        if submitted.skips_noop && operation.as_ref().is_some_and(Operation::is_noop) {
             return Err(Misplaced::Nothing);
         }
         let record = Record {
@@ -153,33 +146,7 @@ impl Log {
             name: submitted.name.clone(),
             action,
         };
-        Ok(Placed::Next(Box::new(Next { record, fitted })))
-    }
-
-    /// What comes of doing something next.
-    ///
-    /// # Errors
-    /// It does not fit the document.
-    pub(super) fn fit(&self, action: &Action, work: &mut Work) -> Result<Fitted, Misplaced> {
-        match (action, &self.head().content) {
-            (Action::Delete, _) => Ok(Fitted::default()),
-            (Action::Create { .. }, Some(_)) => Err(Misplaced::Exists),
-            (Action::Create { ot_type, data }, None) => Ok(Fitted {
-                operation: None,
-                content: Some(Snapshot::create(*ot_type, data.as_deref())?),
-            }),
-            (Action::Edit { .. }, None) => Err(Misplaced::NotThere),
-            (Action::Edit { .. }, Some(before)) => {
-                let text = action.committed().unwrap_or_default();
-                let operation = Operation::read(before.ot_type(), text)?;
-                let mut content = before.clone();
-                content.apply(&operation, work)?;
-                Ok(Fitted {
-                    operation: Some(operation),
-                    content: Some(content),
-                })
-            }
-        }
+        Ok(Placed::Next(Box::new(Next { record, operation })))
     }
 
     /// The version that a submission was made on.

@@ -103,7 +103,7 @@ impl OrderedDocument {
         };
         let content = self.log.head().content.as_ref();
         // What is damaged there is of no use to anybody else either.
-        let Ok(excerpt) = Log::excerpt(changes, content.map(Snapshot::ot_type)) else {
+        let Ok(mut excerpt) = Log::excerpt(changes, content.map(Snapshot::ot_type)) else {
             return refuse(&waiting, otherwise, effects);
         };
         match excerpt.place(&waiting.submitted, &mut Work::default()) {

@@ -20,7 +20,7 @@ use super::effect::{OrderedEffect, OrderedEffects, OrderedEvent};
 use super::giving_back::Compared;
 use super::input::RequestTag;
 use super::log::{Carried, Log};
-use super::past::record_of;
+use super::past::{Broken, record_of};
 use super::placing::{Misplaced, Next, Placed, Submitted};
 
 /// What waits for the store.
@@ -429,22 +429,27 @@ impl OrderedDocument {
     /// Takes in what others have stored behind all that is stored here.
     pub(super) fn follow(&mut self, changes: &[Change], effects: &mut OrderedEffects) {
         let from = self.log.stored().version;
-        for change in changes {
-            if self.log.stored().clock.contains(change.dot) {
-                continue;
-            }
-            match self.log.follow_change(change) {
-                Ok(()) => self.hlc.observe(change.hlc),
-                Err(broken) if broken.is_gap() => {
-                    self.look();
-                    break;
-                }
-                Err(broken) => return self.give_up(broken, effects),
-            }
+        debug_assert_eq!(self.log.head().version, from, "nothing waits");
+        let followed = changes
+            .iter()
+            .try_for_each(|change| self.follow_one(change));
+        self.log.store();
+        match followed {
+            Err(broken) if broken.is_gap() => self.look(),
+            Err(broken) => return self.give_up(broken, effects),
+            Ok(()) => {}
         }
         let ahead = self.move_presences(from);
         self.show_since(from, &[], effects);
         self.tell_arrived(ahead, effects);
+    }
+
+    fn follow_one(&mut self, change: &Change) -> Result<(), Broken> {
+        if !self.log.head().clock.contains(change.dot) {
+            self.log.follow_change(change)?;
+            self.hlc.observe(change.hlc);
+        }
+        Ok(())
     }
 }
 
