@@ -16,7 +16,7 @@ use super::account::Account;
 use super::tally::Tally;
 use super::{Watch, server};
 use crate::spec::{LoadResult, LoadSpec};
-use client::{Client, Clients, Said};
+use client::{CHARACTERS, Client, Clients, Said};
 use message::Message;
 
 /// Runs so many clients on each of so many documents.
@@ -149,7 +149,9 @@ impl<'a> Load<'a> {
                 self.sources.insert(source.clone(), client);
                 self.clients.greeted(client, source)?;
             }
-            Message::Document { version } => self.clients.joined(client, version),
+            Message::Document { version, length } => {
+                self.clients.joined(client, version, length);
+            }
             Message::Acknowledged { version, number } => {
                 self.acknowledged(client, version, number, now_us)?;
             }
@@ -157,7 +159,14 @@ impl<'a> Load<'a> {
                 version,
                 source,
                 number,
-            } => self.operation(client, version, &source, number, now_us),
+                is_letter,
+            } => {
+                if !is_letter {
+                    let fault = || format!("client {client}, version {version}");
+                    self.tally.faults.note("not what was sent", fault);
+                }
+                self.operation(client, version, &source, number, now_us);
+            }
             Message::Refused(why) => self.tally.faults.note("refused", || why),
             Message::Closed => {
                 let fault = || format!("client {client}");
@@ -226,9 +235,14 @@ impl<'a> Load<'a> {
         self.wait_until("looked", is_there)?;
         for (document, acked) in self.acked.iter().enumerate() {
             let version = self.clients.version(first + document);
+            let length = self.clients.length(first + document);
             // The first made the document.
-            if version != acked + 1 {
-                let fault = || format!("document {document} is at {version}, {acked} were acked");
+            if version != acked + 1 || length as u64 != CHARACTERS as u64 + acked {
+                let fault = || {
+                    format!(
+                        "document {document} is at {version}, {length} long, {acked} were acked"
+                    )
+                };
                 self.tally.faults.note("unequal", fault);
             }
         }

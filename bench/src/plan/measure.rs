@@ -104,11 +104,13 @@ pub(super) const CPU_PER_MOVE: Measure =
     });
 
 pub(super) const P50: Measure = Measure::less("p50", Unit::Milliseconds, |run| {
-    Some(load(run)?.result.latency.p50 as f64 / 1e3)
+    let result = &load(run)?.result;
+    (result.latency.count > 0).then_some(result.latency.p50 as f64 / 1e3)
 });
 
 pub(super) const P99: Measure = Measure::less("p99", Unit::Milliseconds, |run| {
-    Some(load(run)?.result.latency.p99 as f64 / 1e3)
+    let result = &load(run)?.result;
+    (result.latency.count > 0).then_some(result.latency.p99 as f64 / 1e3)
 });
 
 pub(super) const MOVE_P99: Measure = Measure::less("p99 of a cursor", Unit::Milliseconds, |run| {

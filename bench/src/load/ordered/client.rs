@@ -35,6 +35,8 @@ pub(super) struct Client {
     /// Whether it makes the document.
     is_first: bool,
     version: u64,
+    /// How long the text was when it joined.
+    length: usize,
     /// When its operations were sent, by their numbers from 1.
     sent_us: Vec<u32>,
     is_under_way: bool,
@@ -104,6 +106,7 @@ impl Clients {
             stage: Stage::Upgrading,
             is_first: number < self.documents.len(),
             version: 0,
+            length: 0,
             sent_us: Vec::new(),
             is_under_way: false,
             text: Vec::new(),
@@ -137,6 +140,11 @@ impl Clients {
 
     pub(super) fn version(&self, number: usize) -> u64 {
         self.clients[number].version
+    }
+
+    /// How long the text was when a client joined.
+    pub(super) fn length(&self, number: usize) -> usize {
+        self.clients[number].length
     }
 
     pub(super) fn sent_us(&self, number: usize, operation: u64) -> Option<u32> {
@@ -181,10 +189,11 @@ impl Clients {
         Ok(())
     }
 
-    pub(super) fn joined(&mut self, number: usize, version: u64) {
+    pub(super) fn joined(&mut self, number: usize, version: u64, length: usize) {
         let client = &mut self.clients[number];
         client.stage = Stage::Joined;
         client.version = version;
+        client.length = length;
     }
 
     /// Sends an operation.
@@ -344,6 +353,6 @@ impl Client {
 }
 
 /// The length of the text that each document begins with.
-const CHARACTERS: usize = 1_000;
+pub(super) const CHARACTERS: usize = 1_000;
 /// Any key will do.
 const KEY: [u8; 4] = [0x5a, 0xa5, 0x3c, 0xc3];

@@ -13,6 +13,8 @@ pub(super) enum Message {
     /// The document, or that it is not there (version 0).
     Document {
         version: u64,
+        /// How long its text is.
+        length: usize,
     },
     /// The client's own operation was committed.
     Acknowledged {
@@ -24,6 +26,8 @@ pub(super) enum Message {
         version: u64,
         source: String,
         number: u64,
+        /// Whether it puts in a letter, as all of them do.
+        is_letter: bool,
     },
     /// An error.
     Refused(String),
@@ -53,8 +57,16 @@ struct Fields<'a> {
 }
 
 #[derive(Deserialize)]
-struct Snapshot {
+struct Snapshot<'a> {
     v: u64,
+    #[serde(borrow)]
+    data: Option<Content<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Content<'a> {
+    #[serde(borrow)]
+    s: Cow<'a, str>,
 }
 
 /// Reads a message.
@@ -81,9 +93,10 @@ impl Fields<'_> {
 
     fn document(&self) -> Message {
         let snapshot = self.data.map(RawValue::get);
-        let snapshot = snapshot.and_then(|text| serde_json::from_str::<Snapshot>(text).ok());
-        snapshot.map_or(Message::Other, |Snapshot { v: version }| {
-            Message::Document { version }
+        let snapshot = snapshot.and_then(|text| serde_json::from_str::<Snapshot<'_>>(text).ok());
+        snapshot.map_or(Message::Other, |Snapshot { v: version, data }| {
+            let length = data.map_or(0, |content| content.s.len());
+            Message::Document { version, length }
         })
     }
 
@@ -91,11 +104,14 @@ impl Fields<'_> {
         let (version, number) = (self.v.unwrap_or(0), self.seq.unwrap_or(0));
         match (self.op, self.create) {
             (None, None) => Message::Acknowledged { version, number },
-            _ => Message::Operation {
+            (operation, _) => Message::Operation {
                 version,
                 source: self.src.unwrap_or_default().into_owned(),
                 number,
+                is_letter: operation.is_some_and(|operation| operation.get().contains(LETTER)),
             },
         }
     }
 }
+
+const LETTER: &str = r#""si":"x""#;
