@@ -3,7 +3,7 @@
 //!
 //! First a lone append at a time, beside the bare cost of flushing this disk; then a thousand documents with two thousand
 //! appends a second between them; then as many as will go, each document with one append of one change under way, as a
-//! thousand sessions would. With each comes the processor time that it took, this program's own included and a server's not.
+//! thousand sessions would; and the same with operations in place of updates, whose places and names are looked at. With each comes the processor time that it took, this program's own included and a server's not.
 //! Of Postgres it tells besides how many changes went into a commit and in how many trips, and how long the heads of a
 //! thousand documents take with more and more lanes.
 
@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use engine::ordered::{Action, OperationName, Record};
 use engine::{
     Change, ChangeKind, ConnectionId, DocumentKey, Dot, Hlc, Kind, ReplicaId, VectorClock,
 };
@@ -80,14 +81,21 @@ async fn rates(store: &Arc<dyn Store>) -> Result<(), Box<dyn Error>> {
     let spent = Spent::from_now();
     println!("{PACE} a second: {:?}", paced_appends(store).await?);
     println!("                {}", spent.by(PACED_APPENDS as u64));
+    println!("saturated:      {}", saturated(store, Kind::Yjs).await?);
+    println!("operations:     {}", saturated(store, Kind::Json0).await?);
+    Ok(())
+}
+
+/// As many appends to documents of a kind as will go.
+async fn saturated(store: &Arc<dyn Store>, kind: Kind) -> Result<String, Box<dyn Error>> {
     let spent = Spent::from_now();
-    let sessions = (0..DOCUMENTS).map(|number| tokio::spawn(session(Arc::clone(store), number)));
+    let sessions =
+        (0..DOCUMENTS).map(|number| tokio::spawn(session(Arc::clone(store), number, kind)));
     let sessions: Vec<_> = sessions.collect();
     for session in sessions {
         session.await??;
     }
-    println!("saturated:      {}", spent.by(DOCUMENTS as u64 * ROUNDS));
-    Ok(())
+    Ok(spent.by(DOCUMENTS as u64 * ROUNDS))
 }
 
 /// How long it takes to ask for the heads of all documents, as each of them gets more lanes.
@@ -177,14 +185,19 @@ fn processor_time() -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
-async fn session(store: Arc<dyn Store>, number: usize) -> Result<(), StoreError> {
+async fn session(store: Arc<dyn Store>, number: usize, kind: Kind) -> Result<(), StoreError> {
     let replica = store.new_replica().await?;
-    let document = document(&format!("crowd {number}"));
+    let document = match kind {
+        // Nobody may have been there before: operations count their versions, not those of a lane.
+        Kind::Json0 => document(&format!("orders {replica}")),
+        _ => document(&format!("crowd {number}")),
+    };
     for counter in 1..=ROUNDS {
-        let change = change(&document, replica, counter);
-        store
-            .append(document.clone(), Kind::Yjs, vec![change])
-            .await?;
+        let change = match kind {
+            Kind::Json0 => operation(&document, replica, counter),
+            _ => change(&document, replica, counter),
+        };
+        store.append(document.clone(), kind, vec![change]).await?;
     }
     Ok(())
 }
@@ -250,5 +263,27 @@ fn change(document: &DocumentKey, replica: ReplicaId, counter: u64) -> Change {
         connection: ConnectionId(1),
         kind: ChangeKind::YjsUpdate,
         payload: PAYLOAD,
+    }
+}
+
+/// The next operation of a document all of whose operations are of one lane.
+fn operation(document: &DocumentKey, replica: ReplicaId, counter: u64) -> Change {
+    let version = counter - 1;
+    let record = Record {
+        version,
+        made_on: Some(version),
+        name: OperationName {
+            source: "0123456789abcdef0123456789abcdef".into(),
+            number: counter,
+        },
+        action: Action::Edit {
+            received: r#"[{"p":["s",0],"si":"x"}]"#.into(),
+            committed: None,
+        },
+    };
+    Change {
+        kind: ChangeKind::Operation,
+        payload: record.to_bytes(),
+        ..change(document, replica, counter)
     }
 }
