@@ -115,6 +115,13 @@ impl Component {
             (Edit::Text(own), Edit::Text(other)) => {
                 let mut splices = Vec::new();
                 own.clone().transform(other, side, &mut splices, work)?;
+                if let [_] = *splices
+                    && let Some(splice) = splices.pop()
+                {
+                    // As it mostly is, and no path is copied.
+                    *own = splice;
+                    return append(after, self, work);
+                }
                 for splice in splices {
                     let part = Self::new(self.path.clone(), Edit::Text(splice));
                     append(after, part, work)?;
