@@ -4,9 +4,11 @@
 mod common;
 
 use std::collections::BTreeSet;
+use std::thread;
+use std::time::Duration;
 
 use common::sharedb::{Client, masked, refused};
-use common::tokens::{SECRET, claims, folder, path_of, sign};
+use common::tokens::{SECRET, claims, folder, now_s, path_of, sign};
 use common::wire::{Server, Socket};
 use serde_json::{Value, json};
 
@@ -287,6 +289,27 @@ fn a_token_says_what_may_be_done_with_which_document() {
         json!({"a": "pp"}),
         "it stays"
     );
+}
+
+#[test]
+fn whose_token_has_expired_is_told_nothing_of_the_past_either() {
+    let folder = folder();
+    let server = Server::start(&[("DATA_DIR", path_of(&folder))]);
+    let mut claims = claims("ada", &["read", "write", "history"]);
+    claims["exp"] = json!(now_s() + 5);
+    let token = sign(&claims, SECRET);
+    let path = format!("/sharedb/default?token={token}");
+    let mut client = Client::over(Socket::open(&server, &path));
+    let fetch = json!({"a": "nf", "id": 1, "c": "c", "d": "d", "v": null});
+    assert!(client.ask(&fetch).get("error").is_none());
+    let answer = loop {
+        let answer = client.ask(&fetch);
+        if answer.get("error").is_some() {
+            break answer;
+        }
+        thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!(refused(&fetch, &answer), "ERR_UNAUTHORIZED");
 }
 
 #[test]

@@ -199,12 +199,21 @@ impl Auth {
             None => self.let_in(visitor).await?,
         };
         // A ticket may outlive what it stands for.
+        self.check_again(&pass, visitor.document)?;
+        Ok(pass)
+    }
+
+    /// Looks at a pass that was good when it was given.
+    ///
+    /// # Errors
+    /// It has expired, or was taken away, altogether or for the document.
+    pub fn check_again(&self, pass: &Pass, document: Option<&DocumentKey>) -> Result<(), Refusal> {
         if pass.grant.is_expired(wall_ms()) {
             return Err(Refusal::Expired);
         }
-        match self.is_taken_away(&pass, visitor.document) {
+        match self.is_taken_away(pass, document) {
             true => Err(Refusal::Revoked),
-            false => Ok(pass),
+            false => Ok(()),
         }
     }
 

@@ -86,8 +86,10 @@ pub(super) async fn admit(
     document: &DocumentKey,
 ) -> Result<Arc<Pass>, Refusal> {
     let credential = match own {
-        Some(Own::Pass(pass)) if auth.is_revoked(&pass, document) => return Err(Refusal::Revoked),
-        Some(Own::Pass(pass)) => return allowed(pass, document),
+        Some(Own::Pass(pass)) => {
+            auth.check_again(&pass, Some(document))?;
+            return allowed(pass, document);
+        }
         Some(Own::Credential(credential)) => Some(credential),
         None => None,
     };
