@@ -1,4 +1,5 @@
 //! A standby takes the place of Postgres, without the last of what was acknowledged: the nodes that live give it that again.
+//! Ordered documents are not among these: what one node alone knew of them no client brings back.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -19,12 +20,17 @@ async fn what_a_standby_lacks_is_given_to_it_by_those_who_have_it() -> Result<()
     let Some(mut cluster) = Cluster::start(3).await? else {
         return Ok(());
     };
-    let known = Scene::begin(&cluster, "failover", &merging(10)).await?;
+    let known = Scene::begin(&cluster, "failover", &Seats::merging(10)).await?;
     let standby = Standby::beside(&cluster).await?;
     known.goes_on(|_| true).await?;
     standby.hold_back(&cluster)?;
     let begun = known.crowd.acknowledged();
-    let new = Scene::begin(&cluster, "failover, a new document", &merging(NEW_FIRST)).await?;
+    let new = Scene::begin(
+        &cluster,
+        "failover, a new document",
+        &Seats::merging(NEW_FIRST),
+    )
+    .await?;
     sleep(fault_time()).await;
     known.goes_on(|_| true).await?;
     standby.stand_in(&cluster)?;
@@ -53,7 +59,7 @@ async fn a_node_that_dies_with_the_primary_has_its_lanes_given_back_by_the_other
     let Some(mut cluster) = Cluster::start(3).await? else {
         return Ok(());
     };
-    let scene = Scene::begin(&cluster, "failover without a node", &merging(10)).await?;
+    let scene = Scene::begin(&cluster, "failover without a node", &Seats::merging(10)).await?;
     let standby = Standby::beside(&cluster).await?;
     standby.hold_back(&cluster)?;
     sleep(fault_time()).await;
@@ -115,14 +121,6 @@ async fn what_nobody_has_open_comes_back_with_its_author() -> Result<()> {
         Ok(cluster.postgres.query(&cluster.database, count)? == "1")
     };
     until("who was shut out still is", is_shut_out).await
-}
-
-/// People in documents that merge only: what a node alone knew of an ordered one is lost with the primary and that node.
-fn merging(first: u64) -> Seats {
-    Seats {
-        ordered: Vec::new(),
-        ..Seats::usual(first)
-    }
 }
 
 async fn revoke(node: &Node, user: &str) -> Result<()> {
