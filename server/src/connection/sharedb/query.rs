@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use engine::CloseReason;
 use engine::ordered::{Action, Record};
 use engine::ot::{Json, Snapshot, Utf16};
 use protocol::close;
@@ -90,21 +89,19 @@ impl Seats {
             .map_or(&*collection, |it| it.collection());
         let topic = sharedb::collection(&self.guest.workspace, behind)
             .map_err(|fault| (Code::MessageBadlyFormed, fault.to_string()))?;
-        let query = Query {
+        let good = world.auth.check_again(pass, Some(&topic));
+        good.map_err(|refusal| {
+            let reason = refusal.close_reason();
+            (code(reason), close::text(reason).to_owned())
+        })?;
+        Ok(Query {
             hub: self.hub.clone(),
             pass: pass.clone(),
             collection,
             topic,
             projection,
             filter,
-        };
-        let is_over = pass.grant.is_expired(world.clock.now().wall_ms);
-        let reason = match (is_over, query.is_revoked()) {
-            (true, _) => CloseReason::Expired,
-            (false, true) => CloseReason::Revoked,
-            (false, false) => return Ok(query),
-        };
-        Err((code(reason), close::text(reason).to_owned()))
+        })
     }
 }
 
