@@ -354,12 +354,13 @@ fn a_slow_reader_of_a_query_is_told_how_far_it_is_in_the_end() {
     while next <= EDITS {
         let told = slow.next();
         let version = told["v"].as_u64().unwrap();
-        // Where it was too much, it is shown an operation that is not there yet, and asks itself.
-        assert!(
-            version == next || told["src"] == "$quire",
-            "{version} came before {next}"
-        );
-        next = version + 1;
+        if told["src"] == "$quire" {
+            // It was too much: this is an operation behind the next one, which is not there yet, so that the client asks itself.
+            next = version - 1;
+        } else {
+            assert_eq!(version, next);
+            next += 1;
+        }
     }
     assert_eq!(slow.ask(&json!({"a": "pp"})), json!({"a": "pp"}));
 }
