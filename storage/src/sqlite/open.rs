@@ -19,6 +19,7 @@ use thiserror::Error;
 use super::cache::Cache;
 use super::failure::{SQLITE_ERROR, code};
 use super::filing::Habit;
+use super::room::Room;
 use crate::news::NewsHabit;
 
 /// Why a database was not opened.
@@ -136,6 +137,11 @@ impl WriteOptions {
     /// When changes are filed.
     pub(super) fn habit(&self) -> Habit {
         self.habit
+    }
+
+    /// The room in its log.
+    pub(super) fn room(&self) -> Room {
+        Room::of(&self.path)
     }
 
     /// Files changes at another time than one would.

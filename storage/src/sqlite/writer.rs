@@ -18,6 +18,7 @@ use super::failure::store_error;
 use super::filing::Filing;
 use super::open::{OpenError, WriteOptions};
 use super::request::{HeldAnswer, Reply, Request};
+use super::room::Room;
 use crate::pace::Pace;
 use crate::store::StoreError;
 
@@ -43,6 +44,7 @@ impl Writer {
         let task = Task {
             inbox,
             filing: Filing::new(options.habit(), now),
+            room: options.room(),
             options,
             connection: Some(connection),
             cache,
@@ -83,6 +85,7 @@ struct Task {
     cache: Cache,
     pace: Pace,
     filing: Filing,
+    room: Room,
     closers: Vec<oneshot::Sender<()>>,
 }
 
@@ -96,6 +99,7 @@ impl Task {
             self.meet(&requests);
             self.pace.note(Instant::now());
             self.commit(requests).await;
+            self.make_room().await;
             self.file_if_due().await;
         }
         self.finish().await;
@@ -120,6 +124,23 @@ impl Task {
         let due = self.filing.due(&self.cache.arrivals);
         if due.is_some_and(|due| due <= Instant::now()) {
             self.file().await;
+        }
+    }
+
+    /// A step after each commit, until the log has the room that it is going to need.
+    async fn make_room(&mut self) {
+        if self.room.is_enough() {
+            return;
+        }
+        let Some(mut connection) = self.connection.take() else {
+            return;
+        };
+        match self.room.step(&mut connection).await {
+            Ok(()) => self.connection = Some(connection),
+            Err(error) => {
+                tracing::warn!(%error, "the log was not given room");
+                self.forget(connection).await;
+            }
         }
     }
 
