@@ -105,6 +105,8 @@ pub enum Input {
     },
     /// The bus brought what another replica says of presence in an ordered document. One that merges makes nothing of it.
     HeardRoster(RosterWord),
+    /// The bus brought another replica's wish to append to an ordered document first. To one that merges it is nothing either.
+    WayAsked(ReplicaId),
     /// Words of other nodes may have got lost: of their clients' presence, only that stays which they say again.
     OthersDoubted,
     /// These replicas are not seen any more. The same is done with what their clients show.

@@ -264,7 +264,7 @@ impl Document {
             Input::KeptOut { payloads, in_log } => self.keep_out(payloads, in_log),
             Input::Deleted => self.close_all(CloseReason::Deleted, effects),
             Input::Drain => self.drain(CloseReason::Stopping),
-            Input::HeardRoster(_) => {}
+            Input::HeardRoster(_) | Input::WayAsked(_) => {}
             Input::Tick => self.tick(now, effects),
         }
     }

@@ -60,6 +60,8 @@ pub enum OrderedEffect {
     GiveBack(Vec<Change>),
     /// Tell the other nodes of changes of this replica, each of them once and after its commit. They may get lost.
     Publish(Vec<Change>),
+    /// Ask the other nodes to let this one append first: it was overtaken. It may get lost.
+    AskForWay,
     /// Tell the other nodes something of presence. It may get lost.
     PublishPresence(RosterWord),
     /// Ask the other nodes who is with them, who each answer with a `PublishPresence`.

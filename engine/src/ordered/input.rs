@@ -61,6 +61,8 @@ pub enum OrderedInput {
     /// The store has other operations where the last append was to begin, and none of it was taken: these, from the last one
     /// before that place on.
     Overtaken(Vec<Change>),
+    /// Another node was overtaken, and asks to be let append first.
+    WayAsked(ReplicaId),
     /// The store has an operation of a name that was in the last append, committed on this version, and none of the append
     /// was taken.
     NameKnown {

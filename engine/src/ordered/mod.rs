@@ -26,6 +26,8 @@ pub use hash::StateHash;
 
 mod giving_back;
 
+mod giving_way;
+
 mod input;
 pub use input::{OrderedInput, Request, RequestTag};
 
@@ -73,6 +75,7 @@ use crate::time::{HlcClock, Now};
 
 use catching_up::CatchingUp;
 use giving_back::GivingBack;
+use giving_way::GivingWay;
 use log::Log;
 use members::Members;
 use presence::Presences;
@@ -94,6 +97,7 @@ pub struct OrderedDocument {
     catching_up: CatchingUp,
     recognising: Recognising,
     giving_back: GivingBack,
+    giving_way: GivingWay,
     /// What came before the past was there.
     deferred: Vec<OrderedInput>,
     /// The version of the last snapshot, and whether another is on its way.
@@ -135,6 +139,7 @@ impl OrderedDocument {
             catching_up: CatchingUp::default(),
             recognising: Recognising::default(),
             giving_back: GivingBack::default(),
+            giving_way: GivingWay::default(),
             deferred: Vec::new(),
             snapshot: (0, false),
             idle_since_ms: Some(now.monotonic_ms),
@@ -210,7 +215,7 @@ impl OrderedDocument {
             .values()
             .filter_map(|member| member.rights.until_ms)
             .min();
-        let append = self.submitting.due_ms();
+        let append = self.append_due_ms();
         let read = self.catching_up.due_ms(self.submitting.is_appending());
         let (seek, give_back) = (self.recognising.due_ms(), self.giving_back.due_ms());
         let presence = self.presences.next_deadline_ms();
@@ -239,13 +244,14 @@ impl OrderedDocument {
                 connection,
                 request,
             } => self.ask(connection, request, false, now, effects),
-            OrderedInput::Appended => self.appended(effects),
+            OrderedInput::Appended => self.appended(now, effects),
             OrderedInput::AppendFailed => self.append_failed(now, effects),
             OrderedInput::AppendRefused => {
                 self.take_back();
                 self.close_all(CloseReason::NotReady, effects);
             }
             OrderedInput::Overtaken(changes) => self.overtaken(&changes, effects),
+            OrderedInput::WayAsked(by) => self.way_asked(by, now),
             OrderedInput::NameKnown { index, version } => self.name_known(index, version),
             OrderedInput::Heard(changes) if self.submitting.is_appending() => {
                 self.heard_meanwhile(changes);

@@ -100,8 +100,12 @@ impl Submitting {
         held.chain(waiting).min()
     }
 
-    pub(super) fn due_ms(&self) -> Option<u64> {
-        self.append.as_ref()?.retry_ms
+    /// When to send what is at hand, if no answer of the store is awaited and somebody is given way until a moment.
+    fn due_ms(&self, way_until_ms: Option<u64>) -> Option<u64> {
+        match &self.append {
+            Some(append) => append.retry_ms,
+            None => way_until_ms.filter(|_| !self.waiting.is_empty()),
+        }
     }
 
     pub(super) fn push(&mut self, waiting: Waiting) {
@@ -170,6 +174,11 @@ impl Waiting {
 }
 
 impl OrderedDocument {
+    /// When an append is due, if nothing else happens.
+    pub(super) fn append_due_ms(&self) -> Option<u64> {
+        self.submitting.due_ms(self.giving_way.until_ms())
+    }
+
     /// Gives places to what waits, and sends that to the store; or what is to be sent again.
     pub(super) fn append_if_due(&mut self, now: Now, effects: &mut OrderedEffects) {
         match &mut self.submitting.append {
@@ -178,7 +187,7 @@ impl OrderedDocument {
                 effects.push(OrderedEffect::Append(append.changes.clone()));
             }
             Some(_) => {}
-            None if self.giving_back.is_needed() => {}
+            None if self.giving_back.is_needed() || self.giving_way.is_needed(now) => {}
             None => self.gather(now, effects),
         }
     }
@@ -196,6 +205,7 @@ impl OrderedDocument {
             self.say_too_early(&append, effects);
             effects.push(OrderedEffect::Append(append.changes.clone()));
             self.submitting.append = Some(append);
+            self.giving_way.sent(now);
         }
     }
 
@@ -275,10 +285,11 @@ impl OrderedDocument {
     }
 
     /// The store took the last append.
-    pub(super) fn appended(&mut self, effects: &mut OrderedEffects) {
+    pub(super) fn appended(&mut self, now: Now, effects: &mut OrderedEffects) {
         let Some(mut append) = self.submitting.append.take() else {
             return;
         };
+        self.giving_way.stored(now);
         append.held.sort_by_key(|(_, version)| *version);
         let from = self.log.stored().version;
         self.log.store();
@@ -333,7 +344,10 @@ impl OrderedDocument {
         let heard = self.take_back();
         let last = self.log.stored().version.saturating_sub(1);
         match self.compare(last, changes) {
-            Compared::Same => self.follow(changes, effects),
+            Compared::Same => {
+                self.follow(changes, effects);
+                self.ask_for_way(effects);
+            }
             Compared::Less => {
                 self.follow(&heard, effects);
                 self.give_back(effects);
@@ -448,6 +462,7 @@ impl OrderedDocument {
         if !self.log.head().clock.contains(change.dot) {
             self.log.follow_change(change)?;
             self.hlc.observe(change.hlc);
+            self.giving_way.heard_of(change.dot.replica);
         }
         Ok(())
     }

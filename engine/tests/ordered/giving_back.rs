@@ -61,6 +61,7 @@ impl Node {
                 OrderedEffect::Close { .. } => self.is_closed = true,
                 OrderedEffect::Lost => self.has_lost = true,
                 OrderedEffect::Publish(_)
+                | OrderedEffect::AskForWay
                 | OrderedEffect::PublishPresence(_)
                 | OrderedEffect::AskPresence
                 | OrderedEffect::Retire => {}

@@ -12,6 +12,7 @@ mod client;
 mod coming_again;
 mod divergence;
 mod giving_back;
+mod giving_way;
 mod order;
 mod store;
 mod undo;

@@ -68,6 +68,7 @@ enum Word {
     Changes(Vec<Change>),
     Presence(RosterWord),
     PresenceAsked,
+    WayAsked(ReplicaId),
 }
 
 impl World {
@@ -387,6 +388,7 @@ impl World {
             Word::Changes(changes) => OrderedInput::Heard(changes),
             Word::Presence(word) => OrderedInput::HeardPresence(word),
             Word::PresenceAsked => OrderedInput::PresenceAsked,
+            Word::WayAsked(by) => OrderedInput::WayAsked(by),
         };
         self.tell(node, input);
     }
@@ -468,6 +470,10 @@ impl World {
             OrderedEffect::Publish(changes) => self.say(node, &Word::Changes(changes)),
             OrderedEffect::PublishPresence(word) => self.say(node, &Word::Presence(word)),
             OrderedEffect::AskPresence => self.say(node, &Word::PresenceAsked),
+            OrderedEffect::AskForWay => {
+                let by = self.nodes[node].document.replica();
+                self.say(node, &Word::WayAsked(by));
+            }
             OrderedEffect::Close { connection, .. } => {
                 if let Some(client) = self.nodes[node].connections.remove(&connection) {
                     let open = &mut self.clients[client].connection;

@@ -46,10 +46,11 @@ fn step(world: &mut World, script: &mut Script<'_>) {
         }
         10 | 11 => world.answer(script.below(4)),
         12 => world.be_overtaken(script.one_of(&EDITS)),
-        13 => match script.below(4) {
+        13 => match script.below(5) {
             0 => world.tell(OrderedInput::PresenceAsked),
             1 => world.tell(OrderedInput::OthersDoubted),
             2 => world.tell(OrderedInput::ReplicasGone([ReplicaId(2)].into())),
+            3 => world.tell(OrderedInput::WayAsked(ReplicaId(2))),
             _ => world.tell_heads(),
         },
         14 => world.pass(script.number()),

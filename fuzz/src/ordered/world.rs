@@ -99,6 +99,7 @@ impl World {
             OrderedEffect::Unusable(broken) => panic!("the log is broken: {broken}"),
             // Words about presence may get lost.
             OrderedEffect::Close { .. }
+            | OrderedEffect::AskForWay
             | OrderedEffect::PublishPresence(_)
             | OrderedEffect::AskPresence => {}
             OrderedEffect::Retire => self.is_closed = true,

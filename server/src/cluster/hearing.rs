@@ -66,6 +66,7 @@ fn input(word: Word) -> Option<Input> {
         Word::PresenceRoll { from, roll } => Input::HeardRoll { from, roll },
         Word::WhoIsAsked { of, ids } => Input::WhoIsAsked { of, ids },
         Word::Roster(word) => Input::HeardRoster(word),
+        Word::WayAsked { by } => Input::WayAsked(by),
         Word::Signal(text) => Input::Signal(text),
         Word::Deleted => Input::Deleted,
         Word::KeptOut { payload, in_log } => kept_out([(payload, in_log)]),

@@ -346,6 +346,10 @@ impl Session {
                 OrderedEffect::Publish(changes) => {
                     self.world.say(&self.key, Word::Changes(changes));
                 }
+                OrderedEffect::AskForWay => {
+                    let by = self.document.replica();
+                    self.world.say(&self.key, Word::WayAsked { by });
+                }
                 OrderedEffect::PublishPresence(word) => {
                     self.world.say(&self.key, Word::Roster(word));
                 }
@@ -405,6 +409,7 @@ fn heard(word: Input) -> Option<OrderedInput> {
         Input::Heard { changes } => OrderedInput::Heard(changes),
         Input::Heads { heads, .. } => OrderedInput::Heads(heads),
         Input::HeardRoster(word) => OrderedInput::HeardPresence(word),
+        Input::WayAsked(by) => OrderedInput::WayAsked(by),
         Input::PresenceAsked => OrderedInput::PresenceAsked,
         Input::OthersDoubted => OrderedInput::OthersDoubted,
         Input::ReplicasGone(gone) => OrderedInput::ReplicasGone(gone),

@@ -65,6 +65,11 @@ pub(crate) fn encode(by: u64, topic: &Topic, word: &Word) -> Encoded {
             split(&head, ids.iter().map(presence_id))
         }
         Word::Roster(word) => roster::encode(&open, word),
+        Word::WayAsked { by } => {
+            let mut word = open(WAY_ASKED);
+            word.number(by.0.into());
+            whole(word)
+        }
         Word::Signal(signal) => {
             let mut word = open(SIGNAL);
             word.raw(signal);
@@ -250,6 +255,9 @@ fn read_word(kind: u8, topic: &Topic, reader: &mut Reader) -> Result<Word, Unrea
             ids: read_all(reader, |reader| reader.number().map(PresenceId))?,
         }),
         roster::NEWS | roster::ROLL | roster::ASKED => roster::read(kind, reader).map(Word::Roster),
+        WAY_ASKED => Ok(Word::WayAsked {
+            by: ReplicaId(reader.small()?),
+        }),
         SIGNAL => Ok(Word::Signal(reader.rest())),
         DELETED => Ok(Word::Deleted),
         REOPEN => Ok(Word::Reopen),
@@ -390,3 +398,4 @@ const KEPT_OUT: u8 = 11;
 const PRESENCE_ROLL: u8 = 12;
 const WHO_IS_ASKED: u8 = 13;
 const STIRRED: u8 = 17;
+const WAY_ASKED: u8 = 18;

@@ -129,6 +129,11 @@ pub enum Word {
     },
     /// Of those who show themselves in an ordered document or a channel.
     Roster(RosterWord),
+    /// A node was overtaken in an ordered document, and asks the others to let it append first.
+    WayAsked {
+        /// Which node.
+        by: ReplicaId,
+    },
     /// To be passed on to all clients, unread. It is not kept.
     Signal(Bytes),
     /// The document was deleted.

@@ -375,6 +375,7 @@ fn words() -> Vec<Word> {
             of: ReplicaId(9),
             ids: vec![PresenceId(7), PresenceId(u64::MAX)],
         },
+        Word::WayAsked { by: ReplicaId(9) },
         Word::Roster(RosterWord::Asked {
             of: ReplicaId(9),
             names: vec![PresenceName {

@@ -167,6 +167,7 @@ fn words() -> impl Strategy<Value = (Topic, Word)> {
         1 => Just(Word::Deleted).prop_flat_map(about),
         1 => Just(Word::Reopen).prop_flat_map(about),
         1 => Just(Word::Stirred).prop_flat_map(about),
+        1 => any::<u32>().prop_map(|by| Word::WayAsked { by: ReplicaId(by) }).prop_flat_map(about),
         1 => (any::<[u8; 32]>(), any::<bool>())
             .prop_map(|(hash, in_log)| Word::KeptOut { payload: PayloadHash(hash), in_log })
             .prop_flat_map(about),
