@@ -3,19 +3,23 @@
 //!
 //! The statement takes what plainly goes on where its document ends, and that is nearly everything. Of what it leaves, one
 //! more trip finds out which was stored before: a commit whose answer was lost is repeated as a whole. The rest is looked at
-//! one by one (`careful`), and answered by what is found.
+//! one by one (`careful`), and answered by what is found. That takes ten trips for each, so nobody else's answer waits for
+//! it, and it may take longer.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use engine::{Change, DocumentKey, Dot, Kind, StoredChange};
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
+use tokio::sync::oneshot;
 
 use super::careful::Append;
 use super::columns::Columns;
 use super::documents::Deed;
 use super::failure::Stop;
 use super::operations::{self, NewOperation};
+use super::patience::{ATTEMPT_MAX, silence};
 use super::rows;
 use super::sql;
 use super::tally::Tally;
@@ -40,52 +44,63 @@ pub(super) struct Batch<'a> {
     pub(super) tally: &'a Tally,
 }
 
-/// What became of the appends of a batch, one for each that is decided; the others are to be tried again.
-pub(super) type Outcomes = Vec<Option<Result<(), StoreError>>>;
+/// Who waits for the appends of a batch; none any more where it is decided what became of one. The others are to be tried
+/// again.
+pub(super) type Askers = Vec<Option<oneshot::Sender<Result<(), StoreError>>>>;
 
 impl Batch<'_> {
-    /// Carries out as much as can be decided. What was decided is in `outcomes` also when the connection fails half way.
+    /// Carries out as much as can be decided, and answers whoever waits for that at once: also when the connection fails half
+    /// way.
     pub(super) async fn run(
         &self,
         connection: &mut PgConnection,
-        outcomes: &mut Outcomes,
+        askers: &mut Askers,
     ) -> Result<(), sqlx::Error> {
-        Failpoint::BeforeCommit.reach();
-        let taken = self.append(connection, outcomes).await?;
-        Failpoint::Committed.reach();
-        for place in taken {
-            self.decide(outcomes, place, Ok(()));
-        }
-        for (place, count) in self.overtaken(connection, outcomes).await? {
-            self.decide(outcomes, place, Err(StoreError::Overtaken(count)));
-        }
-        if outcomes.iter().all(Option::is_some) {
-            return Ok(());
-        }
-        for place in self.stored_before(connection, outcomes).await? {
-            self.decide(outcomes, place, Ok(()));
-        }
-        for (place, append) in self.undecided(outcomes) {
-            match self.carefully(append).run(connection, self.habit).await {
-                Ok(()) => self.decide(outcomes, place, Ok(())),
-                Err(Stop::Refused(error)) => self.decide(outcomes, place, Err(error)),
-                Err(Stop::Overtaken) => {}
-                Err(Stop::Failed(error)) => return Err(error),
+        within(ATTEMPT_MAX, self.run_together(connection, askers)).await?;
+        for (place, append) in self.undecided(askers) {
+            let append = self.carefully(append);
+            let outcome = within(CAREFUL_MAX, async {
+                match append.run(connection, self.habit).await {
+                    Ok(()) => Ok(Some(Ok(()))),
+                    Err(Stop::Refused(error)) => Ok(Some(Err(error))),
+                    Err(Stop::Overtaken) => Ok(None),
+                    Err(Stop::Failed(error)) => Err(error),
+                }
+            });
+            if let Some(outcome) = outcome.await? {
+                decide(askers, place, outcome);
             }
         }
         Ok(())
     }
 
-    fn decide(&self, outcomes: &mut Outcomes, place: usize, outcome: Result<(), StoreError>) {
-        if let Some(slot) = outcomes.get_mut(place) {
-            *slot = Some(outcome);
+    /// What can be done for all of them in a few trips.
+    async fn run_together(
+        &self,
+        connection: &mut PgConnection,
+        askers: &mut Askers,
+    ) -> Result<(), sqlx::Error> {
+        Failpoint::BeforeCommit.reach();
+        let taken = self.append(connection, askers).await?;
+        Failpoint::Committed.reach();
+        for place in taken {
+            decide(askers, place, Ok(()));
         }
+        for (place, count) in self.overtaken(connection, askers).await? {
+            decide(askers, place, Err(StoreError::Overtaken(count)));
+        }
+        if askers.iter().any(Option::is_some) {
+            for place in self.stored_before(connection, askers).await? {
+                decide(askers, place, Ok(()));
+            }
+        }
+        Ok(())
     }
 
-    fn undecided(&self, outcomes: &Outcomes) -> Vec<(usize, &Waiting)> {
+    fn undecided(&self, askers: &Askers) -> Vec<(usize, &Waiting)> {
         let appends = self.appends.iter().enumerate();
         appends
-            .filter(|(place, _)| outcomes[*place].is_none())
+            .filter(|(place, _)| askers[*place].is_some())
             .collect()
     }
 
@@ -104,10 +119,10 @@ impl Batch<'_> {
     async fn append(
         &self,
         connection: &mut PgConnection,
-        outcomes: &Outcomes,
+        askers: &Askers,
     ) -> Result<Vec<usize>, sqlx::Error> {
         let mut rows = Rows::default();
-        for (place, append) in self.undecided(outcomes) {
+        for (place, append) in self.undecided(askers) {
             if let Some(lanes) = lanes(&append.changes)
                 && let Some(operations) = operations::even(&append.changes)
             {
@@ -126,11 +141,11 @@ impl Batch<'_> {
     async fn overtaken(
         &self,
         connection: &mut PgConnection,
-        outcomes: &Outcomes,
+        askers: &Askers,
     ) -> Result<Vec<(usize, u64)>, sqlx::Error> {
         let (mut documents, mut versions) = (Documents::default(), Vec::new());
         let mut firsts = HashMap::new();
-        for (place, append) in self.undecided(outcomes) {
+        for (place, append) in self.undecided(askers) {
             let operations = operations::even(&append.changes).unwrap_or_default();
             if let Some(first) = operations.first() {
                 documents.push(number(place), append);
@@ -162,9 +177,9 @@ impl Batch<'_> {
     async fn stored_before(
         &self,
         connection: &mut PgConnection,
-        outcomes: &Outcomes,
+        askers: &Askers,
     ) -> Result<Vec<usize>, sqlx::Error> {
-        let appends = self.undecided(outcomes);
+        let appends = self.undecided(askers);
         let mut documents = Documents::default();
         let (mut numbers, mut lanes, mut counters) = (Vec::new(), Vec::new(), Vec::new());
         for (place, append) in &appends {
@@ -206,6 +221,23 @@ impl Batch<'_> {
         }
         rows::change(row, 3, &append.document).ok()
     }
+}
+
+/// Answers whoever waits for an append.
+fn decide(askers: &mut Askers, place: usize, outcome: Result<(), StoreError>) {
+    if let Some(asker) = askers.get_mut(place).and_then(Option::take) {
+        // He may have stopped waiting.
+        let _ = asker.send(outcome);
+    }
+}
+
+/// An attempt takes no longer than that.
+async fn within<T>(
+    longest: Duration,
+    attempt: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    let attempted = tokio::time::timeout(longest, attempt).await;
+    attempted.unwrap_or_else(|_| Err(silence()))
 }
 
 /// The lanes of some changes, each with the counter at which it goes on; none if they do not go on evenly, and are to be
@@ -368,6 +400,8 @@ pub(super) fn choose<T>(waiting: Vec<T>, append: impl Fn(&T) -> &Waiting) -> (Ve
     })
 }
 
+/// How long an append may take that is looked at by itself: its trips may be as slow as half a second each.
+const CAREFUL_MAX: Duration = Duration::from_secs(12);
 /// What a careful append asks: begin, lock, a head, insert, commit.
 const CAREFUL_STATEMENTS: u64 = 5;
 /// No lane has a longer one: in Postgres it would be no positive number.

@@ -5,7 +5,6 @@
 //! The document's row is locked first; what is read after that can not be changed by its deletion any more.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 
 use engine::{Change, DocumentKey, Dot, Kind, ReplicaId};
 use sqlx::Connection;
@@ -112,7 +111,7 @@ impl Append<'_> {
     }
 
     /// The changes that are not stored yet, with their indices in the append. Those that are must be the same. However many
-    /// there are, it takes a trip for each lane and one more: a document that gives back what was lost repeats a thousand.
+    /// there are, it takes two trips: a document that gives back what was lost repeats a thousand.
     async fn fresh(
         &self,
         connection: &mut PgConnection,
@@ -147,10 +146,13 @@ impl Append<'_> {
         connection: &mut PgConnection,
         document: Option<i64>,
     ) -> Result<HashMap<ReplicaId, u64>, sqlx::Error> {
-        let mut heads = HashMap::new();
-        for Change { dot, .. } in self.changes {
-            if let Entry::Vacant(lane) = heads.entry(dot.replica) {
-                lane.insert(head(connection, document, dot.replica).await?);
+        let lanes = self.changes.iter().map(|change| change.dot.replica);
+        let mut heads: HashMap<_, _> = lanes.map(|replica| (replica, 0)).collect();
+        let lanes: Vec<_> = heads.keys().map(|replica| i64::from(replica.0)).collect();
+        let query = sqlx::query(sql::HEADS_OF_LANES).bind(document).bind(lanes);
+        for row in query.fetch_all(connection).await? {
+            if let Some(Dot { replica, counter }) = rows::dot(&row, 0) {
+                heads.insert(replica, counter);
             }
         }
         Ok(heads)
@@ -209,20 +211,6 @@ pub(super) fn same(stored: Option<&Change>, change: &Change) -> Result<(), Store
     } else {
         Err(StoreError::DotReused(change.dot))
     }
-}
-
-/// The highest counter of a lane; 0 if it is empty.
-async fn head(
-    connection: &mut PgConnection,
-    document: Option<i64>,
-    replica: ReplicaId,
-) -> Result<u64, sqlx::Error> {
-    let head: Option<i64> = sqlx::query_scalar(sql::HEAD)
-        .bind(document)
-        .bind(i64::from(replica.0))
-        .fetch_optional(connection)
-        .await?;
-    Ok(head.unwrap_or(0).cast_unsigned())
 }
 
 /// What is stored with the dots of some changes.

@@ -15,7 +15,7 @@ use sqlx::postgres::PgConnection;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::batch::{Batch, Outcomes, Waiting, choose};
+use super::batch::{Askers, Batch, Waiting, choose};
 use super::connect::Address;
 use super::documents::Deed;
 use super::failure::{Remedy, Stop, remedy};
@@ -172,32 +172,31 @@ impl Lane {
     }
 
     async fn commit(&mut self, asked: Vec<Asked>) {
-        let (appends, replies): (Vec<_>, Vec<_>) = asked
+        let (appends, mut askers): (Vec<_>, Askers) = asked
             .into_iter()
-            .map(|asked| (asked.waiting, asked.reply))
+            .map(|asked| (asked.waiting, Some(asked.reply)))
             .unzip();
-        let mut outcomes: Outcomes = appends.iter().map(|_| None).collect();
-        let failure = self.try_until_decided(&appends, &mut outcomes).await.err();
-        if let Some(error) = &failure {
-            let undecided = outcomes.iter().filter(|it| it.is_none()).count();
-            tracing::error!(%error, appends = appends.len(), undecided, "commit failed");
-        }
-        for (reply, outcome) in replies.into_iter().zip(outcomes) {
-            let outcome = outcome.unwrap_or_else(|| Err(failure.clone().unwrap_or_else(stopped)));
-            // The caller may have stopped waiting.
-            let _ = reply.send(outcome);
+        let tried = self.try_until_decided(&appends, &mut askers).await;
+        let undecided = askers.into_iter().flatten();
+        if let Err(error) = tried {
+            let undecided: Vec<_> = undecided.collect();
+            tracing::error!(%error, appends = appends.len(), undecided = undecided.len(), "commit failed");
+            for asker in undecided {
+                // He may have stopped waiting.
+                let _ = asker.send(Err(error.clone()));
+            }
         }
     }
 
     async fn try_until_decided(
         &mut self,
         appends: &[Waiting],
-        outcomes: &mut Outcomes,
+        askers: &mut Askers,
     ) -> Result<(), StoreError> {
         let mut patience = Patience::new();
         loop {
-            let stop = match self.attempt(appends, outcomes).await {
-                Ok(()) if outcomes.iter().all(Option::is_some) => return Ok(()),
+            let stop = match self.attempt(appends, askers).await {
+                Ok(()) if askers.iter().all(Option::is_none) => return Ok(()),
                 Ok(()) => Stop::Overtaken,
                 Err(error) => Stop::Failed(error),
             };
@@ -209,7 +208,7 @@ impl Lane {
     async fn attempt(
         &mut self,
         appends: &[Waiting],
-        outcomes: &mut Outcomes,
+        askers: &mut Askers,
     ) -> Result<(), sqlx::Error> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
@@ -220,9 +219,7 @@ impl Lane {
             habit: self.news.get().copied(),
             tally: &self.tally,
         };
-        let attempt = batch.run(&mut connection, outcomes);
-        let attempted = tokio::time::timeout(ATTEMPT_MAX, attempt).await;
-        let outcome = attempted.unwrap_or_else(|_| Err(silence()));
+        let outcome = batch.run(&mut connection, askers).await;
         let is_lost = matches!(&outcome, Err(error) if remedy(error) != Remedy::Again);
         self.connection = (!is_lost).then_some(connection);
         outcome

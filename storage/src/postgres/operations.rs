@@ -9,6 +9,7 @@ use sqlx::postgres::PgConnection;
 
 use super::failure::Stop;
 use super::history::take;
+use super::rows;
 use super::sql;
 use crate::damage::DamageLog;
 use crate::numbers::{limit, saturated, signed};
@@ -79,7 +80,8 @@ impl Columns {
     }
 }
 
-/// Whether operations may be stored in a document.
+/// Whether operations may be stored in a document. Where the same ones have been stored since somebody looked, it is to be
+/// looked again.
 pub(super) async fn check(
     connection: &mut PgConnection,
     document: Option<i64>,
@@ -94,7 +96,10 @@ pub(super) async fn check(
         .await?;
     let mut following = Following::new(last.map_or(0, |last| last.cast_unsigned() + 1));
     for operation in operations {
-        following.take(&operation.placed, operation.index)?;
+        if let Err(refused) = following.take(&operation.placed, operation.index) {
+            let version = operation.placed.version;
+            return Err(stop(connection, document, operation, version, refused).await?);
+        }
     }
     let (sources, numbers): (Vec<_>, Vec<_>) = operations
         .iter()
@@ -104,19 +109,38 @@ pub(super) async fn check(
         .bind(document)
         .bind(sources)
         .bind(numbers)
-        .fetch_optional(connection)
+        .fetch_optional(&mut *connection)
         .await?;
-    known.map_or(Ok(()), |(place, version)| {
-        Err(name_known(operations, place, version).into())
-    })
+    let Some((place, version)) = known else {
+        return Ok(());
+    };
+    let at = usize::try_from(place - 1).unwrap_or(usize::MAX);
+    let Some(operation) = operations.get(at) else {
+        return Ok(());
+    };
+    let (index, version) = (operation.index, version.cast_unsigned());
+    let refused = StoreError::NameKnown { index, version };
+    Err(stop(connection, document, operation, version, refused).await?)
 }
 
-/// The operation with a place from 1 among those of an append is stored.
-fn name_known(operations: &[NewOperation], place: i64, version: i64) -> StoreError {
-    let at = usize::try_from(place - 1).unwrap_or(usize::MAX);
-    let index = operations.get(at).map_or(0, |operation| operation.index);
-    let version = version.cast_unsigned();
-    StoreError::NameKnown { index, version }
+/// Why an operation may not be stored: what is on a version already may be this very one by now.
+async fn stop(
+    connection: &mut PgConnection,
+    document: Option<i64>,
+    operation: &NewOperation,
+    version: u64,
+    refused: StoreError,
+) -> Result<Stop, sqlx::Error> {
+    let row = sqlx::query(sql::DOT_OF_VERSION)
+        .bind(document)
+        .bind(signed(version))
+        .fetch_optional(connection)
+        .await?;
+    let stored = row.and_then(|row| rows::dot(&row, 0));
+    Ok(match stored == Some(operation.dot) {
+        true => Stop::Overtaken,
+        false => refused.into(),
+    })
 }
 
 /// Inserts operations that follow those of a document; false if another transaction was faster.

@@ -164,7 +164,7 @@ fn overtaken() -> StoreError {
 }
 
 /// No attempt begins later than this after the first, so with the last of them, and the connection that it
-/// may need, a caller waits eleven seconds at most.
+/// may need, a caller waits eleven seconds at most; some more if appends have to be looked at one by one.
 const TRIED_MAX: Duration = Duration::from_secs(3);
 /// For a connection, when all are busy or the server is away.
 const ACQUIRE_MAX: Duration = Duration::from_secs(3);

@@ -302,8 +302,10 @@ pub(super) const INSERT_DOCUMENT: &str = "INSERT INTO documents
 pub(super) const DELETE_DOCUMENT: &str = "UPDATE documents SET deleted_ms = $3, request = $4
     WHERE workspace = $1 AND name = $2 AND deleted_ms IS NULL RETURNING id";
 
-pub(super) const HEAD: &str = "SELECT counter FROM changes WHERE document = $1 AND replica = $2
-    ORDER BY counter DESC LIMIT 1";
+pub(super) const HEADS_OF_LANES: &str =
+    "SELECT h.replica, h.counter FROM unnest($2::bigint[]) AS l (replica), LATERAL (
+        SELECT c.replica, c.counter FROM changes c WHERE c.document = $1 AND c.replica = l.replica
+        ORDER BY c.counter DESC LIMIT 1) h";
 
 pub(super) const CHANGES_OF_DOTS: &str = concat!(
     "SELECT ",
@@ -325,6 +327,9 @@ pub(super) const INSERT_CHANGES: &str = "INSERT INTO changes
 
 pub(super) const LAST_VERSION: &str = "SELECT version FROM operations WHERE document = $1
     ORDER BY version DESC LIMIT 1";
+
+pub(super) const DOT_OF_VERSION: &str = "SELECT replica, counter FROM operations
+    WHERE document = $1 AND version = $2";
 
 /// The first of some names under which an operation of the document is stored.
 pub(super) const KNOWN_NAME: &str = "SELECT n.place, o.version
