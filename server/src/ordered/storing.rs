@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use engine::ordered::{Action, OrderedInput, OrderedPast, Record, Sought, State};
 use engine::{Change, DocumentKey, Kind, Snapshot, StoredChange};
@@ -148,9 +149,11 @@ pub(super) async fn append(
             | StoreError::KindDiffers(_)
             | StoreError::HoleInLane(_)),
         ) => match overtaken(&world, key.clone(), from).await {
-            OrderedInput::Overtaken(changes) if ends_before(&changes, from) => {
-                refused(&key, &failure)
-            }
+            OrderedInput::Overtaken(changes) if ends_before(&changes, from) => match failure {
+                // Another node has just given that back.
+                StoreError::HoleInLane(_) => OrderedInput::AppendFailed,
+                failure => refused(&key, &failure),
+            },
             overtaken => overtaken,
         },
         Err(failure @ StoreError::NoOperation(_)) => refused(&key, &failure),
@@ -184,29 +187,72 @@ async fn overtaken(world: &World, key: DocumentKey, first: u64) -> OrderedInput 
     }
 }
 
-/// Stores operations again that the store has lost.
+/// Stores operations again that the store has lost. Other nodes may be giving it the same.
 pub(super) async fn give_back(
     world: Arc<World>,
     key: DocumentKey,
     kind: Kind,
     changes: Vec<Change>,
 ) -> Stored {
-    if world.is_lost() {
-        return Stored::Answer(OrderedInput::GiveBackFailed);
+    let mut given = try_to_give_back(&world, &key, kind, &changes).await;
+    for round in 1..GIVE_BACK_ROUNDS {
+        if !came_between(&given) {
+            break;
+        }
+        tokio::time::sleep(GIVE_BACK_PAUSE * round).await;
+        given = try_to_give_back(&world, &key, kind, &changes).await;
     }
-    let given = world.store.append(key.clone(), kind, changes).await;
     Stored::Answer(match given {
         Ok(()) => OrderedInput::GivenBack,
-        Err(StoreError::Deleted) => OrderedInput::Deleted,
-        Err(failure @ (StoreError::Full | StoreError::Unavailable(_))) => {
+        Err(Some(StoreError::Deleted)) => OrderedInput::Deleted,
+        Err(Some(failure @ (StoreError::Full | StoreError::Unavailable(_)))) => {
             warn!(document = %key, "the store did not take what it has lost: {failure}");
             OrderedInput::GiveBackFailed
         }
         Err(failure) => {
-            error!(document = %key, "what the store has lost was filled with something else: {failure}");
+            let why = failure.map_or_else(|| "other operations".to_owned(), |it| it.to_string());
+            error!(document = %key, "what the store has lost was filled with something else: {why}");
             OrderedInput::GiveBackRefused
         }
     })
+}
+
+/// Whether another node may have given some of it a moment ago.
+fn came_between(given: &Result<(), Option<StoreError>>) -> bool {
+    matches!(
+        given,
+        Err(Some(
+            StoreError::HoleInLane(_)
+                | StoreError::Overtaken(_)
+                | StoreError::NameKnown { .. }
+                | StoreError::DotReused(_)
+        ))
+    )
+}
+
+/// Stores those of some operations that the store lacks. It fails without a reason if the store has others in their place.
+async fn try_to_give_back(
+    world: &World,
+    key: &DocumentKey,
+    kind: Kind,
+    given: &[Change],
+) -> Result<(), Option<StoreError>> {
+    let versions = given.iter().filter_map(record_of).map(|it| it.version);
+    let (Some(first), Some(last)) = (versions.clone().min(), versions.max()) else {
+        return Ok(());
+    };
+    if world.is_lost() {
+        return Err(Some(StoreError::Unavailable(
+            "this node has lost its lease".to_owned(),
+        )));
+    }
+    let stored = world.store.operations(key.clone(), first, Some(last + 1));
+    let stored = changes(stored.await?);
+    match given.strip_prefix(&stored[..]) {
+        None => Err(None),
+        Some([]) => Ok(()),
+        Some(lost) => Ok(world.store.append(key.clone(), kind, lost.to_vec()).await?),
+    }
 }
 
 /// Reads operations of a document.
@@ -329,3 +375,8 @@ pub(super) fn kind_heard(input: &OrderedInput) -> Option<Kind> {
 fn record_of(change: &Change) -> Option<Record> {
     Record::from_bytes(&change.payload).ok()
 }
+
+/// How often it is looked what the store lacks, and given that.
+const GIVE_BACK_ROUNDS: u32 = 4;
+/// Before the second time; longer before each that follows.
+const GIVE_BACK_PAUSE: Duration = Duration::from_millis(200);

@@ -58,14 +58,6 @@ pub struct Seats {
 }
 
 impl Seats {
-    /// The usual ones, in documents that merge only.
-    pub fn merging(first: u64) -> Self {
-        Self {
-            ordered: Vec::new(),
-            ..Self::usual(first)
-        }
-    }
-
     /// Two writers for each node in each of two documents, and a few in two ordered ones: fewer than twenty-one.
     pub fn usual(first: u64) -> Self {
         let documents = ["one", "two"].map(|name| format!("{name}-{first}"));

@@ -1,5 +1,4 @@
 //! A standby takes the place of Postgres, without the last of what was acknowledged: the nodes that live give it that again.
-//! Ordered documents are not among these: what one node alone knew of them no client brings back.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -20,7 +19,7 @@ async fn what_a_standby_lacks_is_given_to_it_by_those_who_have_it() -> Result<()
     let Some(mut cluster) = Cluster::start(3).await? else {
         return Ok(());
     };
-    let known = Scene::begin(&cluster, "failover", &Seats::merging(10)).await?;
+    let known = Scene::begin(&cluster, "failover", &Seats::usual(10)).await?;
     let standby = Standby::beside(&cluster).await?;
     known.goes_on(|_| true).await?;
     standby.hold_back(&cluster)?;
@@ -28,7 +27,7 @@ async fn what_a_standby_lacks_is_given_to_it_by_those_who_have_it() -> Result<()
     let new = Scene::begin(
         &cluster,
         "failover, a new document",
-        &Seats::merging(NEW_FIRST),
+        &Seats::usual(NEW_FIRST),
     )
     .await?;
     sleep(fault_time()).await;
@@ -59,7 +58,7 @@ async fn a_node_that_dies_with_the_primary_has_its_lanes_given_back_by_the_other
     let Some(mut cluster) = Cluster::start(3).await? else {
         return Ok(());
     };
-    let scene = Scene::begin(&cluster, "failover without a node", &Seats::merging(10)).await?;
+    let scene = Scene::begin(&cluster, "failover without a node", &Seats::usual(10)).await?;
     let standby = Standby::beside(&cluster).await?;
     standby.hold_back(&cluster)?;
     sleep(fault_time()).await;

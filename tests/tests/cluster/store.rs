@@ -56,9 +56,9 @@ async fn away_for_one(cluster: &Cluster, first: u64, mood: Mood) -> Result<()> {
     scene.ends(cluster).await
 }
 
-/// In documents that merge: of nodes that write to one order only one goes on at a time, and the others wait for their turn.
+/// Of nodes that append to one order only one goes on at a time, and lets the others go next.
 async fn slow(cluster: &Cluster, first: u64, late: Duration) -> Result<()> {
-    let scene = Scene::begin(cluster, "Postgres slow", &Seats::merging(first)).await?;
+    let scene = Scene::begin(cluster, "Postgres slow", &Seats::usual(first)).await?;
     let lines = || cluster.nodes.iter().map(|node| &node.to_postgres);
     lines().for_each(|line| line.set(Mood::Late(late)));
     sleep(fault_time()).await;
