@@ -97,4 +97,18 @@ pub enum FrameError {
         /// What was being read.
         field: &'static str,
     },
+    /// Something that every message of its kind has is not there.
+    #[error("{field} is missing")]
+    Missing {
+        /// What was looked for.
+        field: &'static str,
+    },
+    /// The bytes are there, but are not what only they can be: a checksum, say, or deflated data.
+    #[error("{field} at byte {at} is wrong")]
+    Wrong {
+        /// What was being read.
+        field: &'static str,
+        /// Where it begins.
+        at: usize,
+    },
 }

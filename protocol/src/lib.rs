@@ -16,6 +16,8 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod automerge;
+
 pub mod close;
 
 mod dialect;
