@@ -29,6 +29,13 @@ fn document(bytes: impl Into<Bytes>) -> Document {
 fn compare(read: &Change, theirs: &automerge::Change) {
     assert_eq!(read.hash.0, theirs.hash().0);
     assert_eq!(*read.actor.0, *theirs.actor_id().to_bytes());
+    let others = read.others.iter().map(|actor| &*actor.0);
+    assert!(
+        others.eq(theirs
+            .other_actor_ids()
+            .iter()
+            .map(|actor| actor.to_bytes()))
+    );
     assert_eq!(read.seq, theirs.seq());
     assert_eq!(read.start_op, theirs.start_op().get());
     assert_eq!(read.ops, theirs.len() as u64);

@@ -28,6 +28,8 @@ pub struct Change {
     pub ops: u64,
     /// The changes that it follows on.
     pub deps: Vec<ChangeHash>,
+    /// Who else made operations that it refers to. Automerge panics if one of them has made no change that it depends on.
+    pub others: Vec<ActorId>,
     /// When its author's clock said that it was made: seconds, or what its client takes for them.
     pub timestamp: i64,
     /// What its author said of it.
@@ -95,6 +97,7 @@ impl Change {
             start_op,
             ops,
             deps,
+            others,
             timestamp,
             message,
             chunk,

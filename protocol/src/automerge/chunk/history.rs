@@ -16,9 +16,12 @@ const MESSAGE: u64 = 3;
 const DEPS: u64 = 4;
 const EXTRA: u64 = 5;
 
-/// The columns of a document's changes.
+/// The columns of a document's changes, and what was seen of them so far.
 pub(super) struct History<'a> {
-    actors: u64,
+    /// The number and the last operation of each actor's last change.
+    actors: Vec<(u64, u64)>,
+    /// The last operation of each change.
+    max_ops: Vec<u64>,
     actor: Cells<'a, u64>,
     seq: Deltas<'a>,
     max_op: Deltas<'a>,
@@ -34,7 +37,8 @@ impl<'a> History<'a> {
     pub(super) fn new(columns: &Columns<'a>, actors: usize) -> Self {
         let scan = |about, form| columns.scan(about, form);
         Self {
-            actors: actors as u64,
+            actors: vec![(0, 0); actors],
+            max_ops: Vec::new(),
             actor: Cells::new(scan(ACTOR, Form::Actor), "change's actor"),
             seq: Deltas::new(scan(SEQ, Form::Delta), "change's number"),
             max_op: Deltas::new(scan(MAX_OP, Form::Delta), "change's last operation"),
@@ -57,43 +61,49 @@ impl<'a> History<'a> {
             max: budget.bounds.changes_max,
         })?;
         budget.changes = left as usize;
-        for row in 0..rows {
-            self.row(row, budget)?;
+        for _ in 0..rows {
+            self.row(budget)?;
         }
         self.finish()?;
         Ok(rows)
     }
 
-    fn row(&mut self, row: u64, budget: &mut Budget) -> Result<(), FrameError> {
-        let (field, at) = ("change's actor", self.actor.position());
-        if self.actor.some()? >= self.actors {
-            return Err(FrameError::OutOfRange { field, at });
+    fn row(&mut self, budget: &mut Budget) -> Result<(), FrameError> {
+        let actor = self.actor.some()?;
+        let seq = self.seq.within(1, u32::MAX.into())?;
+        let max_op = self.max_op.within(0, budget.bounds.op_max)?;
+        self.check_deps(max_op, budget)?;
+        self.max_ops.push(max_op);
+        let actor = usize::try_from(actor).unwrap_or(usize::MAX);
+        match self.actors.get_mut(actor) {
+            Some(last) if last.0 + 1 == seq && last.1 <= max_op => *last = (seq, max_op),
+            _ => return Err(self.fault("change's number")),
         }
-        self.seq.within(1, u32::MAX.into())?;
-        self.max_op.within(0, budget.bounds.op_max)?;
         self.check_time()?;
         let message = self.message.next()?.unwrap_or_default();
         budget.say(message, self.message.position())?;
-        let deps = self.deps.next()?.unwrap_or_default();
-        budget.refer(deps, self.deps.position())?;
-        for _ in 0..deps {
-            // A change can only depend on what stands before it.
-            let before = row.checked_sub(1).ok_or(FrameError::OutOfRange {
-                field: "change's dependency",
-                at,
-            })?;
-            self.dep.within(0, before)?;
-        }
         let extra = self.extra_meta.next()?.unwrap_or_default();
         self.extra.take(extra >> 4, "change's extra bytes")?;
+        Ok(())
+    }
+
+    /// A change depends on what stands before it, and its operations come after all of that.
+    fn check_deps(&mut self, max_op: u64, budget: &mut Budget) -> Result<(), FrameError> {
+        let count = self.deps.next()?.unwrap_or_default();
+        budget.refer(count, self.deps.position())?;
+        for _ in 0..count {
+            let row = self.dep.within(0, budget.bounds.changes_max as u64)? as usize;
+            if self.max_ops.get(row).is_none_or(|before| *before > max_op) {
+                return Err(self.fault("change's dependency"));
+            }
+        }
         Ok(())
     }
 
     fn check_time(&mut self) -> Result<(), FrameError> {
         let time = self.time.next()?.unwrap_or_default();
         if time.unsigned_abs() > TIME_MAX {
-            let (field, at) = ("change's time", self.actor.position());
-            return Err(FrameError::OutOfRange { field, at });
+            return Err(self.fault("change's time"));
         }
         Ok(())
     }
@@ -107,5 +117,10 @@ impl<'a> History<'a> {
         self.dep.finish()?;
         self.extra_meta.finish()?;
         self.extra.finish("change's extra bytes")
+    }
+
+    fn fault(&self, field: &'static str) -> FrameError {
+        let at = self.actor.position();
+        FrameError::OutOfRange { field, at }
     }
 }

@@ -35,6 +35,8 @@ pub(super) enum Own {
 /// The columns of operations.
 pub(super) struct Rows<'a> {
     own: Own,
+    /// What the operations are called that had an id in columns.
+    seen: Vec<(u32, u32)>,
     actors: u64,
     id: Ids<'a>,
     object_actor: Cells<'a, u64>,
@@ -67,6 +69,7 @@ impl<'a> Rows<'a> {
         };
         Self {
             own,
+            seen: Vec::new(),
             actors: actors as u64,
             id: Ids::new(columns, ID, "operation's id"),
             object_actor: Cells::new(scan(OBJECT, Form::Actor), "operation's object"),
@@ -100,6 +103,7 @@ impl<'a> Rows<'a> {
             self.row(row, budget)?;
         }
         self.finish()?;
+        self.check_seen()?;
         Ok(rows)
     }
 
@@ -107,7 +111,11 @@ impl<'a> Rows<'a> {
         let op_max = budget.bounds.op_max;
         let counter = match self.own {
             Own::From(start) => start + row,
-            Own::InColumns => self.id.some(1, op_max, self.actors)?,
+            Own::InColumns => {
+                let (actor, counter) = self.id.some(1, op_max, self.actors)?;
+                self.seen.push((actor as u32, counter as u32));
+                counter
+            }
         };
         self.check_object(counter)?;
         let is_key = self.check_key(counter, budget)?;
@@ -177,6 +185,16 @@ impl<'a> Rows<'a> {
         Ok(())
     }
 
+    /// No two operations are called the same.
+    fn check_seen(&mut self) -> Result<(), FrameError> {
+        self.seen.sort_unstable();
+        let (field, at) = ("operation's id", self.action.position());
+        match self.seen.windows(2).any(|pair| pair[0] == pair[1]) {
+            true => Err(FrameError::Repeated { field, at }),
+            false => Ok(()),
+        }
+    }
+
     fn finish(&mut self) -> Result<(), FrameError> {
         self.id.finish()?;
         self.object_actor.finish()?;
@@ -206,13 +224,14 @@ impl<'a> Ids<'a> {
         }
     }
 
-    /// The counter of the next one, which is in a range and of an actor that there is.
-    fn some(&mut self, min: u64, max: u64, actors: u64) -> Result<u64, FrameError> {
-        if self.actor.some()? >= actors {
+    /// The next one, by an actor that there is, and with a counter in a range.
+    fn some(&mut self, min: u64, max: u64, actors: u64) -> Result<(u64, u64), FrameError> {
+        let actor = self.actor.some()?;
+        if actor >= actors {
             let (field, at) = ("operation's actor", self.actor.position());
             return Err(FrameError::OutOfRange { field, at });
         }
-        self.counter.within(min, max)
+        Ok((actor, self.counter.within(min, max)?))
     }
 
     fn finish(&mut self) -> Result<(), FrameError> {
