@@ -4,6 +4,7 @@
 //! updates of writers, and for the targets that read decisions a few plans. `cargo run -p quire-fuzz --example seeds`
 //! writes them to `fuzz/seeds/`.
 
+mod automerge;
 mod ordered;
 
 use std::path::Path;
@@ -43,6 +44,7 @@ pub fn all(golden: &Path) -> Vec<Seed> {
     seeds.addresses();
     seeds.clocks();
     seeds.decisions();
+    automerge::add(&mut seeds, golden);
     ordered::add(&mut seeds, &golden.join("../../../engine/tests/ot/vectors"));
     seeds.all
 }

@@ -11,7 +11,7 @@
 //!
 //! Read in this order: [`route`] (what an address names), [`ywebsocket`] (the first dialect), [`close`] (why a connection
 //! ends, and the code that makes its client do the right thing), [`preflight`] (what the libraries are never shown), [`wire`] (how numbers and strings lie in a frame),
-//! [`websocket`] (what frames lie in).
+//! [`websocket`] (what frames lie in). [`automerge`] is read and written, and not served yet.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]

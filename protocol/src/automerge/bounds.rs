@@ -26,7 +26,7 @@ impl Default for Bounds {
     fn default() -> Self {
         Self {
             changes_max: 1_000_000,
-            ops_max: 4_000_000,
+            ops_max: 1_000_000,
             op_max: 1 << 31,
             inflated_max: 64 * 1024 * 1024,
             inflated_ratio_max: 200,
@@ -38,7 +38,7 @@ impl Default for Bounds {
 /// What of the bounds is left while a message is walked over.
 #[derive(Debug)]
 pub(super) struct Budget {
-    pub(super) changes: usize,
+    pub(super) changes: u64,
     pub(super) ops: u64,
     pub(super) references: u64,
     pub(super) inflated: usize,
@@ -51,13 +51,20 @@ impl Budget {
     pub(super) fn new(bounds: &Bounds, bytes: usize) -> Self {
         let by_length = bytes.saturating_mul(bounds.inflated_ratio_max);
         Self {
-            changes: bounds.changes_max,
+            changes: bounds.changes_max as u64,
             ops: bounds.ops_max,
             references: bounds.ops_max,
             inflated: by_length.max(INFLATED_FREE).min(bounds.inflated_max),
             texts: bounds.texts_max,
             bounds: *bounds,
         }
+    }
+
+    /// Notes changes.
+    pub(super) fn change(&mut self, count: u64, at: usize) -> Result<(), FrameError> {
+        let max = self.bounds.changes_max as u64;
+        self.changes = spend(self.changes, count, "changes", at, max)?;
+        Ok(())
     }
 
     /// Notes operations.

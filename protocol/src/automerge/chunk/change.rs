@@ -46,11 +46,7 @@ impl Change {
 
     pub(super) fn read(header: &Header, budget: &mut Budget) -> Result<Self, FrameError> {
         let at = header.at;
-        budget.changes = budget.changes.checked_sub(1).ok_or(FrameError::TooMany {
-            field: "changes",
-            at,
-            max: budget.bounds.changes_max,
-        })?;
+        budget.change(1, at)?;
         if header.kind == Kind::Change {
             let hash = hash_of(header.kind, &header.body);
             return Self::read_body(&header.body, at, header.chunk.clone(), hash, budget);

@@ -75,7 +75,8 @@ impl<'a> Columns<'a> {
     pub(super) fn scan(&self, about: u64, form: Form) -> Scan<'a> {
         let wanted = about << 4 | form as u64;
         let column = self.columns.iter().find(|(spec, ..)| *spec == wanted);
-        column.map_or(Scan::new(&[], 0), |(_, at, bytes)| Scan::new(bytes, *at))
+        let (at, bytes) = column.map_or((0, &[][..]), |(_, at, bytes)| (*at, *bytes));
+        Scan::new(bytes, at)
     }
 
     /// Writes the list of the columns to `layout` and their bytes to `data`, inflated.

@@ -54,13 +54,7 @@ impl<'a> History<'a> {
     /// Walks over all changes, and tells how many there are.
     pub(super) fn walk(mut self, budget: &mut Budget) -> Result<u64, FrameError> {
         let rows = self.actor.clone().count()?;
-        let left = (budget.changes as u64).checked_sub(rows);
-        let left = left.ok_or(FrameError::TooMany {
-            field: "changes",
-            at: self.actor.position(),
-            max: budget.bounds.changes_max,
-        })?;
-        budget.changes = left as usize;
+        budget.change(rows, self.actor.position())?;
         for _ in 0..rows {
             self.row(budget)?;
         }
