@@ -67,7 +67,7 @@ fn compare_document(person: &mut AutoCommit) {
         retain_orphans: true,
     });
     let theirs = person.save();
-    let read = document(theirs.clone());
+    let read = document(theirs);
     assert_eq!(
         read,
         document(plain.clone()),

@@ -300,7 +300,7 @@ proptest! {
     fn a_fault_is_within_the_frame(frame in any_frame()) {
         let at = match decode(&frame) {
             Ok(_) => 0,
-            Err(FrameError::Empty | FrameError::NotJson { .. }) => 0,
+            Err(FrameError::Empty | FrameError::NotJson { .. } | FrameError::Missing { .. }) => 0,
             Err(
                 FrameError::Truncated { at, .. }
                 | FrameError::TooLong { at, .. }
@@ -310,7 +310,8 @@ proptest! {
                 | FrameError::Trailing { at, .. }
                 | FrameError::TooMany { at, .. }
                 | FrameError::TooDeep { at, .. }
-                | FrameError::Repeated { at, .. },
+                | FrameError::Repeated { at, .. }
+                | FrameError::Wrong { at, .. },
             ) => at,
         };
         prop_assert!(at <= frame.len());
