@@ -8,7 +8,7 @@ use super::super::scan::Scan;
 use super::ActorId;
 use super::TIME_MAX;
 use super::columns::Layout;
-use super::header::{Header, Kind, hash_of, write};
+use super::header::{Header, Kind, write};
 use super::inflate::inflate;
 use super::rows::{Own, Rows};
 use crate::FrameError;
@@ -47,8 +47,7 @@ impl Change {
     pub(super) fn read(header: &Header, budget: &mut Budget) -> Result<Self, FrameError> {
         let at = header.at;
         budget.change(1, at)?;
-        if header.kind == Kind::Change {
-            let hash = hash_of(header.kind, &header.body);
+        if let Some(hash) = header.hash {
             return Self::read_body(&header.body, at, header.chunk.clone(), hash, budget);
         }
         let body: Bytes = inflate(&header.body, at, "compressed change", budget)?.into();

@@ -23,7 +23,9 @@ pub(super) enum Kind {
 #[derive(Debug)]
 pub(super) struct Header {
     pub(super) kind: Kind,
-    pub(super) checksum: [u8; CHECKSUM_BYTES],
+    checksum: [u8; CHECKSUM_BYTES],
+    /// The hash of the chunk; none if it is compressed, as it is then one of what it is not compressed.
+    pub(super) hash: Option<ChangeHash>,
     /// The whole chunk.
     pub(super) chunk: Bytes,
     pub(super) body: Bytes,
@@ -43,15 +45,17 @@ impl Header {
         checksum.copy_from_slice(scan.take(CHECKSUM_BYTES as u64, "checksum")?);
         let kind = Kind::read(scan)?;
         let body = bytes.slice_ref(scan.bytes("chunk")?);
+        let hash = (kind != Kind::Compressed).then(|| hash_of(kind, &body));
         let header = Self {
             kind,
             checksum,
+            hash,
             chunk: bytes.slice(start..scan.offset()),
             at: scan.position() - body.len(),
             body,
         };
-        if kind != Kind::Compressed {
-            header.check(&hash_of(kind, &header.body))?;
+        if let Some(hash) = &hash {
+            header.check(hash)?;
         }
         Ok(header)
     }
@@ -84,7 +88,7 @@ impl Kind {
 }
 
 /// The hash of a chunk.
-pub(super) fn hash_of(kind: Kind, body: &[u8]) -> ChangeHash {
+fn hash_of(kind: Kind, body: &[u8]) -> ChangeHash {
     let mut front = vec![kind as u8];
     write_unsigned(&mut front, body.len() as u64);
     let hash = Sha256::new().chain_update(front).chain_update(body);
