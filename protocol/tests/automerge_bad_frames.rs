@@ -85,6 +85,11 @@ fn lists_are_as_long_as_they_say_and_bounded() {
     assert!(matches!(sync(&changes), Err(FrameError::TooMany { .. })));
     let empty = [&[0, 0, 0][..], &million, &vec![0; 1_000_000]].concat();
     assert!(matches!(sync(&empty), Err(FrameError::TooLong { .. })));
+    let short = sync(&[&[0, 0, 0, 1, 9][..], &[0; 9], &[2, 2, 0x84]].concat());
+    assert!(
+        matches!(short, Err(FrameError::OutOfRange { .. })),
+        "a change that is none"
+    );
     assert_eq!(SyncMessage::read(&Bytes::new()), Err(FrameError::Empty));
     assert!(matches!(
         SyncMessage::read(&Bytes::from_static(&[0x41, 0, 0, 0, 0])),

@@ -23,8 +23,8 @@ const HAVES_MAX: usize = 16;
 /// How many entries of changes a message may have.
 const CHANGES_MAX: usize = 1_000_000;
 
-/// The least bytes that an entry of changes has: its length, and a chunk without content.
-const CHANGE_BYTES_MIN: u64 = 11;
+/// The least bytes that an entry of changes has: a chunk without content.
+const CHANGE_BYTES_MIN: usize = 10;
 
 const V1: u8 = 0x42;
 const V2: u8 = 0x43;
@@ -181,9 +181,19 @@ fn haves(scan: &mut Scan<'_>, frame: &Bytes) -> Result<Vec<Have>, FrameError> {
 }
 
 fn changes(scan: &mut Scan<'_>, frame: &Bytes) -> Result<Vec<Bytes>, FrameError> {
-    let count = scan.count(CHANGE_BYTES_MIN, CHANGES_MAX, "changes")?;
-    let changes = (0..count).map(|_| Ok(frame.slice_ref(scan.bytes("change")?)));
+    let each = 1 + CHANGE_BYTES_MIN as u64;
+    let count = scan.count(each, CHANGES_MAX, "changes")?;
+    let changes = (0..count).map(|_| change(scan, frame));
     changes.collect()
+}
+
+fn change(scan: &mut Scan<'_>, frame: &Bytes) -> Result<Bytes, FrameError> {
+    let (field, at) = ("change", scan.position());
+    let bytes = scan.bytes(field)?;
+    if bytes.len() < CHANGE_BYTES_MIN {
+        return Err(FrameError::OutOfRange { field, at });
+    }
+    Ok(frame.slice_ref(bytes))
 }
 
 fn write_hashes(out: &mut Vec<u8>, hashes: &[ChangeHash]) {
