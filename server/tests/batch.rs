@@ -143,6 +143,53 @@ async fn a_batch_that_is_sent_again_is_made_once() {
     assert_eq!(content(&api, "a").await, "2");
 }
 
+/// What nobody has at hand any more is asked of the store by its name.
+#[tokio::test]
+async fn a_batch_that_is_sent_again_very_late_is_answered_as_before() {
+    let api = Api::new().await;
+    let of = |number: u64, mut operation: Value| {
+        operation["source"] = json!("me");
+        operation["number"] = json!(number);
+        operation
+    };
+    let creations = json!([
+        of(1, creation("a", &json!(0))),
+        of(2, creation("b", &json!(0)))
+    ]);
+    let rest = json!([
+        of(3, addition("a", Some(1))),
+        of(4, addition("b", None)),
+        of(5, addition("a", Some(1)))
+    ]);
+    let both = || [creations.clone(), rest.clone()];
+    assert_eq!(versions(&batch(&api, creations.clone()).await), [0, 0]);
+    assert_eq!(versions(&batch(&api, rest.clone()).await), [1, 1, 2]);
+    for _ in 0..11 {
+        let later = json!(vec![addition("a", None); 1_000]);
+        assert_eq!(versions(&batch(&api, later).await).len(), 1_000);
+    }
+    let [again, and_again] = both().map(|operations| batch(&api, operations));
+    assert_eq!(versions(&again.await), [0, 0]);
+    assert_eq!(versions(&and_again.await), [1, 1, 2]);
+    let partly = json!([
+        of(5, addition("a", Some(1))),
+        of(6, addition("a", Some(6_000))),
+        of(7, addition("b", None))
+    ]);
+    assert_eq!(versions(&batch(&api, partly).await), [2, 11_003, 2]);
+    let other = json!({"document": "a", "version": 1, "op": [{"p": [], "na": 5}]});
+    for (refused, code) in [
+        (of(3, other), "operation_known"),
+        (of(8, addition("a", Some(1))), "version_behind"),
+    ] {
+        let refused = batch(&api, json!([addition("b", None), refused])).await;
+        assert_eq!(refused.problem(409, BATCH), code);
+        assert_eq!(refused.json()["item"], 1);
+    }
+    assert_eq!(content(&api, "a").await, "11003");
+    assert_eq!(content(&api, "b").await, "2");
+}
+
 /// Sessions and batches of one node give places in the same lanes, and either goes on after the other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn batches_and_single_operations_go_on_after_each_other() {

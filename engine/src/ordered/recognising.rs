@@ -1,6 +1,6 @@
 //! Recognising: operations that come again after so much that what came since is not at hand, nor is to be read.
 //!
-//! Whether one was committed says the store, which knows all by their names. What it has of that one, and of what its author
+//! Whether one was committed says the store, which knows all by their names; also of what has no place any more. What it has of that one, and of what its author
 //! may have missed before it, is looked at beside the log, as a log of its own, and forgotten.
 
 use std::collections::VecDeque;
@@ -14,10 +14,9 @@ use crate::time::Now;
 use super::OrderedDocument;
 use super::catching_up::Behind;
 use super::effect::{OrderedEffect, OrderedEffects};
-use super::limits::OrderedLimits;
 use super::log::Log;
 use super::past::{Broken, record_of};
-use super::placing::{Misplaced, Placed};
+use super::placing::{Deed, Misplaced, Placed, Submitted};
 use super::record::{OperationName, Record};
 use super::state::State;
 use super::submitting::{Waiting, refuse};
@@ -46,6 +45,46 @@ pub(super) struct Recognising {
 }
 
 impl Sought {
+    /// An operation that its author says now to have made on a version. So many operations before it may be read.
+    pub fn new(
+        author: Option<Author>,
+        name: OperationName,
+        made_on: Option<u64>,
+        reach: u64,
+    ) -> Self {
+        Self {
+            author,
+            name,
+            made_on,
+            reach,
+        }
+    }
+
+    /// On which version it was committed, by what the store has found, of a document that is of a type by now.
+    ///
+    /// # Errors
+    /// What was found is another operation.
+    pub fn recognise(
+        self,
+        deed: Deed,
+        found: &[Change],
+        ot_type: Option<OtType>,
+    ) -> Result<u64, Misplaced> {
+        let submitted = Submitted {
+            author: self.author,
+            made_on: self.made_on,
+            name: self.name,
+            deed,
+            skips_noop: false,
+        };
+        let excerpt = Log::excerpt(found, ot_type);
+        let mut excerpt = excerpt.map_err(|_| Misplaced::NameTaken)?;
+        match excerpt.place(&submitted, &mut Work::default()) {
+            Ok(Placed::Already(version)) => Ok(version),
+            Ok(Placed::Next(_)) | Err(_) => Err(Misplaced::NameTaken),
+        }
+    }
+
     /// Which versions are to be read once it is found: its own, and what its author may have missed before it, or has to have
     /// transformed it over.
     pub fn versions(&self, found: &Record) -> Range<u64> {
@@ -90,7 +129,8 @@ impl OrderedDocument {
         waiting.retain(|(waiting, _)| self.members.contains_key(&waiting.connection));
         if let Some((first, _)) = waiting.front() {
             *is_asking = true;
-            effects.push(OrderedEffect::Seek(first.sought(&self.limits)));
+            let reach = self.limits.catch_up_max;
+            effects.push(OrderedEffect::Seek(first.submitted.sought(reach)));
         }
     }
 
@@ -127,15 +167,9 @@ impl OrderedDocument {
     }
 }
 
-impl Waiting {
-    fn sought(&self, limits: &OrderedLimits) -> Sought {
-        let submitted = &self.submitted;
-        Sought {
-            author: submitted.author.clone(),
-            name: submitted.name.clone(),
-            made_on: submitted.made_on,
-            reach: limits.catch_up_max,
-        }
+impl Submitted {
+    fn sought(&self, reach: u64) -> Sought {
+        Sought::new(self.author.clone(), self.name.clone(), self.made_on, reach)
     }
 }
 

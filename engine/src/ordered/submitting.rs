@@ -251,13 +251,19 @@ impl OrderedDocument {
                 self.catching_up
                     .wait_for(made_on, Behind::Submission(waiting));
             }
-            Err(why @ Misplaced::Behind { .. }) => self.seek(waiting, why),
             Err(Misplaced::Nothing) if !append.changes.is_empty() => append.hold_idle(waiting),
             Err(Misplaced::Ahead { .. }) if !waiting.has_looked && self.limits.is_shared => {
                 self.catching_up.wait_for_newer(Behind::Submission(waiting));
             }
+            Err(why) if self.may_be_stored(&why) => self.seek(waiting, why),
             Err(why) => refuse(&waiting, why, effects),
         }
+    }
+
+    /// Whether an operation that has no place may have had one, before all that is at hand.
+    fn may_be_stored(&self, why: &Misplaced) -> bool {
+        let says_nothing = matches!(why, Misplaced::NameTaken | Misplaced::Nothing);
+        self.log.oldest() > 0 && !says_nothing
     }
 
     /// Whether what the author of an operation may have missed is at hand, if he has to be told of it.

@@ -88,7 +88,7 @@ impl Node {
     }
 
     fn submit(&mut self, who: ConnectionId, number: u64, made_on: u64, deed: Deed) {
-        self.tell(submission(who, number, made_on, deed));
+        self.tell(submission(who, number, Some(made_on), deed));
         self.settle();
     }
 
@@ -106,12 +106,17 @@ impl Node {
     }
 }
 
-fn submission(connection: ConnectionId, number: u64, made_on: u64, deed: Deed) -> OrderedInput {
+fn submission(
+    connection: ConnectionId,
+    number: u64,
+    made_on: Option<u64>,
+    deed: Deed,
+) -> OrderedInput {
     let source = format!("{connection}").into();
     let request = Request::Submit {
         tag: RequestTag(number),
         name: OperationName { source, number },
-        made_on: Some(made_on),
+        made_on,
         deed,
         skips_noop: true,
     };
@@ -191,9 +196,35 @@ fn what_is_not_the_same_or_never_came_is_refused_however_late() {
 }
 
 #[test]
+fn what_has_no_place_any_more_is_known_by_its_name_as_well() {
+    let mut node = Node::open();
+    let creation = || {
+        let (ot_type, data) = (OtType::Text, Some(r#""ab""#.into()));
+        submission(ADA, 6, None, Deed::Create { ot_type, data })
+    };
+    node.tell(creation());
+    node.settle();
+    node.submit(ADA, 7, 1, edit(r#"[{"d":1}]"#));
+    node.type_letters(10);
+    let now = node.document.state().version;
+    node.submit(BOB, 98, now, Deed::Delete);
+    assert_eq!(node.told(), "committed 0, committed 1");
+    node.submit(ADA, 7, now + 1, edit(r#"[{"d":1}]"#));
+    assert_eq!(node.told(), "committed 1");
+    let (ot_type, data) = (OtType::Json0, None);
+    node.submit(BOB, 99, now + 1, Deed::Create { ot_type, data });
+    node.submit(ADA, 7, now + 2, edit(r#"[{"d":1}]"#));
+    assert_eq!(node.told(), "committed 1");
+    node.tell(creation());
+    node.settle();
+    assert_eq!(node.told(), "committed 0");
+    assert_eq!(node.store.log.len() as u64, now + 2);
+}
+
+#[test]
 fn a_store_that_can_not_say_is_asked_again() {
     let mut node = long_after();
-    node.tell(submission(ADA, 7, 1, edit(r#"[1,"a"]"#)));
+    node.tell(submission(ADA, 7, Some(1), edit(r#"[1,"a"]"#)));
     assert!(matches!(
         node.asked.pop_front(),
         Some(OrderedEffect::Seek(_))
@@ -213,7 +244,7 @@ fn nobody_begins_anew_before_his_operations_are_answered() {
         (8, "behind, reset 1 to 24"),
     ] {
         let mut node = long_after();
-        let submission = submission(ADA, number, 1, edit(r#"[1,"a"]"#));
+        let submission = submission(ADA, number, Some(1), edit(r#"[1,"a"]"#));
         node.tell_all([submission, subscription(ADA, 1)]);
         node.settle();
         assert_eq!(node.told(), answer);
@@ -227,8 +258,8 @@ fn who_does_nothing_is_told_so_once_what_was_done_before_is_stored() {
     node.submit(BOB, 0, 0, Deed::Create { ot_type, data });
     let deletion = || edit(r#"[{"d":1}]"#);
     node.tell_all([
-        submission(BOB, 1, 1, deletion()),
-        submission(ADA, 1, 1, deletion()),
+        submission(BOB, 1, Some(1), deletion()),
+        submission(ADA, 1, Some(1), deletion()),
         subscription(ADA, 1),
     ]);
     assert_eq!(node.told().find("nothing"), None, "nothing is stored yet");

@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use engine::ordered::{Draft, Drafter, Misplaced, OperationName, OrderedPast, State};
+use engine::ordered::{Draft, Drafter, Misplaced, OperationName, OrderedPast, Sought, State};
+use engine::ot::{OtType, Snapshot};
 use engine::{Author, Change, DocumentKey, Input, Kind, Now, ReplicaId};
 use storage::{AppendRefused, Failpoint, StoreError, Word};
 use tracing::{error, warn};
@@ -77,7 +78,9 @@ pub(crate) async fn make(
         hub: hub.clone(),
         by,
         items: Arc::new(items),
-        known: BTreeMap::new(),
+        comes_again: false,
+        made: BTreeMap::new(),
+        types: BTreeMap::new(),
     };
     for _ in 0..TRIES_MAX {
         if let Some(versions) = batch.attempt().await? {
@@ -92,8 +95,12 @@ struct Batch {
     hub: Hub,
     by: Drafter,
     items: Arc<Vec<Item>>,
-    /// Where in documents operations are that the store knows by their names.
-    known: BTreeMap<DocumentKey, u64>,
+    /// Whether some of it may have been made before.
+    comes_again: bool,
+    /// Which operations were, and on which versions.
+    made: BTreeMap<usize, u64>,
+    /// What the documents were when they were read last.
+    types: BTreeMap<DocumentKey, Option<OtType>>,
 }
 
 /// A document that a batch is about.
@@ -102,8 +109,6 @@ struct Begun {
     /// The version of the snapshot that it was read from.
     snapshot: u64,
     draft: Draft,
-    /// Which operation of the batch each of its changes is.
-    items: Vec<usize>,
 }
 
 /// What is to be stored of one document.
@@ -111,7 +116,6 @@ struct Drafted {
     document: DocumentKey,
     kind: Kind,
     changes: Vec<Change>,
-    items: Vec<usize>,
     after: State,
     snapshot: u64,
 }
@@ -122,15 +126,20 @@ impl Batch {
     /// Drafts and stores it. None if somebody was faster.
     async fn attempt(&mut self) -> Result<Option<Vec<u64>>, BatchError> {
         let own = self.world.replicas.current();
+        if self.comes_again {
+            self.recognise().await?;
+        }
         let begun = self.begin(own.id()).await?;
         if self.world.is_lost() || !self.world.replicas.may_open(&own) {
             return Err(BatchError::Unavailable);
         }
-        let (items, by, now) = (self.items.clone(), self.by.clone(), self.world.clock.now());
-        // Transforming many operations takes a while.
-        let drafting = tokio::task::spawn_blocking(move || draft(&items, &by, begun, now));
-        let drafted = drafting.await.map_err(|_| BatchError::Unavailable)?;
-        let (versions, drafted) = drafted?;
+        let (versions, drafted) = match self.draft(begun).await {
+            Err(BatchError::Refused { .. }) if !self.comes_again => {
+                self.comes_again = true;
+                return Ok(None);
+            }
+            drafted => drafted?,
+        };
         match self.store(&drafted).await {
             Ok(Ok(())) => {
                 self.tell(drafted);
@@ -148,13 +157,49 @@ impl Batch {
         }
     }
 
+    async fn draft(&self, begun: Documents) -> Result<(Vec<u64>, Vec<Drafted>), BatchError> {
+        let (items, by, now) = (self.items.clone(), self.by.clone(), self.world.clock.now());
+        let made = self.made.clone();
+        // Transforming many operations takes a while.
+        let drafting = tokio::task::spawn_blocking(move || draft(&items, &made, &by, begun, now));
+        drafting.await.map_err(|_| BatchError::Unavailable)?
+    }
+
+    /// Has the store look for all that have names and may have been made before, however long ago.
+    async fn recognise(&mut self) -> Result<(), BatchError> {
+        for (index, item) in self.items.clone().iter().enumerate() {
+            let Some(name) = item.submission.name.clone() else {
+                continue;
+            };
+            let (author, made_on) = (self.by.author.clone(), item.submission.made_on);
+            let reach = self.world.ordered_limits.catch_up_max;
+            let sought = Sought::new(author, name, made_on, reach);
+            let found = storing::find(&self.world, &item.document, &sought).await;
+            let found = found.map_err(BatchError::Store)?;
+            if found.is_empty() {
+                continue;
+            }
+            let ot_type = self.types.get(&item.document).copied().flatten();
+            let deed = item.submission.deed.clone();
+            let recognising =
+                tokio::task::spawn_blocking(move || sought.recognise(deed, &found, ot_type));
+            let recognised = recognising.await.map_err(|_| BatchError::Unavailable)?;
+            let version = recognised.map_err(|why| BatchError::Refused { index, why })?;
+            self.made.insert(index, version);
+        }
+        Ok(())
+    }
+
     /// Reads the documents, each as far back as its operations reach.
-    async fn begin(&self, replica: ReplicaId) -> Result<Documents, BatchError> {
+    async fn begin(&mut self, replica: ReplicaId) -> Result<Documents, BatchError> {
         let mut begun = Documents::new();
-        for (index, item) in self.items.iter().enumerate() {
+        for (index, item) in self.items.clone().iter().enumerate() {
             let document = &item.document;
             if !begun.contains_key(document) {
                 let read = self.read(index, document, replica).await?;
+                let content = read.draft.state().content.as_ref();
+                let ot_type = content.map(Snapshot::ot_type);
+                self.types.insert(document.clone(), ot_type);
                 begun.insert(document.clone(), read);
             }
         }
@@ -179,7 +224,6 @@ impl Batch {
             kind: past.kind,
             snapshot: past.snapshot.version,
             draft,
-            items: Vec::new(),
         })
     }
 
@@ -210,10 +254,11 @@ impl Batch {
 
     /// The first version of a document that has to be at hand.
     fn reaches_to(&self, document: &DocumentKey) -> u64 {
-        let of_document = self.items.iter().filter(|item| item.document == *document);
-        let made_on = of_document.filter_map(|item| item.submission.made_on);
-        let known = self.known.get(document).copied();
-        made_on.chain(known).min().unwrap_or(u64::MAX)
+        let items = self.items.iter().enumerate();
+        let to_make = items.filter(|(index, _)| !self.made.contains_key(index));
+        let of_document = to_make.filter(|(_, item)| item.document == *document);
+        let made_on = of_document.filter_map(|(_, item)| item.submission.made_on);
+        made_on.min().unwrap_or(u64::MAX)
     }
 
     async fn store(&self, drafted: &[Drafted]) -> Result<Result<(), AppendRefused>, StoreError> {
@@ -236,13 +281,16 @@ impl Batch {
         stored
     }
 
-    /// Somebody was faster in one document, or the store knows an operation by its name: then it has to be at hand.
+    /// Somebody was faster in one document, or the store knows an operation by its name.
     fn refused(&mut self, drafted: &[Drafted], refused: AppendRefused) -> Result<(), BatchError> {
         let Some(of) = drafted.get(refused.index) else {
             return Err(BatchError::Unavailable);
         };
         match refused.error {
-            StoreError::NameKnown { index, version } => self.look_for(of, index, version),
+            StoreError::NameKnown { .. } => {
+                self.comes_again = true;
+                Ok(())
+            }
             // Of a document that is open here, its session may have given the same dot, or begun it as another kind.
             StoreError::Overtaken(_)
             | StoreError::DotReused(_)
@@ -254,21 +302,6 @@ impl Batch {
                 Err(BatchError::Store(failure))
             }
         }
-    }
-
-    /// The store knows a change of a draft by its name: the operation is to be at hand next time, unless it is too far back.
-    fn look_for(&mut self, of: &Drafted, at: usize, version: u64) -> Result<(), BatchError> {
-        let reach = self.world.ordered_limits.catch_up_max;
-        let oldest = of.after.version.saturating_sub(reach);
-        if version < oldest {
-            let index = of.items.get(at).copied().unwrap_or_default();
-            let made_on = version;
-            let why = Misplaced::Behind { made_on, oldest };
-            return Err(BatchError::Refused { index, why });
-        }
-        let known = self.known.entry(of.document.clone()).or_insert(version);
-        *known = version.min(*known);
-        Ok(())
     }
 
     /// Tells all who have one of the documents open, and keeps snapshots of those that nobody has.
@@ -291,16 +324,21 @@ impl Batch {
     }
 }
 
-/// Drafts all operations in their order, and says on which version each is.
+/// Drafts all operations in their order but those that were made before, and says on which version each is.
 fn draft(
     items: &[Item],
+    made: &BTreeMap<usize, u64>,
     by: &Drafter,
     mut begun: Documents,
     now: Now,
 ) -> Result<(Vec<u64>, Vec<Drafted>), BatchError> {
     let mut versions = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
-        let Some(Begun { draft, items, .. }) = begun.get_mut(&item.document) else {
+        if let Some(version) = made.get(&index) {
+            versions.push(*version);
+            continue;
+        }
+        let Some(Begun { draft, .. }) = begun.get_mut(&item.document) else {
             return Err(BatchError::Unavailable);
         };
         let submission = item.submission.clone();
@@ -309,7 +347,6 @@ fn draft(
         let name = submission.name.unwrap_or_else(|| name(by, index, draft));
         let drafted = draft.submit(by, name, made_on, submission.deed, now);
         versions.push(drafted.map_err(|why| BatchError::Refused { index, why })?);
-        items.extend((draft.state().version > version).then_some(index));
     }
     let drafted = begun.into_iter().map(|(document, begun)| {
         let after = begun.draft.state().clone();
@@ -321,7 +358,6 @@ fn draft(
             after,
             snapshot: begun.snapshot,
             changes,
-            items: begun.items,
         }
     });
     let drafted = drafted.filter(|it| !it.changes.is_empty());

@@ -283,7 +283,7 @@ pub(super) async fn seek(world: Arc<World>, key: DocumentKey, sought: Sought) ->
 }
 
 /// The operation that is sought, behind those that belong to it; nothing if there is none.
-async fn find(
+pub(super) async fn find(
     world: &World,
     key: &DocumentKey,
     sought: &Sought,
