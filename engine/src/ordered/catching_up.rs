@@ -45,8 +45,8 @@ pub(super) enum Behind {
 enum Reading {
     Older,
     Newer,
-    /// The operation on a version, which was the last that is stored, and what is newer.
-    Last(u64),
+    /// The last operation that is stored, and what is newer.
+    Last,
 }
 
 impl CatchingUp {
@@ -140,9 +140,9 @@ impl OrderedDocument {
             catching_up.reading = Some(Reading::Older);
             let to = Some(oldest);
             effects.push(OrderedEffect::Read { from, to });
-        } else if mem::take(&mut catching_up.doubts) && self.log.stored().version > oldest {
+        } else if mem::take(&mut catching_up.doubts) && self.log.stored().version > 0 {
             let from = self.log.stored().version - 1;
-            catching_up.reading = Some(Reading::Last(from));
+            catching_up.reading = Some(Reading::Last);
             effects.push(OrderedEffect::Read { from, to: None });
         } else if catching_up.looks && !self.submitting.is_appending() {
             // What is being appended will be overtaken if there is anything.
@@ -158,7 +158,7 @@ impl OrderedDocument {
         self.catching_up.due_ms = None;
         match self.catching_up.reading.take() {
             Some(Reading::Older) => self.read_older(changes, now, effects),
-            Some(Reading::Last(version)) => self.read_last(version, changes, effects),
+            Some(Reading::Last) => self.read_last(changes, effects),
             Some(Reading::Newer) if self.submitting.is_appending() => self.catching_up.look(),
             Some(Reading::Newer) => {
                 self.follow(changes, effects);
@@ -169,8 +169,8 @@ impl OrderedDocument {
     }
 
     /// More may have been stored here since it was asked for.
-    fn read_last(&mut self, version: u64, changes: &[Change], effects: &mut OrderedEffects) {
-        match self.compare(version, changes) {
+    fn read_last(&mut self, changes: &[Change], effects: &mut OrderedEffects) {
+        match self.compare(changes) {
             Compared::Same if changes.len() > 1 => self.catching_up.look(),
             Compared::Same => {}
             Compared::Less => self.give_back(effects),
@@ -203,7 +203,7 @@ impl OrderedDocument {
     pub(super) fn read_failed(&mut self, now: Now) {
         match self.catching_up.reading.take() {
             Some(Reading::Newer) => self.catching_up.looks = true,
-            Some(Reading::Last(_)) => self.catching_up.doubts = true,
+            Some(Reading::Last) => self.catching_up.doubts = true,
             Some(Reading::Older) | None => {}
         }
         self.catching_up.due_ms = Some(now.monotonic_ms + self.limits.retry_max_ms);

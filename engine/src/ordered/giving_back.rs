@@ -3,8 +3,9 @@
 //!
 //! What tells of it is that the store has nothing where the next operation is to be although it is behind, or that its heads
 //! lack what was stored here a round before and a reading confirms it. Operations that are stored already are given
-//! without harm, so all that is at hand is given. If another node has something else in the same place, this node's clients
-//! begin anew with that: they send again what they were not acknowledged.
+//! without harm, so all that is at hand is given. Where nothing is, as after an opening from a snapshot, it is lost. If another
+//! node has something else in the same place, or it is lost, this node's clients begin anew with what there is: they send again
+//! what they were not acknowledged.
 
 use crate::change::{Change, ChangeKind};
 use crate::clock::VectorClock;
@@ -14,6 +15,7 @@ use crate::time::Now;
 use super::OrderedDocument;
 use super::effect::{OrderedEffect, OrderedEffects};
 use super::log::Logged;
+use super::state::State;
 
 /// What the store is being given back.
 #[derive(Debug, Default)]
@@ -50,14 +52,14 @@ pub(super) enum Compared {
 }
 
 impl OrderedDocument {
-    /// Compares what the store has from a version on, on which there is an operation that is stored.
-    pub(super) fn compare(&self, version: u64, changes: &[Change]) -> Compared {
-        let mut stored = self.log.since(version).into_iter().flatten();
-        match (stored.next().map(|logged| logged.dot), changes.first()) {
-            (None, _) => Compared::Same,
-            (Some(_), None) => Compared::Less,
-            (Some(dot), Some(first)) if dot == first.dot => Compared::Same,
-            (Some(_), Some(_)) => Compared::Other,
+    /// Compares what the store has from the last version on that is stored by what is known here.
+    pub(super) fn compare(&self, changes: &[Change]) -> Compared {
+        let State { version, clock, .. } = self.log.stored();
+        match changes.first() {
+            _ if *version == 0 => Compared::Same,
+            None => Compared::Less,
+            Some(first) if clock.contains(first.dot) => Compared::Same,
+            Some(_) => Compared::Other,
         }
     }
 
@@ -71,11 +73,16 @@ impl OrderedDocument {
         doubted.is_some_and(|doubted| !heads.dominates(&doubted))
     }
 
-    /// The store has lost something that it had acknowledged.
+    /// The store has lost something that it had acknowledged. Where nothing of it is at hand it stays lost, and clients begin
+    /// anew with what there is.
     pub(super) fn give_back(&mut self, effects: &mut OrderedEffects) {
-        if self.giving_back.next.is_none() {
-            self.giving_back.next = Some(self.log.oldest());
-            effects.push(OrderedEffect::Lost);
+        if self.giving_back.next.is_some() {
+            return;
+        }
+        effects.push(OrderedEffect::Lost);
+        match self.log.oldest() {
+            oldest if oldest < self.log.stored().version => self.giving_back.next = Some(oldest),
+            _ => self.close_all(CloseReason::NotReady, effects),
         }
     }
 

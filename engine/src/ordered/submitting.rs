@@ -348,8 +348,7 @@ impl OrderedDocument {
     /// The store has something else where the last append was to begin; or less than it had acknowledged.
     pub(super) fn overtaken(&mut self, changes: &[Change], effects: &mut OrderedEffects) {
         let heard = self.take_back();
-        let last = self.log.stored().version.saturating_sub(1);
-        match self.compare(last, changes) {
+        match self.compare(changes) {
             Compared::Same => {
                 self.follow(changes, effects);
                 self.ask_for_way(effects);

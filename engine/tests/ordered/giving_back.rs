@@ -47,6 +47,17 @@ impl Node {
         node
     }
 
+    /// One that opens from a snapshot of all that is stored, and has nothing else at hand.
+    fn open_from_snapshot(replica: u32, store: &mut Store) -> Self {
+        let mut before = Self::open(replica, store);
+        before.settle(store);
+        let snapshot = before.document.state().clone();
+        store.snapshot = Some(snapshot);
+        let opened = Self::open(replica, store);
+        store.snapshot = None;
+        opened
+    }
+
     fn tell(&mut self, input: OrderedInput) {
         let mut effects = OrderedEffects::new();
         self.document.handle(input, Now::default(), &mut effects);
@@ -72,7 +83,10 @@ impl Node {
 
     /// Has the store do all that it is asked.
     fn settle(&mut self, store: &mut Store) {
+        let mut asks = 0;
         while let Some(asked) = self.asked.pop_front() {
+            asks += 1;
+            assert!(asks < 1_000, "it comes to rest");
             self.tell(match asked {
                 OrderedEffect::Load => OrderedInput::Opened(store.past()),
                 OrderedEffect::Append(changes) => store.append(&changes),
@@ -203,4 +217,53 @@ fn what_was_heard_while_the_store_failed_is_not_written_over() {
     assert!(node.has_lost && !node.is_closed);
     assert_eq!(store.log[..5], stored[..], "all as it was");
     assert_eq!((store.log.len(), node.acknowledged.len()), (6, 5));
+}
+
+/// Whoever has nothing of what was lost can not give it back. It lets its clients go, who come back to what there is.
+#[test]
+fn what_is_lost_and_at_hand_nowhere_is_given_up() {
+    for is_told_by_heads in [false, true] {
+        let (_, mut store) = written(5);
+        let mut node = Node::open_from_snapshot(2, &mut store);
+        store.log.truncate(3);
+        if is_told_by_heads {
+            for _ in 0..2 {
+                node.tell(OrderedInput::Heads(store.heads()));
+                node.settle(&mut store);
+            }
+        } else {
+            node.type_letters(1, &mut store);
+        }
+        assert!(node.has_lost && node.is_closed);
+        assert_eq!((store.log.len(), node.acknowledged.len()), (3, 0));
+        let mut again = Node::open(3, &mut store);
+        again.type_letters(1, &mut store);
+        assert_eq!(again.acknowledged, [3]);
+    }
+}
+
+#[test]
+fn who_has_only_a_snapshot_and_the_store_something_else_begins_anew() {
+    let (_, mut store) = written(5);
+    let mut node = Node::open_from_snapshot(2, &mut store);
+    store.log.truncate(3);
+    let mut other = Node::open(3, &mut store);
+    other.type_letters(6, &mut store);
+    let by_the_other = store.log.clone();
+    node.submit(9, Deed::Edit(r#"["y"]"#.into()));
+    node.settle(&mut store);
+    assert!(node.is_closed && node.acknowledged.is_empty());
+    assert_eq!(store.log, by_the_other);
+}
+
+#[test]
+fn who_has_only_a_snapshot_takes_what_others_were_faster_with() {
+    let (_, mut store) = written(5);
+    let mut node = Node::open_from_snapshot(2, &mut store);
+    let mut other = Node::open(3, &mut store);
+    other.type_letters(1, &mut store);
+    node.submit(9, Deed::Edit(r#"["y"]"#.into()));
+    node.settle(&mut store);
+    assert!(!node.has_lost && !node.is_closed);
+    assert_eq!((store.log.len(), &*node.acknowledged), (8, &[7][..]));
 }

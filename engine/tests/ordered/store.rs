@@ -1,6 +1,6 @@
 //! The store as it has to be: one order, all or none, and nothing under a name that is taken.
 
-use engine::ordered::{OperationName, OrderedInput, OrderedPast, Record, Sought};
+use engine::ordered::{OperationName, OrderedInput, OrderedPast, Record, Sought, State};
 use engine::{Author, Change, Kind, VectorClock};
 
 pub(crate) struct Store {
@@ -8,6 +8,8 @@ pub(crate) struct Store {
     pub(crate) taken_twice: u64,
     /// As it has to; if not it is broken.
     pub(crate) looks_at_names: bool,
+    /// What documents are opened from instead of the log.
+    pub(crate) snapshot: Option<State>,
 }
 
 impl Default for Store {
@@ -16,6 +18,7 @@ impl Default for Store {
             log: Vec::new(),
             taken_twice: 0,
             looks_at_names: true,
+            snapshot: None,
         }
     }
 }
@@ -87,9 +90,12 @@ impl Store {
     }
 
     pub(crate) fn past(&self) -> OrderedPast {
+        let kind = (!self.log.is_empty()).then_some(Kind::Json0);
+        let snapshot = self.snapshot.clone().unwrap_or_default();
         OrderedPast {
-            kind: (!self.log.is_empty()).then_some(Kind::Json0),
-            changes: self.log.clone(),
+            kind,
+            changes: self.since(snapshot.version),
+            snapshot,
             ..OrderedPast::default()
         }
     }

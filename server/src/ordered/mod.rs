@@ -339,7 +339,7 @@ impl Session {
                     self.requests.begin(seek);
                 }
                 OrderedEffect::Lost => {
-                    warn!(document = %self.key, "the store has lost operations that it had acknowledged, and is given them again");
+                    warn!(document = %self.key, "the store has lost operations that it had acknowledged, and is given again what is at hand of them");
                     self.world.replicas.found_loss(&self.own);
                 }
                 OrderedEffect::GiveBack(changes) => self.give_back(changes),
