@@ -96,10 +96,6 @@ fn what_is_refused_comes_back_whole_with_its_reason() {
             "ERR_MESSAGE_BADLY_FORMED",
         ),
         (
-            about(json!({"a": "op", "v": 99, "seq": 5, "op": []})),
-            "ERR_OP_VERSION_NEWER_THAN_CURRENT_SNAPSHOT",
-        ),
-        (
             about(json!({"a": "op", "v": 1, "seq": 6, "op": [{"p": ["x", 5], "li": 1}]})),
             "ERR_OT_OP_NOT_APPLIED",
         ),
@@ -137,6 +133,47 @@ fn what_is_refused_comes_back_whole_with_its_reason() {
         assert_eq!(refused(&question, &answer), code, "{answer}");
     }
     assert_eq!(client.subscribes("d"), json!({"v": 1, "data": {"n": 0}}));
+}
+
+/// The store has lost what they have seen. Clients never go back by themselves: they are made to ask anew.
+#[test]
+fn who_is_ahead_of_all_that_there_is_is_made_to_ask_anew() {
+    let server = Server::start(&[]);
+    let mut client = Client::connect(&server);
+    client.creates("d", &json!({"n": 0}));
+    let edit = |version: u64, seq: u64| json!({"a": "op", "c": "c", "d": "d", "v": version, "seq": seq, "op": [{"p": ["n"], "na": 1}]});
+    let expect_taken_back = |client: &mut Client, version: u64| {
+        let deletion = client.next();
+        assert_eq!(
+            (&deletion["v"], &deletion["del"]),
+            (&json!(version), &json!(true))
+        );
+        let unfit = client.next();
+        assert_eq!(
+            (&unfit["v"], &unfit["op"]),
+            (&json!(version + 1), &json!([]))
+        );
+    };
+    let answer = client.ask(&edit(9, 5));
+    let code = "ERR_OP_VERSION_NEWER_THAN_CURRENT_SNAPSHOT";
+    assert_eq!(refused(&edit(9, 5), &answer), code);
+    expect_taken_back(&mut client, 9);
+    // It has sent that before it knew.
+    client.say(&edit(9, 6));
+    let fetched = client.ask(&json!({"a": "f", "c": "c", "d": "d"}));
+    assert_eq!(fetched["data"], json!({"v": 1, "data": {"n": 0}}));
+    client.say(&json!({"a": "s", "c": "c", "d": "d", "v": 4}));
+    expect_taken_back(&mut client, 4);
+    assert_eq!(client.next()["data"], json!({"v": 1, "data": {"n": 0}}));
+    let fetched = client.ask(&json!({"a": "f", "c": "c", "d": "d"}));
+    assert_eq!(fetched["data"], json!({"v": 1, "data": {"n": 0}}));
+    for version in 1..10 {
+        let answer = client.ask(&edit(version, 6 + version));
+        assert_eq!(
+            (&answer["v"], &answer["error"]),
+            (&json!(version), &Value::Null)
+        );
+    }
 }
 
 #[test]

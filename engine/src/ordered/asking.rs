@@ -123,13 +123,14 @@ impl OrderedDocument {
     ) -> bool {
         let stored = self.log.stored();
         let state = || stored.clone();
-        // A version that there is not yet was seen on a node that is ahead, or nowhere.
-        let Some(had) = from.filter(|had| *had <= stored.version) else {
+        let Some(had) = from else {
             let state = state();
             send(connection, OrderedEvent::Document { tag, state }, effects);
             return true;
         };
-        if let Some(missed) = self.log.since(had) {
+        // Who has seen what is nowhere any more begins anew as well.
+        let is_lost = had > stored.version;
+        if !is_lost && let Some(missed) = self.log.since(had) {
             for logged in missed {
                 let event = OrderedEvent::Operation(logged.record.clone());
                 send(connection, event, effects);
@@ -137,7 +138,7 @@ impl OrderedDocument {
             send(connection, OrderedEvent::Done { tag }, effects);
             return true;
         }
-        if self.is_within_reach(had) {
+        if !is_lost && self.is_within_reach(had) {
             let behind = Behind::Question(connection, request);
             self.catching_up.wait_for(had, behind);
             return false;

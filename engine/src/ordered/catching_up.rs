@@ -21,6 +21,8 @@ pub(super) struct CatchingUp {
     behind: Vec<(u64, Behind)>,
     /// Who has seen something that is not here, on another node.
     ahead: Vec<Behind>,
+    /// Those of them who came before it was asked for what is newer.
+    looked_for: Vec<Behind>,
     /// Who has to begin anew, once his operations are answered.
     put_off: Vec<Behind>,
     /// Whether there may be newer ones.
@@ -69,8 +71,8 @@ impl CatchingUp {
     /// A client has been acknowledged an operation on a version: that is what it has now.
     pub(super) fn acknowledged(&mut self, connection: ConnectionId, version: u64) {
         let behind = self.behind.iter_mut().map(|(_, behind)| behind);
-        let waiting = behind.chain(&mut self.ahead).chain(&mut self.put_off);
-        for waiting in waiting {
+        let ahead = self.ahead.iter_mut().chain(&mut self.looked_for);
+        for waiting in behind.chain(ahead).chain(&mut self.put_off) {
             if let Behind::Question(
                 by,
                 Request::Fetch { from, .. } | Request::Subscribe { from, .. },
@@ -86,7 +88,8 @@ impl CatchingUp {
     /// Whether an operation of a client waits here.
     pub(super) fn is_awaited_by(&self, connection: ConnectionId) -> bool {
         let behind = self.behind.iter().map(|(_, behind)| behind);
-        behind.chain(&self.ahead).any(|behind| match behind {
+        let ahead = self.ahead.iter().chain(&self.looked_for);
+        behind.chain(ahead).any(|behind| match behind {
             Behind::Question(..) => false,
             Behind::Submission(waiting) => waiting.connection == connection,
         })
@@ -147,6 +150,8 @@ impl OrderedDocument {
         } else if catching_up.looks && !self.submitting.is_appending() {
             // What is being appended will be overtaken if there is anything.
             catching_up.looks = false;
+            let ahead = mem::take(&mut catching_up.ahead);
+            catching_up.looked_for.extend(ahead);
             catching_up.reading = Some(Reading::Newer);
             let from = self.log.stored().version;
             effects.push(OrderedEffect::Read { from, to: None });
@@ -178,9 +183,9 @@ impl OrderedDocument {
         }
     }
 
-    /// All that the store had a moment ago is here: who has seen more than that has seen it nowhere.
+    /// All that the store had when it was asked is here: who had seen more than that by then has seen it nowhere.
     fn ask_again(&mut self, now: Now, effects: &mut OrderedEffects) {
-        for ahead in mem::take(&mut self.catching_up.ahead) {
+        for ahead in mem::take(&mut self.catching_up.looked_for) {
             match ahead {
                 Behind::Question(connection, request) => {
                     self.ask(connection, request, true, now, effects);

@@ -112,8 +112,8 @@ pub enum OrderedEvent {
         /// The request's mark.
         tag: RequestTag,
     },
-    /// What came since the version that the client has is too much to send, or not kept any more: it has to begin anew
-    /// with the whole document.
+    /// What came since the version that the client has is too much to send, or not kept any more; or the store has lost what led
+    /// there, and the document is at an earlier one. The client has to begin anew with the whole document.
     Reset {
         /// The question's mark.
         tag: RequestTag,

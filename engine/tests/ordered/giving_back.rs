@@ -8,7 +8,7 @@ use engine::ordered::{
     OrderedInput, OrderedLimits, Request, RequestTag,
 };
 use engine::ot::OtType;
-use engine::{ConnectionId, Now, ReplicaId, Rights};
+use engine::{ConnectionId, Dot, Now, ReplicaId, Rights};
 
 use crate::store::Store;
 use crate::world::key;
@@ -20,6 +20,8 @@ struct Node {
     document: OrderedDocument,
     asked: VecDeque<OrderedEffect>,
     acknowledged: Vec<u64>,
+    /// Where those who asked began anew.
+    resets: Vec<(u64, u64)>,
     is_closed: bool,
     has_lost: bool,
 }
@@ -38,6 +40,7 @@ impl Node {
             document,
             asked: effects.into(),
             acknowledged: Vec::new(),
+            resets: Vec::new(),
             is_closed: false,
             has_lost: false,
         };
@@ -64,11 +67,13 @@ impl Node {
         self.document.settle(Now::default(), &mut effects);
         for effect in effects {
             match effect {
-                OrderedEffect::Send { event, .. } => {
-                    if let OrderedEvent::Committed { version, .. } = event {
-                        self.acknowledged.push(version);
+                OrderedEffect::Send { event, .. } => match event {
+                    OrderedEvent::Committed { version, .. } => self.acknowledged.push(version),
+                    OrderedEvent::Reset { had, state, .. } => {
+                        self.resets.push((had, state.version));
                     }
-                }
+                    _ => {}
+                },
                 OrderedEffect::Close { .. } => self.is_closed = true,
                 OrderedEffect::Lost => self.has_lost = true,
                 OrderedEffect::Publish(_)
@@ -121,6 +126,14 @@ impl Node {
             self.submit(number, Deed::Edit(r#"["x"]"#.into()));
             self.settle(store);
         }
+    }
+
+    fn subscribe(&mut self, from: u64) {
+        let (connection, tag, from) = (ADA, RequestTag(0), Some(from));
+        self.tell(OrderedInput::Asked {
+            connection,
+            request: Request::Subscribe { tag, from },
+        });
     }
 
     fn create(&mut self, store: &mut Store) {
@@ -266,4 +279,33 @@ fn who_has_only_a_snapshot_takes_what_others_were_faster_with() {
     node.settle(&mut store);
     assert!(!node.has_lost && !node.is_closed);
     assert_eq!((store.log.len(), &*node.acknowledged), (8, &[7][..]));
+}
+
+#[test]
+fn who_has_seen_what_is_nowhere_any_more_begins_anew() {
+    let (_, mut store) = written(5);
+    store.log.truncate(3);
+    let mut node = Node::open(2, &mut store);
+    node.subscribe(6);
+    assert_eq!(node.resets, [], "another node may have more");
+    node.settle(&mut store);
+    assert_eq!(node.resets, [(6, 3)]);
+}
+
+#[test]
+fn what_was_read_before_somebody_asked_says_nothing_of_what_he_has_seen() {
+    let (mut node, mut store) = written(3);
+    node.tell(OrderedInput::Heads(
+        [Dot::new(ReplicaId(2), 1)].into_iter().collect(),
+    ));
+    let Some(OrderedEffect::Read { from: 4, to: None }) = node.asked.pop_front() else {
+        panic!("it looks for what is newer");
+    };
+    let early = store.between(4, None);
+    Node::open(2, &mut store).type_letters(1, &mut store);
+    node.subscribe(5);
+    node.tell(OrderedInput::Read(early));
+    assert_eq!(node.resets, []);
+    node.settle(&mut store);
+    assert_eq!((&*node.resets, node.document.state().version), (&[][..], 5));
 }

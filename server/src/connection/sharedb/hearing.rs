@@ -194,6 +194,10 @@ impl Seats {
         if let Some(seat) = self.seats.get_mut(&number) {
             seat.filling.expect(from);
             seat.is_subscribed = is_subscribed.unwrap_or(seat.is_subscribed);
+            if from.is_none() && is_subscribed != Some(false) {
+                // It has nothing any more, so it knows that it begins anew.
+                seat.forgotten = None;
+            }
         }
     }
 

@@ -72,17 +72,31 @@ impl Seats {
 
     /// An operation that nobody has made: it has the client let go of what it holds.
     pub(super) fn deletion(&mut self, address: &Address, version: u64) -> String {
+        self.made_up(address, version, Action::Delete)
+    }
+
+    /// An edit that nobody has made. Where there is nothing to edit it has the client ask anew.
+    pub(super) fn unfit(&mut self, address: &Address, version: u64) -> String {
+        let (received, committed) = ("[]".into(), None);
+        let action = Action::Edit {
+            received,
+            committed,
+        };
+        self.made_up(address, version, action)
+    }
+
+    fn made_up(&mut self, address: &Address, version: u64, action: Action) -> String {
         self.made_up += 1;
-        let deletion = Record {
+        let record = Record {
             version,
             made_on: None,
             name: OperationName {
                 source: MADE_UP.into(),
                 number: self.made_up,
             },
-            action: Action::Delete,
+            action,
         };
-        sharedb::operation(address, &deletion)
+        sharedb::operation(address, &record)
     }
 
     /// Tells the client something.

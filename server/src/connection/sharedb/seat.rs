@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::Future;
+use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -89,8 +90,8 @@ pub(super) struct Seat {
     /// Whether the client shows itself in the document.
     pub(super) is_shown: bool,
     pub(super) filling: Filling,
-    /// The version at which the client began anew last, and forgot what it had on its way.
-    pub(super) forgotten: Option<u64>,
+    /// The versions that the client may have had when it began anew last, and forgot what it had on its way.
+    pub(super) forgotten: Option<RangeInclusive<u64>>,
     /// Answers that wait until a gap before them is filled.
     pub(super) held: VecDeque<OrderedEvent>,
     /// Whether it was asked anything since somebody last looked.
@@ -297,7 +298,8 @@ impl Seat {
     /// Whether the client does not know of an operation any more, which it sent before it read that it begins anew. It would take
     /// the answer for that to its next one. A deletion of its own it does not forget.
     pub(super) fn has_forgotten(&self, made_on: Option<u64>, deed: &Deed) -> bool {
-        *deed != Deed::Delete && made_on.is_some() && made_on <= self.forgotten
+        let forgotten = self.forgotten.as_ref().zip(made_on);
+        *deed != Deed::Delete && forgotten.is_some_and(|(had, made_on)| had.contains(&made_on))
     }
 
     /// Whether nothing is wanted of the document just now.

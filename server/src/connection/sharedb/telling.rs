@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::task::Context;
 
 use engine::ConnectionId;
-use engine::ordered::{OrderedEvent, RequestTag};
+use engine::ordered::{Misplaced, OrderedEvent, RequestTag};
 use protocol::close;
 use protocol::sharedb::{self, Code};
 use protocol::websocket::Frame;
@@ -91,13 +91,19 @@ impl Seats {
 
     /// Where the gap is too wide to be filled, the client is shown that it is behind, and asks itself.
     fn catch_up_by_itself(&mut self, to: ConnectionId, event: OrderedEvent) {
-        if let OrderedEvent::Reset { state, .. } | OrderedEvent::Document { state, .. } = event
-            && let Some(seat) = self.seats.get_mut(&to)
-        {
-            seat.filling.expect(Some(state.version));
-            let address = seat.address.clone();
-            let beyond = self.deletion(&address, state.version + 1);
-            self.say(beyond);
+        match event {
+            OrderedEvent::Reset { had, state, .. } if had > state.version => {
+                self.take_back(to, had);
+            }
+            OrderedEvent::Reset { state, .. } | OrderedEvent::Document { state, .. } => {
+                if let Some(seat) = self.seats.get_mut(&to) {
+                    seat.filling.expect(Some(state.version));
+                    let address = seat.address.clone();
+                    let beyond = self.deletion(&address, state.version + 1);
+                    self.say(beyond);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -120,7 +126,10 @@ impl Seats {
             }
             OrderedEvent::Reset { tag, had, state } => {
                 self.show_people_again(to);
-                self.reset(to, had);
+                match had > state.version {
+                    true => self.take_back(to, had),
+                    false => self.reset(to, had),
+                }
                 (tag, self.whole(to, &state))
             }
             OrderedEvent::Done { tag } => (tag, Outcome::Done),
@@ -131,7 +140,9 @@ impl Seats {
                 (tag, Outcome::Committed(version))
             }
             OrderedEvent::Refused { tag, why } => {
-                (tag, Outcome::Failed(Code::from(&why), sharedb::words(&why)))
+                let refused = Outcome::Failed(Code::from(&why), sharedb::words(&why));
+                self.answer(tag, refused);
+                return self.take_back_visitor(to, &why);
             }
             OrderedEvent::Forbidden { tag } => {
                 let text = close::text(engine::CloseReason::Forbidden);
@@ -145,10 +156,32 @@ impl Seats {
     /// Clients take a whole document only if they have none, so what they have is deleted first.
     fn reset(&mut self, to: ConnectionId, had: u64) {
         if let Some(seat) = self.seats.get_mut(&to) {
-            seat.forgotten = Some(had);
+            seat.forgotten = Some(0..=had);
             let address = seat.address.clone();
             let deletion = self.deletion(&address, had);
             self.say(deletion);
+        }
+    }
+
+    /// A client that is ahead of all that there is never goes back by itself, and takes no document that is behind it. It lets go
+    /// of everything and asks anew when it is told of an edit that does not fit, as none does behind a deletion.
+    fn take_back(&mut self, to: ConnectionId, had: u64) {
+        if let Some(seat) = self.seats.get_mut(&to) {
+            seat.forgotten = Some(had..=had);
+            let address = seat.address.clone();
+            for unfit in [self.deletion(&address, had), self.unfit(&address, had + 1)] {
+                self.say(unfit);
+            }
+        }
+    }
+
+    /// Who is not told what comes may never ask, and finds out when an operation is refused.
+    fn take_back_visitor(&mut self, to: ConnectionId, why: &Misplaced) {
+        let seat = self.seats.get(&to);
+        if let Misplaced::Ahead { made_on, .. } = *why
+            && seat.is_some_and(|seat| !seat.is_subscribed)
+        {
+            self.take_back(to, made_on);
         }
     }
 
