@@ -12,6 +12,7 @@ import { join } from '../sharedb/person.mjs'
 import { startServer } from './server.mjs'
 
 const LONG = 'x'.repeat(300_000)
+const IDS = Array.from({ length: 40 }, (_, n) => `${n} ${'x'.repeat(500)}`)
 
 test('what a client does first is let in by the application however long it is', async t => {
   const { server, asked } = await begin(t)
@@ -27,6 +28,22 @@ test('what a client does first is let in by the application however long it is',
   assert.deepEqual(asked, ['notes/today', 'notes/today'])
 })
 
+test('a first question about very many documents is let in by the first of them', async t => {
+  const { server, asked } = await begin(t)
+  for (const ids of [['today', ...IDS], { today: 0, ...Object.fromEntries(IDS.map(id => [id, 0])) }]) {
+    asked.length = 0
+    const wire = await openWire(server)
+    wire.say({ a: 'bs', c: 'notes', b: ids })
+    const answers = [await wire.hear()]
+    if (!Array.isArray(ids)) answers.push(await wire.hear())
+    const data = answers.at(-1).data
+    assert.equal(IDS.filter(id => data[id].error.code === 'ERR_UNAUTHORIZED').length, IDS.length)
+    assert.deepEqual(answers[0].data?.today ?? answers[0].b, Array.isArray(ids) ? { v: 0, type: null } : ['today'])
+    assert.deepEqual(asked.toSorted(), ['today', ...IDS].map(id => `notes/${id}`).toSorted())
+    wire.close()
+  }
+})
+
 test('what is too long to wait and is for nobody, or for nothing, closes the connection', async t => {
   const { server, asked } = await begin(t)
   const long = { a: 'op', c: 'notes', d: 'secret', v: null, seq: 1, create: { type: 'json0', data: LONG } }
@@ -35,7 +52,9 @@ test('what is too long to wait and is for nobody, or for nothing, closes the con
     [long, 4401, ['notes/secret']],
     [{ ...rest, a, c, d }, 1013, []],
     [{ a: 'op', c: 'notes', d: 'x'.repeat(5000), ...rest }, 1013, []],
-    [{ a: 'bf', c: 'notes', b: Array.from({ length: 5000 }, (_, n) => `id ${n}`) }, 1013, []]
+    [{ a: 'bf', c: 'notes', b: IDS }, 4401, [`notes/${IDS[0]}`]],
+    [{ a: 'bf', b: IDS, c: 'notes' }, 1013, []],
+    [{ a: 'bf', c: 'notes', b: [7, ...IDS] }, 1013, []]
   ]) {
     asked.length = 0
     const wire = await openWire(server)
