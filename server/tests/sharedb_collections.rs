@@ -365,17 +365,55 @@ fn a_slow_reader_of_a_query_is_told_how_far_it_is_in_the_end() {
     assert_eq!(slow.ask(&json!({"a": "pp"})), json!({"a": "pp"}));
 }
 
+fn join(server: &Server, claims: &Value) -> Client {
+    let token = sign(claims, SECRET);
+    let path = format!("/sharedb/default?token={token}");
+    Client::over(Socket::open(server, &path))
+}
+
+#[test]
+fn whose_token_is_revoked_is_told_nothing_more_of_a_query() {
+    let folder = folder();
+    let server = Server::start(&[("DATA_DIR", path_of(&folder))]);
+    let mut readers = ["ada", "bob"].map(|user| join(&server, &claims(user, &["read"])));
+    for reader in &mut readers {
+        let answer = reader.ask(&subscribe(1, "c", &json!({})));
+        assert_eq!(answer["data"], json!([]));
+    }
+    let mut writer = join(&server, &claims("cid", &["read", "write"]));
+    writer.creates("before", &json!({}));
+    for reader in &mut readers {
+        assert_eq!(reader.next()["diff"][0]["type"], "insert");
+    }
+    let mut root = claims("root", &[]);
+    root["quire"] = json!({"workspace": "*", "may": ["admin"]});
+    let root = sign(&root, SECRET);
+    let body = json!({"user": "ada"}).to_string();
+    let request = format!(
+        "Authorization: Bearer {root}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let revoked = server.request("POST", "/api/v1/revocations", &request);
+    assert_eq!(revoked.status, 201, "{}", revoked.body);
+    writer.creates("behind", &json!({}));
+    let [mut ada, mut bob] = readers;
+    let (opcode, payload) = ada.socket.next_frame().unwrap();
+    let code = u16::from_be_bytes([payload[0], payload[1]]);
+    assert_eq!(
+        (opcode, code),
+        (8, 4403),
+        "the next that it hears is the end"
+    );
+    assert_eq!(bob.next()["diff"][0]["type"], "insert");
+}
+
 #[test]
 fn whose_token_ends_is_kept_up_to_date_no_longer() {
     let folder = folder();
     let server = Server::start(&[("DATA_DIR", path_of(&folder))]);
     let mut claims = claims("ada", &["read"]);
     claims["exp"] = json!(now_s() + 2);
-    let token = sign(&claims, SECRET);
-    let mut client = Client::over(Socket::open(
-        &server,
-        &format!("/sharedb/default?token={token}"),
-    ));
+    let mut client = join(&server, &claims);
     assert_eq!(
         client.ask(&subscribe(1, "c", &json!({})))["data"],
         json!([])
