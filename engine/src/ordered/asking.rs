@@ -36,6 +36,9 @@ impl OrderedDocument {
             Request::Fetch { tag, from } => {
                 self.tell(connection, tag, from, request, effects);
             }
+            Request::CatchUp { tag, from } => {
+                self.tell_some(connection, tag, from, request, effects);
+            }
             Request::Subscribe { tag, from } => {
                 if self.tell(connection, tag, from, request, effects)
                     && let Some(member) = self.members.get_mut(&connection)
@@ -110,6 +113,34 @@ impl OrderedDocument {
     /// Whether somebody may have seen more on another node than is here.
     pub(super) fn is_ahead(&self, version: Option<u64>) -> bool {
         self.limits.is_shared && version.is_some_and(|version| version > self.log.stored().version)
+    }
+
+    /// Sends some of what came since a version.
+    fn tell_some(
+        &mut self,
+        connection: ConnectionId,
+        tag: RequestTag,
+        from: u64,
+        request: Request,
+        effects: &mut OrderedEffects,
+    ) {
+        let version = self.log.stored().version;
+        let to = version.min(from.saturating_add(self.limits.catch_up_step));
+        if let Some(some) = self.log.between(from, to).filter(|_| from <= version) {
+            for logged in some {
+                let event = OrderedEvent::Operation(logged.record.clone());
+                send(connection, event, effects);
+            }
+            let answer = match to < version {
+                true => OrderedEvent::More { tag },
+                false => OrderedEvent::Done { tag },
+            };
+            send(connection, answer, effects);
+        } else if from < version && self.is_within_reach(from) {
+            self.catching_up.wait_for_some(connection, tag, from);
+        } else {
+            self.tell(connection, tag, Some(from), request, effects);
+        }
     }
 
     /// Sends the document, or what came since a version. False if that has to wait for the store.

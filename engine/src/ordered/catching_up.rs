@@ -1,7 +1,9 @@
 //! Catching up: what is asked of the store because it is not at hand, older operations for a client that has been away and
 //! newer ones that the bus lost.
 
+use std::collections::VecDeque;
 use std::mem;
+use std::sync::Arc;
 
 use crate::change::Change;
 use crate::names::ConnectionId;
@@ -9,9 +11,10 @@ use crate::sabotage::Bug;
 use crate::time::Now;
 
 use super::OrderedDocument;
-use super::effect::{OrderedEffect, OrderedEffects};
+use super::effect::{OrderedEffect, OrderedEffects, OrderedEvent};
 use super::giving_back::Compared;
-use super::input::Request;
+use super::input::{Request, RequestTag};
+use super::past::record_of;
 use super::submitting::Waiting;
 
 /// What is asked of the store, one thing at a time.
@@ -23,6 +26,8 @@ pub(super) struct CatchingUp {
     ahead: Vec<Behind>,
     /// Those of them who came before it was asked for what is newer.
     looked_for: Vec<Behind>,
+    /// Who reads slowly, and waits for some older operations from a version on.
+    slow: VecDeque<Slow>,
     /// Who has to begin anew, once his operations are answered.
     put_off: Vec<Behind>,
     /// Whether there may be newer ones.
@@ -43,9 +48,19 @@ pub(super) enum Behind {
     Submission(Waiting),
 }
 
+/// A client that is sent what it has missed in steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Slow {
+    connection: ConnectionId,
+    tag: RequestTag,
+    from: u64,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reading {
     Older,
+    /// Some that are for one client alone, and not kept at hand.
+    Some(Slow),
     Newer,
     /// The last operation that is stored, and what is newer.
     Last,
@@ -55,6 +70,15 @@ impl CatchingUp {
     /// Something waits for what came since a version.
     pub(super) fn wait_for(&mut self, from: u64, behind: Behind) {
         self.behind.push((from, behind));
+    }
+
+    /// A client that reads slowly waits for some of what came since a version.
+    pub(super) fn wait_for_some(&mut self, connection: ConnectionId, tag: RequestTag, from: u64) {
+        self.slow.push_back(Slow {
+            connection,
+            tag,
+            from,
+        });
     }
 
     /// Something was made on a version that is not here yet.
@@ -113,7 +137,8 @@ impl CatchingUp {
     /// When to ask again, after the store could not give something that can be asked for now.
     pub(super) fn due_ms(&self, is_appending: bool) -> Option<u64> {
         let looks = self.looks && !is_appending;
-        let wanted = looks || self.doubts || !self.behind.is_empty();
+        let waits = !self.behind.is_empty() || !self.slow.is_empty();
+        let wanted = looks || self.doubts || waits;
         self.due_ms.filter(|_| wanted && self.reading.is_none())
     }
 }
@@ -155,13 +180,26 @@ impl OrderedDocument {
             catching_up.reading = Some(Reading::Newer);
             let from = self.log.stored().version;
             effects.push(OrderedEffect::Read { from, to: None });
+        } else if let Some(slow) = catching_up.slow.pop_front() {
+            catching_up.reading = Some(Reading::Some(slow));
+            let (from, step) = (slow.from, self.limits.catch_up_step);
+            let to = Some(self.log.stored().version.min(from + step));
+            effects.push(OrderedEffect::Read { from, to });
         }
     }
 
     /// The store gave what it was asked for.
     pub(super) fn read(&mut self, changes: &[Change], now: Now, effects: &mut OrderedEffects) {
         self.catching_up.due_ms = None;
-        match self.catching_up.reading.take() {
+        let reading = self.catching_up.reading.take();
+        match reading {
+            Some(Reading::Older | Reading::Some(_)) if changes.is_empty() => {
+                // The store has lost it.
+                self.catching_up.reading = reading;
+                self.catching_up.doubt();
+                self.read_failed(now);
+            }
+            Some(Reading::Some(slow)) => self.read_some(slow, changes, effects),
             Some(Reading::Older) => self.read_older(changes, now, effects),
             Some(Reading::Last) => self.read_last(changes, effects),
             Some(Reading::Newer) if self.submitting.is_appending() => self.catching_up.look(),
@@ -209,9 +247,28 @@ impl OrderedDocument {
         match self.catching_up.reading.take() {
             Some(Reading::Newer) => self.catching_up.looks = true,
             Some(Reading::Last) => self.catching_up.doubts = true,
+            Some(Reading::Some(slow)) => self.catching_up.slow.push_front(slow),
             Some(Reading::Older) | None => {}
         }
         self.catching_up.due_ms = Some(now.monotonic_ms + self.limits.retry_max_ms);
+    }
+
+    /// Tells a client some of what it has missed.
+    fn read_some(&mut self, slow: Slow, changes: &[Change], effects: &mut OrderedEffects) {
+        let Slow {
+            connection, tag, ..
+        } = slow;
+        let records: Result<Vec<_>, _> = changes.iter().map(record_of).collect();
+        let records = match records {
+            Ok(records) => records.into_iter().map(Arc::new),
+            Err(broken) => return self.give_up(broken, effects),
+        };
+        if self.members.contains_key(&connection) {
+            let operations = records.map(OrderedEvent::Operation);
+            let events = operations.chain([OrderedEvent::More { tag }]);
+            let to = || vec![connection];
+            effects.extend(events.map(|event| OrderedEffect::Send { to: to(), event }));
+        }
     }
 
     fn read_older(&mut self, changes: &[Change], now: Now, effects: &mut OrderedEffects) {

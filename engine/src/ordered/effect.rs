@@ -91,6 +91,11 @@ pub enum OrderedEvent {
         /// The question's mark.
         tag: RequestTag,
     },
+    /// The answer to who catches up, behind some of what came since: there is more.
+    More {
+        /// The question's mark.
+        tag: RequestTag,
+    },
     /// Where somebody is, or that he is gone.
     Presence(Arc<Presence>),
     /// The client's own operation is stored. What it had missed came before.

@@ -122,7 +122,14 @@ pub enum Request {
         /// The version that I have; then only what came since.
         from: Option<u64>,
     },
-    /// The same, and from now on what comes.
+    /// Send me some of what came since, and say whether that is all: I am slow.
+    CatchUp {
+        /// Comes back with the answer.
+        tag: RequestTag,
+        /// The version that I have.
+        from: u64,
+    },
+    /// Send me the document, or what came since, and from now on what comes.
     Subscribe {
         /// Comes back with the answer.
         tag: RequestTag,
@@ -175,6 +182,7 @@ impl Request {
     pub fn tag(&self) -> RequestTag {
         match *self {
             Self::Fetch { tag, .. }
+            | Self::CatchUp { tag, .. }
             | Self::Subscribe { tag, .. }
             | Self::Unsubscribe { tag }
             | Self::Submit { tag, .. }

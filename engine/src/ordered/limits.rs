@@ -16,6 +16,8 @@ pub struct OrderedLimits {
     /// How many operations a client may be behind; one that is further has to begin anew with the whole document, and an
     /// operation that was made before is refused.
     pub catch_up_max: u64,
+    /// How many operations a client that reads slowly is sent before it has to ask for more.
+    pub catch_up_step: u64,
     /// Delay before a failed append is tried again, in milliseconds; doubles up to `retry_max_ms`.
     pub retry_min_ms: u64,
     /// The longest such delay.
@@ -38,6 +40,7 @@ impl Default for OrderedLimits {
             tail_operations_max: 1_024,
             tail_bytes_max: 1024 * 1024,
             catch_up_max: 10_000,
+            catch_up_step: 256,
             retry_min_ms: 100,
             retry_max_ms: 2_000,
             snapshot_operations: 1_000,

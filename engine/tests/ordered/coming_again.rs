@@ -14,14 +14,14 @@ use engine::{ConnectionId, Now, ReplicaId, Rights};
 use crate::store::Store;
 use crate::world::key;
 
-const ADA: ConnectionId = ConnectionId(1);
-const BOB: ConnectionId = ConnectionId(2);
+pub(crate) const ADA: ConnectionId = ConnectionId(1);
+pub(crate) const BOB: ConnectionId = ConnectionId(2);
 
 /// A node on which nobody may be further behind than three operations.
-struct Node {
+pub(crate) struct Node {
     document: OrderedDocument,
     store: Store,
-    asked: VecDeque<OrderedEffect>,
+    pub(crate) asked: VecDeque<OrderedEffect>,
     /// What Ada was told.
     told: Vec<String>,
     now: Now,
@@ -29,11 +29,14 @@ struct Node {
 
 impl Node {
     fn open() -> Self {
-        let limits = OrderedLimits {
+        Self::open_with(OrderedLimits {
             tail_operations_max: 1,
             catch_up_max: 3,
             ..OrderedLimits::default()
-        };
+        })
+    }
+
+    pub(crate) fn open_with(limits: OrderedLimits) -> Self {
         let now = Now::default();
         let (document, effects) = OrderedDocument::open(key(), ReplicaId(1), Arc::new(limits), now);
         let mut node = Self {
@@ -51,7 +54,7 @@ impl Node {
         node
     }
 
-    fn tell(&mut self, input: OrderedInput) {
+    pub(crate) fn tell(&mut self, input: OrderedInput) {
         self.tell_all([input]);
     }
 
@@ -72,7 +75,7 @@ impl Node {
     }
 
     /// Has the store do all that it is asked.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         while let Some(asked) = self.asked.pop_front() {
             let answer = match asked {
                 OrderedEffect::Load => OrderedInput::Opened(self.store.past()),
@@ -87,13 +90,19 @@ impl Node {
         }
     }
 
-    fn submit(&mut self, who: ConnectionId, number: u64, made_on: u64, deed: Deed) {
+    pub(crate) fn submit(&mut self, who: ConnectionId, number: u64, made_on: u64, deed: Deed) {
         self.tell(submission(who, number, Some(made_on), deed));
         self.settle();
     }
 
+    /// Lets time pass until something is due.
+    pub(crate) fn wait(&mut self) {
+        self.now.monotonic_ms = self.document.next_deadline_ms().unwrap();
+        self.tell(OrderedInput::Tick);
+    }
+
     /// Bob puts so many letters before the others.
-    fn type_letters(&mut self, letters: u64) {
+    pub(crate) fn type_letters(&mut self, letters: u64) {
         for _ in 0..letters {
             let version = self.document.state().version;
             self.submit(BOB, version, version, edit(r#"["b"]"#));
@@ -101,7 +110,7 @@ impl Node {
     }
 
     /// What Ada was told since she was asked last, in a few words.
-    fn told(&mut self) -> String {
+    pub(crate) fn told(&mut self) -> String {
         std::mem::take(&mut self.told).join(", ")
     }
 }
@@ -146,6 +155,8 @@ fn word(event: &OrderedEvent) -> String {
             other => format!("{other:?}"),
         },
         OrderedEvent::Committed { version, .. } => format!("committed {version}"),
+        OrderedEvent::More { .. } => "more".to_owned(),
+        OrderedEvent::Done { .. } => "done".to_owned(),
         OrderedEvent::Refused { why, .. } => match why {
             Misplaced::Behind { .. } => "behind".to_owned(),
             why => format!("{why}"),
@@ -231,8 +242,7 @@ fn a_store_that_can_not_say_is_asked_again() {
     ));
     node.tell(OrderedInput::SeekFailed);
     assert!(node.asked.is_empty());
-    node.now.monotonic_ms = node.document.next_deadline_ms().unwrap();
-    node.tell(OrderedInput::Tick);
+    node.wait();
     node.settle();
     assert_eq!(node.told(), "operation 1, operation 2, committed 3");
 }

@@ -13,6 +13,7 @@ mod coming_again;
 mod divergence;
 mod giving_back;
 mod giving_way;
+mod in_steps;
 mod order;
 mod store;
 mod undo;

@@ -1,8 +1,9 @@
 //! Filling gaps: what a slow reader was not told is asked for again, once all is written that it was told.
 //!
 //! A gap in operations begins at the first version that the client was not sent. Until the document has sent them again,
-//! operations behind the gap are passed over, and answers wait: a client has to have all that came before them. A gap in
-//! presence is filled by being told of everybody anew; who is not among them has gone.
+//! operations behind the gap are passed over, and answers wait: a client has to have all that came before them. The document
+//! sends them in steps, the next of which is asked for when all of one is written: of what does not fit into the queue there is
+//! never much to be read again. A gap in presence is filled by being told of everybody anew; who is not among them has gone.
 
 use std::collections::BTreeMap;
 use std::task::Context;
@@ -95,6 +96,15 @@ impl Filling {
         true
     }
 
+    /// Some of what was asked for was told. Whether more is to be asked for on account of that.
+    pub(super) fn goes_on(&mut self, tag: RequestTag) -> bool {
+        let is_asked = self.operations == Hole::Asked(tag);
+        if is_asked {
+            self.operations = Hole::Open;
+        }
+        is_asked
+    }
+
     /// Takes the answer to what was asked for. What it brings was told before it.
     pub(super) fn filled(&mut self, tag: RequestTag) -> Filled {
         if self.operations == Hole::Asked(tag) {
@@ -129,7 +139,10 @@ impl Filling {
         if self.operations == Hole::Open {
             let (tag, from) = (tag(), self.sent);
             self.operations = Hole::Asked(tag);
-            questions.push(Request::Fetch { tag, from });
+            questions.push(match from {
+                Some(from) => Request::CatchUp { tag, from },
+                None => Request::Fetch { tag, from },
+            });
         }
         if let (Hole::Open, Some(shown)) = (self.presence, &self.shown) {
             let tag = tag();
@@ -198,15 +211,28 @@ mod tests {
         assert!(filling.passes(3) && filling.passes(4));
         filling.miss(Gap::Operations);
         assert!(!filling.passes(6) && filling.is_behind());
-        let from = Some(5);
-        let tag = RequestTag(1);
-        assert_eq!(asked(&mut filling, 1), [Request::Fetch { tag, from }]);
+        let (tag, from) = (RequestTag(1), 5);
+        assert_eq!(asked(&mut filling, 1), [Request::CatchUp { tag, from }]);
         assert_eq!(asked(&mut filling, 2), []);
         assert!(!filling.passes(7), "it comes again with the others");
         assert!(filling.passes(5) && filling.passes(6) && filling.passes(7));
         assert_eq!(filling.filled(RequestTag(9)), Filled::Nothing);
         assert_eq!(filling.filled(tag), Filled::Operations);
         assert!(filling.passes(8) && !filling.is_behind());
+    }
+
+    #[test]
+    fn a_gap_is_filled_in_steps_one_after_the_other() {
+        let mut filling = Filling::default();
+        filling.expect(Some(7));
+        filling.miss(Gap::Operations);
+        asked(&mut filling, 1);
+        assert!(filling.passes(7) && filling.goes_on(RequestTag(1)));
+        let (tag, from) = (RequestTag(2), 8);
+        assert_eq!(asked(&mut filling, 2), [Request::CatchUp { tag, from }]);
+        assert!(!filling.goes_on(RequestTag(1)), "that is another one");
+        assert_eq!(asked(&mut filling, 3), []);
+        assert!(filling.is_behind());
     }
 
     #[test]
@@ -218,8 +244,8 @@ mod tests {
         assert!(filling.passes(7));
         filling.miss(Gap::Operations);
         assert_eq!(filling.filled(RequestTag(1)), Filled::Nothing);
-        let (tag, from) = (RequestTag(2), Some(8));
-        assert_eq!(asked(&mut filling, 2), [Request::Fetch { tag, from }]);
+        let (tag, from) = (RequestTag(2), 8);
+        assert_eq!(asked(&mut filling, 2), [Request::CatchUp { tag, from }]);
     }
 
     #[test]

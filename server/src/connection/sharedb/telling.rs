@@ -71,6 +71,12 @@ impl Seats {
         let (Some(seat), Some(tag)) = (self.seats.get_mut(&to), tag_of(&event)) else {
             return;
         };
+        if let OrderedEvent::More { .. } = event {
+            if seat.filling.goes_on(tag) {
+                self.behind.insert(to);
+            }
+            return self.answer(tag, Outcome::Done);
+        }
         match seat.filling.filled(tag) {
             Filled::Nothing if seat.filling.is_behind() => seat.held.push_back(event),
             Filled::Nothing => self.pass_on(to, event),
@@ -148,7 +154,9 @@ impl Seats {
                 let text = close::text(engine::CloseReason::Forbidden);
                 (tag, Outcome::Failed(Code::Forbidden, text.to_owned()))
             }
-            OrderedEvent::Operation(_) | OrderedEvent::Presence(_) => return,
+            OrderedEvent::Operation(_) | OrderedEvent::Presence(_) | OrderedEvent::More { .. } => {
+                return;
+            }
         };
         self.answer(tag, outcome);
     }
@@ -203,6 +211,7 @@ fn tag_of(event: &OrderedEvent) -> Option<RequestTag> {
     match event {
         OrderedEvent::Document { tag, .. }
         | OrderedEvent::Done { tag }
+        | OrderedEvent::More { tag }
         | OrderedEvent::Committed { tag, .. }
         | OrderedEvent::Refused { tag, .. }
         | OrderedEvent::Forbidden { tag }
