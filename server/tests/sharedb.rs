@@ -135,6 +135,38 @@ fn what_is_refused_comes_back_whole_with_its_reason() {
     assert_eq!(client.subscribes("d"), json!({"v": 1, "data": {"n": 0}}));
 }
 
+/// A client that begins anew takes any answer to an operation for one to its next.
+#[test]
+fn who_begins_anew_is_not_answered_what_it_has_sent_before_it_knew() {
+    let server = Server::start(&[]);
+    let mut client = Client::connect(&server);
+    client.creates("d", &json!({"n": 0}));
+    let op = json!({"document": "c/d", "op": [{"p": ["n"], "na": 1}]});
+    let body = json!({"operations": vec![op; 1_000]}).to_string();
+    let batch = format!(
+        "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    for _ in 0..11 {
+        let made = server.request("POST", "/api/v1/workspaces/team/batch", &batch);
+        assert_eq!(made.status, 200, "{}", made.body);
+    }
+    let subscription = json!({"a": "s", "c": "c", "d": "d", "v": 1});
+    let edit =
+        json!({"a": "op", "c": "c", "d": "d", "v": 1, "seq": 7, "op": [{"p": ["n"], "na": 1}]});
+    let both = [&subscription, &edit].map(|message| masked(0x81, message.to_string().as_bytes()));
+    client.socket.send(&both.concat()).unwrap();
+    assert_eq!(client.next()["del"], json!(true));
+    assert_eq!(client.next()["data"]["v"], json!(11_001));
+    for _ in 0..20 {
+        let fetched = client.ask(&json!({"a": "f", "c": "c", "d": "d"}));
+        assert_eq!(
+            (&fetched["a"], &fetched["data"]["v"]),
+            (&json!("f"), &json!(11_001))
+        );
+    }
+}
+
 /// The store has lost what they have seen. Clients never go back by themselves: they are made to ask anew.
 #[test]
 fn who_is_ahead_of_all_that_there_is_is_made_to_ask_anew() {

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use aws_lc_rs::rand;
 use bytes::Bytes;
-use engine::ordered::{OperationName, Request, RequestTag};
+use engine::ordered::{Deed, OperationName, Request, RequestTag};
 use engine::{CloseReason, ConnectionId, Limit};
 use protocol::sharedb::{self, Address, Asked, Bulk, Code, Fault, Named, Submission};
 use storage::Failpoint;
@@ -254,6 +254,7 @@ impl Seats {
         let skips_noop = self.skips_noops;
         let what = What::Operation {
             name: name.clone(),
+            made_on: made_on.filter(|_| deed != Deed::Delete),
             text: message.text.clone(),
         };
         let request = |tag| Request::Submit {

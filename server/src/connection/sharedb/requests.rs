@@ -2,6 +2,7 @@
 //! question about several documents is answered when each of them has said something.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 use engine::ConnectionId;
@@ -37,7 +38,12 @@ pub(super) enum What {
     /// A part of a question about several.
     Part(Number),
     /// An operation.
-    Operation { name: OperationName, text: Bytes },
+    Operation {
+        name: OperationName,
+        /// The version at which the client forgets it, if it begins anew there.
+        made_on: Option<u64>,
+        text: Bytes,
+    },
     /// Where the client is.
     Presence {
         source: Box<str>,
@@ -115,6 +121,16 @@ impl Requests {
         let waiting = self.waiting.iter();
         let of = waiting.filter(|(_, waiting)| waiting.seat == seat);
         of.map(|(tag, _)| *tag).collect()
+    }
+
+    /// Takes out the operations that a client forgets that begins anew at one of these versions. Gives how many.
+    pub(super) fn forget(&mut self, seat: ConnectionId, had: &RangeInclusive<u64>) -> usize {
+        let is_forgotten = |tag: &RequestTag| match self.waiting.get(tag).map(|it| &it.what) {
+            Some(What::Operation { made_on, .. }) => made_on.is_some_and(|it| had.contains(&it)),
+            _ => false,
+        };
+        let forgotten: Vec<_> = self.of(seat).into_iter().filter(is_forgotten).collect();
+        forgotten.iter().filter_map(|tag| self.take(*tag)).count()
     }
 
     /// How many questions wait, and how many bytes they take up.

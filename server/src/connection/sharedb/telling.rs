@@ -1,12 +1,14 @@
 //! What a client is told: what the documents tell of others, and answers. Each answer comes after all that was told before it.
 
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::task::Context;
 
 use engine::ConnectionId;
 use engine::ordered::{Misplaced, OrderedEvent, RequestTag};
 use protocol::close;
-use protocol::sharedb::{self, Code};
+use protocol::sharedb::{self, Address, Code};
 use protocol::websocket::Frame;
 
 use super::filling::Filled;
@@ -163,9 +165,7 @@ impl Seats {
 
     /// Clients take a whole document only if they have none, so what they have is deleted first.
     fn reset(&mut self, to: ConnectionId, had: u64) {
-        if let Some(seat) = self.seats.get_mut(&to) {
-            seat.forgotten = Some(0..=had);
-            let address = seat.address.clone();
+        if let Some(address) = self.forget(to, 0..=had) {
             let deletion = self.deletion(&address, had);
             self.say(deletion);
         }
@@ -174,13 +174,21 @@ impl Seats {
     /// A client that is ahead of all that there is never goes back by itself, and takes no document that is behind it. It lets go
     /// of everything and asks anew when it is told of an edit that does not fit, as none does behind a deletion.
     fn take_back(&mut self, to: ConnectionId, had: u64) {
-        if let Some(seat) = self.seats.get_mut(&to) {
-            seat.forgotten = Some(had..=had);
-            let address = seat.address.clone();
+        if let Some(address) = self.forget(to, had..=had) {
             for unfit in [self.deletion(&address, had), self.unfit(&address, had + 1)] {
                 self.say(unfit);
             }
         }
+    }
+
+    /// The client will know nothing any more of operations that it sent or is sending before it reads that it begins anew: it
+    /// would take the answer to one for that to its next.
+    fn forget(&mut self, to: ConnectionId, had: RangeInclusive<u64>) -> Option<Arc<Address>> {
+        let seat = self.seats.get_mut(&to)?;
+        let forgotten = self.requests.forget(to, &had);
+        seat.asked = seat.asked.saturating_sub(forgotten);
+        seat.forgotten = Some(had);
+        Some(seat.address.clone())
     }
 
     /// Who is not told what comes may never ask, and finds out when an operation is refused.
