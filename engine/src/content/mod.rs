@@ -5,6 +5,7 @@
 //! Every call into an engine's library is guarded ([`guard`]): content that failed is broken, answers nothing but that
 //! from then on, and has to be rebuilt.
 
+mod automerge;
 mod guard;
 mod yjs;
 
@@ -17,6 +18,7 @@ use thiserror::Error;
 
 use crate::names::Kind;
 use crate::sabotage::{self, Sprung, Trap};
+pub use automerge::AutomergeContent;
 use guard::Guarded;
 pub(crate) use guard::alone;
 pub use yjs::YjsContent;
@@ -28,6 +30,7 @@ pub struct Content(Engine);
 /// Closed and hot, hence an enum.
 enum Engine {
     Yjs(Guarded<YjsContent>),
+    Automerge(Guarded<AutomergeContent>),
 }
 
 /// Why content could not take or give something.
@@ -85,19 +88,10 @@ pub struct Integrated {
     pub begins: Begins,
 }
 
-/// Where a piece of news begins, so that [`Content::have`] can leave it out while it is not yet stored.
+/// Where a piece of news begins, so that [`Content::have`] can leave it out while it is not yet stored. The same news begins
+/// at the same places in all content that has it: at a clock of a client, or with the beginning of a change's hash.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Begins(pub(crate) SmallVec<[(u64, u32); 1]>);
-
-impl Begins {
-    /// The writer of the news, if there is but one.
-    pub(crate) fn only_writer(&self) -> Option<Writer> {
-        match self.0[..] {
-            [(writer, _)] => Some(Writer(writer)),
-            _ => None,
-        }
-    }
-}
 
 /// The number under which a client counts what it writes. It chose that itself, and shows its presence under it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -137,6 +131,7 @@ pub(crate) struct Merging<'a>(Merge<'a>);
 #[derive(Debug)]
 enum Merge<'a> {
     Yjs(yjs::Merging<'a>),
+    Automerge(automerge::Merging<'a>),
 }
 
 impl Merging<'_> {
@@ -144,6 +139,7 @@ impl Merging<'_> {
     pub(crate) fn all(&self) -> Vec<Bytes> {
         match &self.0 {
             Merge::Yjs(merging) => merging.all(),
+            Merge::Automerge(merging) => merging.all(),
         }
     }
 
@@ -151,6 +147,7 @@ impl Merging<'_> {
     pub(crate) fn without(&self, author: u32) -> Vec<Bytes> {
         match &self.0 {
             Merge::Yjs(merging) => merging.without(author),
+            Merge::Automerge(merging) => merging.without(author),
         }
     }
 }
@@ -163,6 +160,10 @@ impl Content {
     pub fn new(kind: Kind) -> Result<Self, ContentError> {
         match kind {
             Kind::Yjs => Ok(Self(Engine::Yjs(Guarded::new(YjsContent::new())))),
+            Kind::Automerge => {
+                let content = Guarded::new(AutomergeContent::new());
+                Ok(Self(Engine::Automerge(content)))
+            }
             _ => Err(ContentError::KindNotServed(kind)),
         }
     }
@@ -171,6 +172,7 @@ impl Content {
     pub fn is_broken(&self) -> bool {
         match &self.0 {
             Engine::Yjs(content) => content.is_broken(),
+            Engine::Automerge(content) => content.is_broken(),
         }
     }
 
@@ -181,6 +183,7 @@ impl Content {
     pub fn integrate(&mut self, payload: &[u8]) -> Result<Integrated, ContentError> {
         match &mut self.0 {
             Engine::Yjs(content) => content.change(|content| content.integrate(payload)),
+            Engine::Automerge(content) => content.change(|content| content.integrate(payload)),
         }
     }
 
@@ -191,6 +194,8 @@ impl Content {
             Engine::Yjs(content) => {
                 alone(|| Ok(content.plain().going_on(payload, is_foreign))).unwrap_or(None)
             }
+            // Nobody goes on where another writer is: a change says what it builds on.
+            Engine::Automerge(_) => None,
         }
     }
 
@@ -201,6 +206,7 @@ impl Content {
     pub fn brings(&self, payload: &[u8]) -> Result<Brings, ContentError> {
         match &self.0 {
             Engine::Yjs(content) => content.read(|content| content.brings(payload)),
+            Engine::Automerge(content) => content.read(|content| content.brings(payload)),
         }
     }
 
@@ -208,6 +214,7 @@ impl Content {
     pub fn weight(&self) -> usize {
         match &self.0 {
             Engine::Yjs(content) => content.plain().weight(),
+            Engine::Automerge(content) => content.plain().weight(),
         }
     }
 
@@ -218,6 +225,7 @@ impl Content {
     pub(crate) fn reweigh(&mut self, state: &Bytes) -> Result<(), ContentError> {
         match &mut self.0 {
             Engine::Yjs(content) => content.change(|content| content.reweigh(state)),
+            Engine::Automerge(content) => content.change(|content| content.reweigh(state)),
         }
     }
 
@@ -225,6 +233,8 @@ impl Content {
     pub(crate) fn set_nesting_max(&mut self, nesting_max: u16) {
         match &mut self.0 {
             Engine::Yjs(content) => content.plain_mut().set_nesting_max(nesting_max),
+            // What is nested deep costs nothing until it is looked at, and then it is bounded.
+            Engine::Automerge(_) => {}
         }
     }
 
@@ -235,6 +245,7 @@ impl Content {
     pub fn restore(&mut self, state: &Bytes) -> Result<(), ContentError> {
         match &mut self.0 {
             Engine::Yjs(content) => content.change(|content| content.restore(state)),
+            Engine::Automerge(content) => content.change(|content| content.restore(state)),
         }
     }
 
@@ -242,6 +253,7 @@ impl Content {
     pub fn have<'a>(&self, unsaved: impl Iterator<Item = &'a Begins>) -> Bytes {
         match &self.0 {
             Engine::Yjs(content) => content.plain().have_without(unsaved),
+            Engine::Automerge(content) => content.plain().have_without(unsaved),
         }
     }
 
@@ -249,6 +261,7 @@ impl Content {
     pub fn nothing(&self) -> Bytes {
         match &self.0 {
             Engine::Yjs(_) => Bytes::from_static(yjs::NOTHING),
+            Engine::Automerge(_) => Bytes::from_static(automerge::NOTHING),
         }
     }
 
@@ -259,6 +272,52 @@ impl Content {
     pub fn missing_from(&self, have: &[u8]) -> Result<Bytes, ContentError> {
         match &self.0 {
             Engine::Yjs(content) => content.read(|content| written(content.missing_from(have)?)),
+            Engine::Automerge(content) => {
+                content.read(|content| written(content.missing_from(have)?))
+            }
+        }
+    }
+
+    /// What a peer that has `have` lacks of all that is stored: nothing that begins in `unsaved`, nor what follows from it. Where
+    /// edits are shown before they are stored, all is told ([`Self::is_shown_stored`]).
+    ///
+    /// # Errors
+    /// As [`Self::missing_from`].
+    pub(crate) fn stored_missing_from<'a>(
+        &self,
+        have: &[u8],
+        unsaved: impl Iterator<Item = &'a Begins>,
+    ) -> Result<Bytes, ContentError> {
+        match &self.0 {
+            Engine::Yjs(_) => self.missing_from(have),
+            Engine::Automerge(content) => {
+                content.read(|content| written(content.missing_without(have, unsaved)?))
+            }
+        }
+    }
+
+    /// Whether edits are shown to others only once they are stored: where a client that was told of one would take others to
+    /// have it, and never send it again.
+    pub(crate) fn is_shown_stored(&self) -> bool {
+        match &self.0 {
+            Engine::Yjs(_) => false,
+            Engine::Automerge(_) => true,
+        }
+    }
+
+    /// What a peer has that has nothing.
+    pub(crate) fn have_of_nobody(&self) -> &'static [u8] {
+        match &self.0 {
+            Engine::Yjs(_) => yjs::HAVE_NOTHING,
+            Engine::Automerge(_) => automerge::NOTHING,
+        }
+    }
+
+    /// The writer of some news, if they are counted and there is but one.
+    pub(crate) fn only_writer(&self, begins: &Begins) -> Option<Writer> {
+        match (&self.0, &begins.0[..]) {
+            (Engine::Yjs(_), [(writer, _)]) => Some(Writer(*writer)),
+            _ => None,
         }
     }
 
@@ -272,6 +331,7 @@ impl Content {
     pub(crate) fn merging<'a>(&self, payloads: Vec<(u32, &'a Bytes)>) -> Merging<'a> {
         match &self.0 {
             Engine::Yjs(_) => Merging(Merge::Yjs(yjs::Merging::of(payloads))),
+            Engine::Automerge(_) => Merging(Merge::Automerge(automerge::Merging::of(payloads))),
         }
     }
 
@@ -279,6 +339,7 @@ impl Content {
     pub fn waiting(&self) -> &[Bytes] {
         match &self.0 {
             Engine::Yjs(content) => content.plain().waiting(),
+            Engine::Automerge(content) => content.plain().waiting(),
         }
     }
 
@@ -289,6 +350,7 @@ impl Content {
     pub fn update(&self) -> Result<Bytes, ContentError> {
         match &self.0 {
             Engine::Yjs(content) => content.read(|content| written(content.update())),
+            Engine::Automerge(content) => content.read(|content| written(content.update()?)),
         }
     }
 
@@ -300,6 +362,7 @@ impl Content {
     pub fn matches(&self, state: &Bytes) -> Result<bool, ContentError> {
         match &self.0 {
             Engine::Yjs(content) => content.read(|content| Ok(content.matches(state))),
+            Engine::Automerge(content) => content.read(|content| Ok(content.matches(state))),
         }
     }
 
@@ -310,6 +373,7 @@ impl Content {
     pub fn state(&self) -> Result<Bytes, ContentError> {
         match &self.0 {
             Engine::Yjs(content) => content.read(|content| written(content.state())),
+            Engine::Automerge(content) => content.read(|content| written(content.state()?)),
         }
     }
 
@@ -320,6 +384,7 @@ impl Content {
     pub fn text(&self, field: Option<&str>) -> Result<String, ContentError> {
         match &self.0 {
             Engine::Yjs(content) => content.read(|content| Ok(content.text(field))),
+            Engine::Automerge(content) => content.read(|content| content.text(field)),
         }
     }
 
@@ -330,14 +395,24 @@ impl Content {
     pub fn json(&self, field: Option<&str>) -> Result<Value, ContentError> {
         match &self.0 {
             Engine::Yjs(content) => content.read(|content| Ok(content.json(field))),
+            Engine::Automerge(content) => content.read(|content| content.json(field)),
         }
     }
 
-    /// The payload that was being taken in when the content broke, if it is not the one that was handed in: one that had
-    /// waited for missing parts.
-    pub(crate) fn culprit(&self) -> Option<&Bytes> {
+    /// Lets go what was only made to be looked at; it is made again when that is asked for.
+    pub(crate) fn let_go(&self) {
+        match &self.0 {
+            Engine::Yjs(_) => {}
+            Engine::Automerge(content) => content.plain().let_go(),
+        }
+    }
+
+    /// The payload that made the content break, if it is not the one that was handed in: one that had waited for missing
+    /// parts, or that was taken in before anybody looked.
+    pub fn culprit(&self) -> Option<&Bytes> {
         match &self.0 {
             Engine::Yjs(content) => content.plain().trying(),
+            Engine::Automerge(content) => content.plain().culprit(),
         }
     }
 }
@@ -351,6 +426,7 @@ impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Yjs(content) => content.plain().fmt(f),
+            Self::Automerge(content) => content.plain().fmt(f),
         }
     }
 }

@@ -57,7 +57,7 @@ impl Writers {
 impl Document {
     /// Notes whose a number is, if it is nobody's. An edit of many writers is somebody's who passes it on.
     pub(super) fn claim(&mut self, connection: ConnectionId, begins: &Begins) {
-        let Some(writer) = begins.only_writer() else {
+        let Some(writer) = self.content.only_writer(begins) else {
             return;
         };
         if self.writers.first.contains_key(&writer) {

@@ -6,31 +6,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
+use crate::contents::contract;
 use crate::world::Editor;
 
-fn content() -> Content {
-    Content::new(Kind::Yjs).expect("Yjs is served")
-}
-
-fn content_of(updates: &[Bytes]) -> Content {
-    let mut content = content();
-    for update in updates {
-        content
-            .integrate(update)
-            .expect("editors make good updates");
-    }
-    content
-}
-
-fn have(content: &Content) -> Bytes {
-    content.have(std::iter::empty())
-}
-
-fn restored(state: &Bytes) -> Content {
-    let mut content = content();
-    content.restore(state).expect("a state restores");
-    content
-}
+contract!(Kind::Yjs, ProptestConfig::default(), shuffled());
 
 /// All orders of a few things.
 fn orders<T: Clone>(things: &[T]) -> Vec<Vec<T>> {
@@ -457,94 +436,6 @@ fn shuffled() -> impl Strategy<Value = (Vec<Bytes>, Vec<Bytes>)> {
         all.extend(updates.iter().step_by(3).cloned());
         (Just(updates), Just(all).prop_shuffle())
     })
-}
-
-proptest! {
-    #[test]
-    fn any_order_with_repetitions_gives_the_same_content((made, came) in shuffled()) {
-        let (one, other) = (content_of(&made), content_of(&came));
-        prop_assert_eq!(one.json(None).unwrap(), other.json(None).unwrap());
-        prop_assert_eq!(have(&one).len(), have(&other).len());
-        prop_assert!(one.waiting().is_empty() && other.waiting().is_empty());
-        let (mut one, mut other) = (one, other);
-        prop_assert!(!one.integrate(&other.update().unwrap()).unwrap().news);
-        prop_assert!(!other.integrate(&one.update().unwrap()).unwrap().news);
-    }
-
-    /// A snapshot proves itself by this at every point of a document's life, waiting updates included.
-    #[test]
-    fn a_restored_state_holds_what_it_was_taken_from((_, came) in shuffled()) {
-        let mut content = content();
-        for update in &came {
-            content.integrate(update).unwrap();
-            let restored = restored(&content.state().unwrap());
-            prop_assert!(restored.matches(&content.state().unwrap()).unwrap() && content.matches(&restored.state().unwrap()).unwrap());
-            prop_assert_eq!(restored.json(None).unwrap(), content.json(None).unwrap());
-            prop_assert_eq!(have(&restored), have(&content));
-            prop_assert_eq!(restored.waiting(), content.waiting());
-        }
-    }
-
-    #[test]
-    fn restored_content_goes_on_as_the_original_does((_, came) in shuffled(), at in any::<Index>()) {
-        let (before, after) = came.split_at(at.index(came.len() + 1));
-        let mut live = content_of(before);
-        let mut again = restored(&live.state().unwrap());
-        for update in after {
-            let (one, other) = (live.integrate(update).unwrap(), again.integrate(update).unwrap());
-            prop_assert_eq!((one.news, one.missing), (other.news, other.missing));
-        }
-        prop_assert_eq!(live.json(None).unwrap(), again.json(None).unwrap());
-        prop_assert!(live.matches(&again.state().unwrap()).unwrap());
-    }
-
-    #[test]
-    fn a_merge_does_what_its_parts_do((_, came) in shuffled(), cuts in (any::<Index>(), any::<Index>())) {
-        let (a, b) = (cuts.0.index(came.len() + 1), cuts.1.index(came.len() + 1));
-        let (from, to) = (a.min(b), a.max(b));
-        let mut one = content_of(&came[..from]);
-        let mut other = content_of(&came[..from]);
-        for update in one.merge(&came[from..to]) {
-            one.integrate(&update).unwrap();
-        }
-        for update in &came[from..to] {
-            other.integrate(update).unwrap();
-        }
-        for update in &came[to..] {
-            one.integrate(update).unwrap();
-            other.integrate(update).unwrap();
-        }
-        prop_assert_eq!(one.json(None).unwrap(), other.json(None).unwrap());
-        prop_assert!(one.waiting().is_empty());
-        prop_assert!(!other.integrate(&one.update().unwrap()).unwrap().news);
-        prop_assert!(!one.integrate(&other.update().unwrap()).unwrap().news);
-    }
-
-    /// A difference brings a peer that has anything up to date.
-    #[test]
-    fn a_difference_is_all_that_is_missing((made, came) in shuffled(), at in any::<Index>()) {
-        let whole = content_of(&made);
-        let mut part = content_of(&came[..at.index(came.len() + 1)]);
-        let difference = whole.missing_from(&have(&part)).unwrap();
-        part.integrate(&difference).unwrap();
-        prop_assert_eq!(part.json(None).unwrap(), whole.json(None).unwrap());
-        prop_assert!(!part.integrate(&whole.update().unwrap()).unwrap().news);
-    }
-
-    #[test]
-    fn damaged_updates_never_panic(updates in histories(), flips in vec((any::<Index>(), any::<u8>()), 1..4)) {
-        let mut content = content();
-        for update in updates {
-            let mut bytes = update.to_vec();
-            for (at, value) in &flips {
-                let at = at.index(bytes.len());
-                bytes[at] = *value;
-            }
-            // Whether it is refused is the damage's business; that it does not panic is ours.
-            let taken = content.integrate(&bytes);
-            prop_assert!(taken.is_ok() || !taken.unwrap_err().to_string().is_empty());
-        }
-    }
 }
 
 #[test]

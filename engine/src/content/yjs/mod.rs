@@ -516,3 +516,5 @@ const STORED_NESTING_MAX: u16 = 640;
 
 /// An update of no items and no deletions.
 pub(super) const NOTHING: &[u8] = &[0, 0];
+/// The state vector of who has nothing.
+pub(super) const HAVE_NOTHING: &[u8] = &[0];

@@ -1,0 +1,466 @@
+//! Automerge content, over the automerge crate.
+//!
+//! The truth is a graph of raw changes ([`graph`]), which is all that sync needs; the library's document is made of them
+//! only when somebody wants to see what they come to ([`picture`]). Changes are validated one by one as they come
+//! ([`arrival`]) and taken in as soon as all is here that they build on; the rest waits ([`orphans`]). So taking a change
+//! in, and saying what a peer lacks, costs microseconds, however large the document is.
+//!
+//! A payload is any number of change chunks, one behind the other, each as its author wrote it. What is *had* is heads:
+//! their hashes, in order, one behind the other. A state is an [`UpdateList`] of the heads, a saved document with all
+//! changes that follow from nothing missing, and the chunks that wait.
+
+mod arrival;
+mod graph;
+mod orphans;
+mod picture;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::OnceLock;
+
+use automerge::{Automerge, ChangeHash};
+use bytes::{Bytes, BytesMut};
+use serde_json::Value;
+
+use super::{Begins, Brings, ContentError, Integrated};
+use crate::change::UpdateList;
+use arrival::{Arrival, Raw, arrivals};
+use graph::{Graph, decode_heads, encode_heads, mark};
+use orphans::Orphans;
+use picture::{Picture, are_same, load};
+
+/// An Automerge document.
+#[derive(Default)]
+pub struct AutomergeContent {
+    graph: Graph,
+    orphans: Orphans,
+    picture: Picture,
+    /// The payload with the change that made the library fail.
+    culprit: OnceLock<Bytes>,
+}
+
+/// What is to become of the changes of one payload that are not here.
+#[derive(Default)]
+struct Plan {
+    /// Those that can be taken in, in order.
+    ready: Vec<Arrival>,
+    /// Those that lack something.
+    early: Vec<Arrival>,
+}
+
+impl AutomergeContent {
+    /// An empty document.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the changes of a payload in; all of them, or none if one of them does not fit.
+    ///
+    /// # Errors
+    /// The bytes are not changes, one of them contradicts what its actor has made before, or too much would wait for
+    /// missing parts.
+    pub fn integrate(&mut self, payload: &[u8]) -> Result<Integrated, ContentError> {
+        let payload = Bytes::copy_from_slice(payload);
+        let arrivals = arrivals(&payload)?;
+        let came = arrivals.len();
+        let fresh = self.fresh_of(arrivals);
+        let part = (fresh.len() < came).then(|| joined(fresh.iter().map(|change| &change.raw)));
+        let Plan { ready, early } = self.plan(fresh)?;
+        let mut begins = Begins::default();
+        let mut marks = ready.iter().map(|change| mark(&change.hash));
+        begins.0.extend(&mut marks);
+        let ready: Vec<_> = ready
+            .into_iter()
+            .map(|change| self.take_in(change))
+            .collect::<Result<_, _>>()?;
+        self.release(ready);
+        let (missing, let_go) = self.let_wait(early, &mut begins);
+        if let_go && begins.0.is_empty() {
+            return Err(ContentError::TooMuchMissing);
+        }
+        Ok(Integrated {
+            news: !begins.0.is_empty(),
+            missing,
+            let_go,
+            fresh: part,
+            begins,
+        })
+    }
+
+    /// What a payload would bring, without taking it in.
+    ///
+    /// # Errors
+    /// The bytes are not changes.
+    pub fn brings(&self, payload: &[u8]) -> Result<Brings, ContentError> {
+        let arrivals = arrivals(&Bytes::copy_from_slice(payload))?;
+        let weight = arrivals.iter().map(graph::weight);
+        Ok(Brings {
+            weight: weight.fold(0, usize::saturating_add),
+            additions: arrivals.iter().any(|change| !self.is_here(&change.hash)),
+            deletions: false,
+        })
+    }
+
+    /// The estimated memory that the document takes up once it is made, in bytes.
+    pub fn weight(&self) -> usize {
+        self.graph.weight() + self.orphans.bytes()
+    }
+
+    /// Goes on from a state, as [`Self::state`] has just given it, which takes up less than the changes that it was made of.
+    ///
+    /// # Errors
+    /// The bytes are not a state.
+    pub(super) fn reweigh(&mut self, state: &Bytes) -> Result<(), ContentError> {
+        let State { saved, .. } = State::read(state)?;
+        if !saved.is_empty() {
+            self.picture.begin_with(saved, self.graph.len(), None);
+            self.graph.forget_raw();
+        }
+        Ok(())
+    }
+
+    /// Takes in what [`Self::state`] gave.
+    ///
+    /// # Errors
+    /// As [`Self::integrate`]; or the saved document has not the heads that it should have.
+    pub fn restore(&mut self, state: &Bytes) -> Result<(), ContentError> {
+        let State {
+            heads,
+            saved,
+            orphans,
+        } = State::read(state)?;
+        if !saved.is_empty() {
+            let doc = load(&saved)?;
+            if !are_same(doc.get_heads(), heads.iter()) {
+                let why = "the saved document has other heads".to_owned();
+                return Err(ContentError::Undecodable(why));
+            }
+            self.take_in_saved(saved, doc)?;
+        }
+        let mut orphans = orphans.iter();
+        orphans.try_for_each(|orphan| self.integrate(orphan).map(drop))
+    }
+
+    /// The heads, in order.
+    pub fn have(&self) -> Bytes {
+        encode_heads(self.graph.heads())
+    }
+
+    /// The heads of all but the given pieces of news and what follows from them.
+    pub(super) fn have_without<'a>(&self, unsaved: impl Iterator<Item = &'a Begins>) -> Bytes {
+        let mut unsaved = unsaved.peekable();
+        if unsaved.peek().is_none() {
+            return self.have();
+        }
+        let withheld = self.graph.withheld(unsaved);
+        encode_heads(self.graph.heads_without(&withheld).iter())
+    }
+
+    /// The changes that a peer with these heads lacks, of all that is not waiting.
+    ///
+    /// # Errors
+    /// The bytes are not heads, or the library failed.
+    pub fn missing_from(&self, have: &[u8]) -> Result<Bytes, ContentError> {
+        self.missing_without(have, std::iter::empty())
+    }
+
+    /// The same without the given pieces of news and what follows from them.
+    pub(super) fn missing_without<'a>(
+        &self,
+        have: &[u8],
+        unsaved: impl Iterator<Item = &'a Begins>,
+    ) -> Result<Bytes, ContentError> {
+        let mut places = self.graph.lacked_with(&decode_heads(have)?);
+        let withheld = self.graph.withheld(unsaved);
+        places.retain(|place| !withheld.has(*place));
+        self.raw_of(&places)
+    }
+
+    /// The chunks that wait for missing parts.
+    pub fn waiting(&self) -> &[Bytes] {
+        self.orphans.chunks()
+    }
+
+    /// All changes, without those that wait for missing parts.
+    ///
+    /// # Errors
+    /// The library failed.
+    pub fn update(&self) -> Result<Bytes, ContentError> {
+        self.missing_from(&[])
+    }
+
+    /// The whole document with what waits for missing parts, for [`Self::restore`].
+    ///
+    /// # Errors
+    /// The library failed.
+    pub fn state(&self) -> Result<Bytes, ContentError> {
+        let saved = match self.graph.len() {
+            0 => Bytes::new(),
+            _ => self.look(|doc| Ok(doc.save()))?.into(),
+        };
+        let parts = [self.have(), saved];
+        let parts: Vec<_> = parts
+            .into_iter()
+            .chain(self.waiting().iter().cloned())
+            .collect();
+        Ok(UpdateList::join(&parts))
+    }
+
+    /// Whether a state, as [`Self::state`] gave it, is of the same heads and has the same waiting. That the document in it
+    /// has these heads is proved when it is restored.
+    pub fn matches(&self, state: &Bytes) -> bool {
+        State::read(state).is_ok_and(|state| {
+            state.heads.iter().eq(self.graph.heads()) && state.orphans == self.waiting()
+        })
+    }
+
+    /// The text of one field, or of all that hold text, in the order of their names, a line break between them.
+    ///
+    /// # Errors
+    /// The library failed.
+    pub fn text(&self, field: Option<&str>) -> Result<String, ContentError> {
+        self.look(|doc| view::text(doc, field))
+    }
+
+    /// One field as JSON, or an object of all fields.
+    ///
+    /// # Errors
+    /// The library failed.
+    pub fn json(&self, field: Option<&str>) -> Result<Value, ContentError> {
+        self.look(|doc| view::json(doc, field))
+    }
+
+    /// Lets the library's document go, until somebody wants to see it again.
+    pub(super) fn let_go(&self) {
+        self.picture.let_go();
+    }
+
+    /// The payload with the change that made the library fail, once one was found.
+    pub(super) fn culprit(&self) -> Option<&Bytes> {
+        self.culprit.get()
+    }
+
+    fn is_here(&self, hash: &ChangeHash) -> bool {
+        self.graph.has(hash) || self.orphans.has(hash)
+    }
+
+    /// Those that are not here, each once.
+    fn fresh_of(&self, arrivals: Vec<Arrival>) -> Vec<Arrival> {
+        let mut met = BTreeSet::new();
+        let fresh = arrivals.into_iter();
+        fresh
+            .filter(|change| !self.is_here(&change.hash) && met.insert(change.hash))
+            .collect()
+    }
+
+    /// Puts changes in order, those of which each has what it builds on before it.
+    fn plan(&self, fresh: Vec<Arrival>) -> Result<Plan, ContentError> {
+        let mut actors = self.graph.actors().of(&fresh);
+        let mut plan = Plan::default();
+        let mut planned = BTreeSet::new();
+        let mut early: BTreeMap<ChangeHash, Vec<Arrival>> = BTreeMap::new();
+        for change in fresh {
+            let mut next = vec![change];
+            while let Some(change) = next.pop() {
+                let is_there = |dep: &ChangeHash| self.graph.has(dep) || planned.contains(dep);
+                if let Some(lacks) = change.deps.iter().find(|dep| !is_there(dep)) {
+                    early.entry(*lacks).or_default().push(change);
+                    continue;
+                }
+                actors.count_in(&change)?;
+                planned.insert(change.hash);
+                next.extend(early.remove(&change.hash).into_iter().flatten());
+                plan.ready.push(change);
+            }
+        }
+        plan.early = early.into_values().flatten().collect();
+        match plan.early.iter().find(|change| actors.is_taken(change)) {
+            Some(change) => Err(graph::is_another(change)),
+            None => Ok(plan),
+        }
+    }
+
+    fn take_in(&mut self, change: Arrival) -> Result<ChangeHash, ContentError> {
+        let hash = change.hash;
+        self.graph.insert(change)?;
+        Ok(hash)
+    }
+
+    /// Takes in what had waited for these. One that turns out not to fit waits no more: whoever brings what it waited for
+    /// is not to blame.
+    fn release(&mut self, mut came: Vec<ChangeHash>) {
+        let mut released = Vec::new();
+        while let Some(hash) = came.pop() {
+            for orphan in self.orphans.take(&hash) {
+                if let Some(lacks) = self.lacked_by(&orphan) {
+                    self.orphans.wait(orphan, lacks);
+                    continue;
+                }
+                released.push(orphan.raw.to_bytes());
+                came.extend(self.take_in(orphan).ok());
+            }
+        }
+        self.orphans.let_go(released);
+    }
+
+    /// Keeps what lacks something; says whether any of it waits, and whether any of it may not.
+    fn let_wait(&mut self, early: Vec<Arrival>, begins: &mut Begins) -> (bool, bool) {
+        let (mut missing, mut let_go) = (false, false);
+        for change in early {
+            let begin = mark(&change.hash);
+            let Some(lacks) = self.lacked_by(&change) else {
+                // What it lacked had waited until just now.
+                if let Ok(hash) = self.take_in(change) {
+                    begins.0.push(begin);
+                    self.release(vec![hash]);
+                }
+                continue;
+            };
+            if self.orphans.insert(change, lacks) {
+                begins.0.push(begin);
+                missing = true;
+            } else {
+                let_go = true;
+            }
+        }
+        (missing, let_go)
+    }
+
+    fn lacked_by(&self, change: &Arrival) -> Option<ChangeHash> {
+        let mut deps = change.deps.iter();
+        deps.find(|dep| !self.graph.has(dep)).copied()
+    }
+
+    /// Takes in all changes of a saved document.
+    fn take_in_saved(&mut self, saved: Bytes, doc: Automerge) -> Result<(), ContentError> {
+        if self.graph.len() > 0 {
+            let mut changes = doc.get_changes(&[]).into_iter();
+            return changes.try_for_each(|change| self.integrate(change.raw_bytes()).map(drop));
+        }
+        let mut graph = Graph::default();
+        let changes = doc.get_changes_meta(&[]);
+        changes.iter().for_each(|change| graph.insert_saved(change));
+        self.graph = graph;
+        self.picture.begin_with(saved, self.graph.len(), Some(doc));
+        Ok(())
+    }
+
+    /// The chunks of some changes, in order.
+    fn raw_of(&self, places: &[u32]) -> Result<Bytes, ContentError> {
+        if places.iter().all(|place| self.graph.raw(*place).is_some()) {
+            let raws = places.iter().filter_map(|place| self.graph.raw(*place));
+            return Ok(joined(raws));
+        }
+        let hashes: BTreeMap<_, _> = places
+            .iter()
+            .map(|place| (self.graph.hash(*place), *place))
+            .collect();
+        self.look(|doc| {
+            let changes = doc.get_changes(&[]).into_iter();
+            let meant = changes.filter(|change| hashes.contains_key(&change.hash()));
+            let saved: BTreeMap<_, _> = meant
+                .map(|change| (hashes[&change.hash()], change))
+                .collect();
+            if saved.len() < hashes.len() {
+                let why = "a change is not in the document".to_owned();
+                return Err(ContentError::Contradiction(why));
+            }
+            let mut all = BytesMut::new();
+            for (place, change) in &saved {
+                let raw = self.graph.raw(*place).map(Raw::bytes);
+                all.extend_from_slice(raw.unwrap_or_else(|| change.raw_bytes()));
+            }
+            Ok(all.freeze())
+        })
+    }
+
+    /// Looks at the document that all changes come to. If that fails, the change is noted that is to blame.
+    fn look<R>(
+        &self,
+        look: impl Fn(&Automerge) -> Result<R, ContentError>,
+    ) -> Result<R, ContentError> {
+        self.picture.show(&self.graph, look).map_err(|failure| {
+            let culprit = failure.culprit.and_then(|place| self.graph.raw(place));
+            if let Some(raw) = culprit {
+                // Only the first is looked for: content that failed is not used again.
+                let _ = self.culprit.set(raw.payload.clone());
+            }
+            match failure.error {
+                error if error.breaks() => error,
+                error => ContentError::Contradiction(error.to_string()),
+            }
+        })
+    }
+}
+
+impl fmt::Debug for AutomergeContent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AutomergeContent")
+            .field("changes", &self.graph.len())
+            .field("waiting", &self.waiting().len())
+            .finish()
+    }
+}
+
+/// A state, taken apart.
+struct State {
+    heads: Vec<ChangeHash>,
+    /// A saved document, or nothing if there are no changes.
+    saved: Bytes,
+    orphans: Vec<Bytes>,
+}
+
+impl State {
+    fn read(state: &Bytes) -> Result<Self, ContentError> {
+        let bad = |why: &dyn fmt::Display| ContentError::Undecodable(why.to_string());
+        let parts = UpdateList::split(state).map_err(|error| bad(&error))?;
+        let [heads, saved, orphans @ ..] = &parts[..] else {
+            return Err(bad(&"a state has heads and a document"));
+        };
+        Ok(Self {
+            heads: decode_heads(heads)?,
+            saved: saved.clone(),
+            orphans: orphans.to_vec(),
+        })
+    }
+}
+
+/// Payloads of several authors, to be put one behind the other.
+#[derive(Debug)]
+pub(crate) struct Merging<'a>(Vec<(u32, &'a Bytes)>);
+
+impl<'a> Merging<'a> {
+    pub(super) fn of(payloads: Vec<(u32, &'a Bytes)>) -> Self {
+        Self(payloads)
+    }
+
+    /// All payloads as one; a lone one as it came.
+    pub(super) fn all(&self) -> Vec<Bytes> {
+        one_of(self.0.iter().map(|(_, payload)| *payload))
+    }
+
+    /// The same without those of one author.
+    pub(super) fn without(&self, author: u32) -> Vec<Bytes> {
+        let others = self.0.iter().filter(|(by, _)| *by != author);
+        one_of(others.map(|(_, payload)| *payload))
+    }
+}
+
+fn one_of<'a>(payloads: impl Iterator<Item = &'a Bytes> + Clone) -> Vec<Bytes> {
+    let mut few = payloads.clone();
+    match (few.next(), few.next()) {
+        (None, _) => Vec::new(),
+        (Some(lone), None) => vec![lone.clone()],
+        _ => vec![payloads.flatten().copied().collect()],
+    }
+}
+
+fn joined<'a>(raws: impl Iterator<Item = &'a Raw>) -> Bytes {
+    let mut all = BytesMut::new();
+    raws.for_each(|raw| all.extend_from_slice(raw.bytes()));
+    all.freeze()
+}
+
+/// A payload of no changes, and the heads of who has none.
+pub(super) const NOTHING: &[u8] = &[];
