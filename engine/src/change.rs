@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::checksum::Checksum;
 use crate::clock::VectorClock;
 use crate::dot::{Dot, Order};
-use crate::names::{Author, ConnectionId, DocumentKey};
+use crate::names::{Author, ConnectionId, DocumentKey, Kind};
 use crate::time::Hlc;
 
 /// One durable step of a document's history.
@@ -53,6 +53,10 @@ pub enum ChangeKind {
     YjsUpdates = 2,
     /// One operation of an ordered document, as a [`Record`](crate::ordered::Record).
     Operation = 3,
+    /// Automerge changes that came together, one chunk behind the other, as the client sent them.
+    AutomergeChanges = 4,
+    /// Several such payloads, as an [`UpdateList`].
+    AutomergePayloads = 5,
 }
 
 /// A payload that is not of the form that its kind says.
@@ -67,16 +71,16 @@ impl Change {
     /// The payload says that it is a list and is not one.
     pub fn updates(&self) -> Result<Vec<Bytes>, MalformedPayload> {
         match self.kind {
-            ChangeKind::YjsUpdate | ChangeKind::Operation => Ok(vec![self.payload.clone()]),
-            ChangeKind::YjsUpdates => UpdateList::split(&self.payload),
+            kind if kind.is_list() => UpdateList::split(&self.payload),
+            _ => Ok(vec![self.payload.clone()]),
         }
     }
 
     /// How many raw updates the payload holds, as far as it is of its form.
     pub fn updates_count(&self) -> u64 {
         match self.kind {
-            ChangeKind::YjsUpdate | ChangeKind::Operation => 1,
-            ChangeKind::YjsUpdates => UpdateList::count(&self.payload),
+            kind if kind.is_list() => UpdateList::count(&self.payload),
+            _ => 1,
         }
     }
 
@@ -96,11 +100,39 @@ impl Change {
 }
 
 impl ChangeKind {
+    const ALL: [Self; 5] = [
+        Self::YjsUpdate,
+        Self::YjsUpdates,
+        Self::Operation,
+        Self::AutomergeChanges,
+        Self::AutomergePayloads,
+    ];
+
+    /// How a document of a kind keeps one raw edit of a client's.
+    pub fn of_one(kind: Kind) -> Self {
+        match kind {
+            Kind::Yjs => Self::YjsUpdate,
+            Kind::Automerge => Self::AutomergeChanges,
+            Kind::Json0 | Kind::RichText | Kind::Text | Kind::TextUnicode => Self::Operation,
+        }
+    }
+
+    /// How it keeps several, as an [`UpdateList`]; operations are kept one by one.
+    pub(crate) fn of_several(kind: Kind) -> Self {
+        match Self::of_one(kind) {
+            Self::YjsUpdate => Self::YjsUpdates,
+            Self::AutomergeChanges => Self::AutomergePayloads,
+            one => one,
+        }
+    }
+
     /// The kind behind a stored number, if there is one.
     pub fn from_number(number: u8) -> Option<Self> {
-        [Self::YjsUpdate, Self::YjsUpdates, Self::Operation]
-            .into_iter()
-            .find(|kind| *kind as u8 == number)
+        Self::ALL.into_iter().find(|kind| *kind as u8 == number)
+    }
+
+    fn is_list(self) -> bool {
+        matches!(self, Self::YjsUpdates | Self::AutomergePayloads)
     }
 }
 

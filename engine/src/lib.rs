@@ -21,7 +21,9 @@ mod clock;
 pub use clock::{ClockOrder, MalformedClock, VectorClock};
 
 mod content;
-pub use content::{AutomergeContent, Brings, Content, ContentError, GoingOn, Writer, YjsContent};
+pub use content::{
+    AutomergeChange, AutomergeContent, Brings, Content, ContentError, GoingOn, Writer, YjsContent,
+};
 
 mod document;
 pub use document::{

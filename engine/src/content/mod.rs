@@ -18,7 +18,7 @@ use thiserror::Error;
 
 use crate::names::Kind;
 use crate::sabotage::{self, Sprung, Trap};
-pub use automerge::AutomergeContent;
+pub use automerge::{AutomergeChange, AutomergeContent};
 use guard::Guarded;
 pub(crate) use guard::alone;
 pub use yjs::YjsContent;
@@ -278,12 +278,11 @@ impl Content {
         }
     }
 
-    /// What a peer that has `have` lacks of all that is stored: nothing that begins in `unsaved`, nor what follows from it. Where
-    /// edits are shown before they are stored, all is told ([`Self::is_shown_stored`]).
+    /// The same without what begins in `unsaved`, where edits are shown once they are stored.
     ///
     /// # Errors
     /// As [`Self::missing_from`].
-    pub(crate) fn stored_missing_from<'a>(
+    pub(crate) fn missing_without<'a>(
         &self,
         have: &[u8],
         unsaved: impl Iterator<Item = &'a Begins>,
@@ -302,6 +301,14 @@ impl Content {
         match &self.0 {
             Engine::Yjs(_) => false,
             Engine::Automerge(_) => true,
+        }
+    }
+
+    /// Whether what had waited begins when it is taken in, with the news that it had waited for. Else it began when it came.
+    pub(crate) fn begins_what_waited(&self) -> bool {
+        match &self.0 {
+            Engine::Yjs(_) => true,
+            Engine::Automerge(_) => false,
         }
     }
 
@@ -396,6 +403,17 @@ impl Content {
         match &self.0 {
             Engine::Yjs(content) => content.read(|content| Ok(content.json(field))),
             Engine::Automerge(content) => content.read(|content| content.json(field)),
+        }
+    }
+
+    /// What waits for missing parts without what begins in `unsaved`, where edits are shown once they are stored.
+    pub(crate) fn waiting_without<'a>(
+        &self,
+        unsaved: impl Iterator<Item = &'a Begins>,
+    ) -> Vec<Bytes> {
+        match &self.0 {
+            Engine::Yjs(_) => self.waiting().to_vec(),
+            Engine::Automerge(content) => content.plain().waiting_without(unsaved),
         }
     }
 

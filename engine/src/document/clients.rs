@@ -17,7 +17,6 @@ use super::input::{Input, Intent, Joining, PushTag};
 use super::peers::{Behind, Peer};
 use super::phase::Phase;
 use super::relay::Pushed;
-use super::whole::Whole;
 
 /// What a client has asked for in this batch.
 #[derive(Debug, Default)]
@@ -154,7 +153,8 @@ impl Document {
     fn pull(&mut self, connection: ConnectionId, have: &Bytes, now: Now, effects: &mut Effects) {
         match self.lacked_by(have, now) {
             Ok(payloads) => {
-                self.peers.base(connection, !Whole::answers(have));
+                let has_content = !self.showable().is_nothing(have);
+                self.peers.base(connection, has_content);
                 let events = payloads
                     .into_iter()
                     .map(|payload| Event::Missing { payload });
@@ -173,12 +173,18 @@ impl Document {
             let own = self.content.have(std::iter::empty());
             return Ok(vec![self.content.missing_from(&own)?]);
         }
-        if Whole::answers(have) {
+        let mut whole = std::mem::take(&mut self.whole);
+        let showable = self.showable();
+        let lacked = if showable.is_nothing(have) {
             let has_news = self.batch.iter().any(|pushed| pushed.news);
-            let step = (!has_news).then(|| self.steps.last());
-            return self.whole.of(&self.content, step, now);
-        }
-        Ok(vec![self.content.missing_from(have)?])
+            let is_step = !has_news && self.has_shown_all();
+            let step = is_step.then(|| self.steps.last());
+            whole.of(&showable, step, now)
+        } else {
+            showable.missing_from(have).map(|lacked| vec![lacked])
+        };
+        self.whole = whole;
+        lacked
     }
 
     /// Sends content computed for one client, and with it what waits for missing parts: as an answer, for it may hold
@@ -189,13 +195,9 @@ impl Document {
         events: impl Iterator<Item = Event>,
         effects: &mut Effects,
     ) {
-        let shows = Some(self.steps.last());
-        let waiting = self
-            .content
-            .waiting()
-            .iter()
-            .cloned()
-            .map(|payload| Event::Missing { payload });
+        let shows = Some(self.shown_step());
+        let waiting = self.showable().waiting().into_iter();
+        let waiting = waiting.map(|payload| Event::Missing { payload });
         for event in events.chain(waiting) {
             effects.push(Effect::Send {
                 to: Audience::One(connection),
@@ -439,7 +441,7 @@ impl Document {
             .checkpoints
             .had_by(behind)
             .cloned()
-            .unwrap_or_else(|| Bytes::from_static(&[0]));
+            .unwrap_or_else(|| Bytes::from_static(self.content.have_of_nobody()));
         let Ok(payloads) = self.lacked_by(&had, now) else {
             if let Some(peer) = self.peers.get_mut(connection) {
                 peer.behind = Some(behind);

@@ -232,7 +232,7 @@ impl Document {
             hlc: Hlc::default(),
             author: None,
             connection: ConnectionId(0),
-            kind: ChangeKind::YjsUpdate,
+            kind: ChangeKind::of_one(self.kind),
             payload: self.content.nothing(),
         }
     }

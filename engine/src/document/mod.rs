@@ -1,8 +1,8 @@
 //! The document: a pure machine that is given inputs and appends to effects.
 //!
 //! [`Document::handle`] takes one input; [`Document::settle`] ends a batch of them. Edits are integrated and collected by
-//! `handle` ([`clients`]); `settle` gives them their dots ([`recording`]), shows them to the others ([`relay`]), and asks
-//! for them to be stored. They are acknowledged when the store has answered ([`durability`]). The driver performs the effects, sends their results
+//! `handle` ([`clients`]); `settle` gives them their dots ([`recording`]), shows them to the others ([`relay`]), now
+//! or once they are stored ([`showing`]), and asks for them to be stored. They are acknowledged when the store has answered ([`durability`]). The driver performs the effects, sends their results
 //! back as inputs, and calls with [`Input::Tick`] when [`Document::next_deadline_ms`] has come.
 
 mod clients;
@@ -29,6 +29,7 @@ mod resting;
 mod rights;
 mod roll_call;
 mod seldom;
+mod showing;
 mod steps;
 mod whole;
 mod writers;
@@ -65,6 +66,7 @@ use relay::Pushed;
 use replication::Replication;
 use resting::Tail;
 use seldom::Seldom;
+use showing::Unshown;
 use steps::Steps;
 use whole::Whole;
 use writers::Writers;
@@ -92,6 +94,8 @@ pub struct Document {
     batch: Vec<Pushed>,
     asked: BTreeMap<ConnectionId, Asked>,
     durability: Durability,
+    /// What was recorded and is shown once it is stored, where that is so.
+    unshown: Seldom<Unshown>,
     steps: Steps,
     whole: Whole,
     checkpoints: Checkpoints,
@@ -145,6 +149,7 @@ impl Document {
             batch: Vec::new(),
             asked: BTreeMap::new(),
             durability: Durability::default(),
+            unshown: Seldom::default(),
             steps: Steps::default(),
             whole: Whole::default(),
             checkpoints: Checkpoints::default(),

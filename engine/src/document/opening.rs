@@ -105,8 +105,10 @@ impl Document {
         let is_first = self.phase == Phase::Opening;
         let rebuilt = past.finish();
         self.take_note_of(&rebuilt, effects);
-        self.durability.withhold(rebuilt.begins);
         self.content = rebuilt.content;
+        if self.content.begins_what_waited() {
+            self.durability.withhold(rebuilt.begins);
+        }
         self.whole.forget();
         self.content.set_nesting_max(self.limits.nesting_max);
         self.quarantined = rebuilt.quarantined;

@@ -92,6 +92,9 @@ impl Document {
         now: Now,
         effects: &mut Effects,
     ) {
+        if let Some(culprit) = self.content.culprit().cloned() {
+            return self.culprit_found(culprit, now, effects);
+        }
         let suspects = std::mem::take(&mut self.batch);
         if let (true, Some(asker)) = (suspects.is_empty(), asker) {
             self.expel(asker, CloseReason::NotReady, now, effects);
@@ -107,6 +110,14 @@ impl Document {
             suspects: suspects.len(),
         });
         self.rebuilding.defer_first(suspects);
+        self.rebuild(now, effects);
+    }
+
+    /// The content broke because of something that was taken in before anybody looked.
+    fn culprit_found(&mut self, culprit: Bytes, now: Now, effects: &mut Effects) {
+        let error = ContentError::Contradiction("it was found when it was looked at".to_owned());
+        self.record_and_relay(now, effects);
+        self.quarantine(Culprit::unknown(culprit, &error), now, effects);
         self.rebuild(now, effects);
     }
 
@@ -299,7 +310,7 @@ impl Document {
         let changes = new.sum();
         let have = std::mem::take(&mut self.rebuilding.have);
         if changes > 0
-            && let Ok(payload) = self.content.missing_from(&have)
+            && let Ok(payload) = self.showable().missing_from(&have)
         {
             self.arrived(changes, payload);
         }

@@ -23,6 +23,9 @@ impl Document {
         if batch.is_empty() {
             return;
         }
+        if self.content.is_shown_stored() {
+            return self.record_and_hold(batch, now);
+        }
         for of_one in batch.chunk_by(|a, b| a.connection == b.connection) {
             self.record(of_one, now);
         }
@@ -33,17 +36,17 @@ impl Document {
         relay::relay(&self.content, &batch, step, &self.peers, effects);
     }
 
-    /// Everything that the content holds must have been shown by now.
+    /// Notes what there is, if everything that the content holds has been shown by now.
     pub(super) fn note_checkpoint_if_due(&mut self) {
         let step = self.steps.last();
-        if self.phase == Phase::Open && self.checkpoints.is_due(step) {
+        if self.phase == Phase::Open && self.checkpoints.is_due(step) && self.has_shown_all() {
             self.checkpoints
                 .note(step, self.content.have(std::iter::empty()));
         }
     }
 
     /// Makes changes of consecutive edits by one client, and holds their acknowledgements.
-    fn record(&mut self, pushes: &[Pushed], now: Now) {
+    pub(super) fn record(&mut self, pushes: &[Pushed], now: Now) {
         let knows = self.known_to_author(pushes);
         let news: SmallVec<[_; 4]> = pushes.iter().filter(|pushed| pushed.news).collect();
         for few in news.chunks(self.limits.updates_per_change_max) {
@@ -91,13 +94,16 @@ impl Document {
         let context = seen.map(|step| self.steps.clock_at(step, self.replica));
         let dot = self.next_dot();
         let (kind, payload) = match pushes {
-            [lone] => (ChangeKind::YjsUpdate, lone.payload.clone()),
+            [lone] => (ChangeKind::of_one(self.kind), lone.payload.clone()),
             several => {
                 let updates: Vec<_> = several
                     .iter()
                     .map(|pushed| pushed.payload.clone())
                     .collect();
-                (ChangeKind::YjsUpdates, UpdateList::join(&updates))
+                (
+                    ChangeKind::of_several(self.kind),
+                    UpdateList::join(&updates),
+                )
             }
         };
         Change {
@@ -121,7 +127,7 @@ impl Document {
             hlc: self.hlc.tick(now),
             author: None,
             connection: ConnectionId(0),
-            kind: ChangeKind::YjsUpdates,
+            kind: ChangeKind::of_several(self.kind),
             payload,
         };
         self.tail.grow(&change);
@@ -163,6 +169,8 @@ impl Document {
     pub(super) fn committed(&mut self, through: u64, now: Now, effects: &mut Effects) {
         let mut released = self.durability.committed(through);
         let stored = std::mem::take(&mut released.changes);
+        // First: who is told that an edit is stored is taken to have seen what was stored before.
+        self.show_stored(through, effects);
         self.say(released, effects);
         self.append_taken();
         if self.limits.shared {

@@ -128,7 +128,7 @@ impl Document {
         if arrived.changes > 0 {
             self.steps.others(arrived.changes, &self.clock);
             let unbased = self.peers.unbased();
-            let step = self.steps.last();
+            let step = self.shown_step();
             relay::show_news(&self.content, &arrived.shown, step, &unbased, effects);
         }
     }
@@ -271,7 +271,7 @@ impl Document {
             let shown = integrated.fresh.unwrap_or_else(|| update.clone());
             self.replication.arrived.shown.push(shown);
         }
-        if waited {
+        if waited && self.content.begins_what_waited() {
             self.withhold(integrated.begins);
         }
         Ok(!integrated.let_go)

@@ -71,6 +71,7 @@ impl Document {
         let Ok(state) = state else {
             return self.read_broke(None, Bytes::new(), now, effects);
         };
+        self.content.let_go();
         if self.content.weight() > self.limits.document_weight_max / 4 {
             // A state that does not weigh anew weighs what it did.
             let _ = self.content.reweigh(&state);

@@ -5,8 +5,10 @@
 
 use bytes::Bytes;
 
-use crate::content::{Content, ContentError};
+use crate::content::ContentError;
 use crate::time::Now;
+
+use super::showing::Showable;
 
 /// All of the content as it was a short while ago, if it is large and was asked for.
 #[derive(Debug, Default)]
@@ -23,18 +25,13 @@ struct Written {
 }
 
 impl Whole {
-    /// Whether a client has nothing.
-    pub(super) fn answers(have: &[u8]) -> bool {
-        have == NOTHING
-    }
-
     /// Everything, as one payload or two. `step` is the present one, unless edits are under way that are in no step yet.
     ///
     /// # Errors
     /// The library failed.
     pub(super) fn of(
         &mut self,
-        content: &Content,
+        content: &Showable<'_>,
         step: Option<u64>,
         now: Now,
     ) -> Result<Vec<Bytes>, ContentError> {
@@ -47,10 +44,10 @@ impl Whole {
                 return Ok(vec![written.state.clone(), since]);
             }
         }
-        let state = content.missing_from(NOTHING)?;
+        let state = content.everything()?;
         self.0 = (state.len() >= LARGE_BYTES).then(|| Written {
             state: state.clone(),
-            have: content.have(std::iter::empty()),
+            have: content.have(),
             step: step.unwrap_or(u64::MAX),
             until_ms: now.monotonic_ms + KEPT_MS,
         });
@@ -78,8 +75,6 @@ impl Whole {
     }
 }
 
-/// The state of a client that has nothing.
-const NOTHING: &[u8] = &[0];
 /// Less is written out anew each time.
 const LARGE_BYTES: usize = 64 * 1024;
 /// What is new since is sent besides as long as it is less than such a part of everything.
@@ -90,6 +85,7 @@ const KEPT_MS: u64 = 5_000;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::content::Content;
     use crate::names::Kind;
 
     const NOW: Now = Now {
@@ -125,11 +121,11 @@ mod tests {
     fn everything_is_written_once_and_what_is_new_since_beside_it() {
         let (mut content, mut whole) = (Content::new(Kind::Yjs).unwrap(), Whole::default());
         content.integrate(&typed(0, &[b'x'; 70_000])).unwrap();
-        let first = whole.of(&content, Some(1), NOW).unwrap();
-        let again = whole.of(&content, Some(1), NOW).unwrap();
+        let first = whole.of(&Showable::all(&content), Some(1), NOW).unwrap();
+        let again = whole.of(&Showable::all(&content), Some(1), NOW).unwrap();
         assert_eq!((first.len(), first[0].as_ptr()), (1, again[0].as_ptr()));
         content.integrate(&typed(70_000, b"y")).unwrap();
-        let both = whole.of(&content, Some(2), NOW).unwrap();
+        let both = whole.of(&Showable::all(&content), Some(2), NOW).unwrap();
         assert_eq!((both.len(), both[0].as_ptr()), (2, first[0].as_ptr()));
         let mut fresh = Content::new(Kind::Yjs).unwrap();
         for payload in &both {
@@ -139,7 +135,10 @@ mod tests {
         assert_eq!(have(&fresh), have(&content));
         content.integrate(&typed(70_001, &[b'z'; 30_000])).unwrap();
         assert_eq!(
-            whole.of(&content, Some(3), NOW).unwrap().len(),
+            whole
+                .of(&Showable::all(&content), Some(3), NOW)
+                .unwrap()
+                .len(),
             1,
             "much is new"
         );
@@ -149,10 +148,10 @@ mod tests {
     fn it_is_kept_for_a_while_and_only_if_it_is_large() {
         let (mut content, mut whole) = (Content::new(Kind::Yjs).unwrap(), Whole::default());
         content.integrate(&typed(0, b"short")).unwrap();
-        whole.of(&content, Some(1), NOW).unwrap();
+        whole.of(&Showable::all(&content), Some(1), NOW).unwrap();
         assert_eq!(whole.until_ms(), None);
         content.integrate(&typed(5, &[b'x'; 70_000])).unwrap();
-        whole.of(&content, Some(2), NOW).unwrap();
+        whole.of(&Showable::all(&content), Some(2), NOW).unwrap();
         assert_eq!(whole.until_ms(), Some(6_000));
         whole.expire(Now {
             monotonic_ms: 6_000,

@@ -278,7 +278,7 @@ fn another_change_of_the_same_number_is_refused() {
     let mut twin = Pen::new(1);
     twin.apply(&founded);
     let (one, other) = (pen.type_at(0, "one"), twin.type_at(0, "other"));
-    let mut content = content_of(&[founded.clone(), one.clone()]);
+    let mut content = content_of(&[founded, one]);
     let state = content.state().unwrap();
     let good = pen.type_at(0, "good");
     let both: Bytes = good.iter().chain(&other).copied().collect();

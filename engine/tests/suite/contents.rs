@@ -113,10 +113,13 @@ macro_rules! contract {
                 let mut begins = Vec::new();
                 let mut stored = Vec::new();
                 for (payload, unsaved) in came.iter().zip(unsaved.iter().cycle()) {
+                    let waited = !content.waiting().is_empty();
                     let integrated = content.integrate(payload).unwrap();
-                    if *unsaved {
+                    // What is stored may bring what something had waited for that is not.
+                    if *unsaved || waited {
                         begins.push(integrated.begins);
-                    } else {
+                    }
+                    if !unsaved {
                         stored.push(payload.clone());
                     }
                 }

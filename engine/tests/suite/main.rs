@@ -4,7 +4,7 @@
 //! before it is true. [`contents`] is what content of every kind promises, tried by [`yjs`] and [`automerge`]; these, [`clock`],
 //! [`joins`] and [`presence`] try single parts, some against independent oracles; [`edits`],
 //! [`gathering`], [`readers`], [`life`] and [`opening`] are scenes; [`rights`] is about what clients may do; [`writers`] is about those who use another's number; [`replicas`] is
-//! one document on several nodes. Scenes of everything at once are made up by the simulator in `tests`.
+//! one document on several nodes, and [`stored_first`] one whose edits are shown once they are stored. Scenes of everything at once are made up by the simulator in `tests`.
 
 mod automerge;
 mod bounds;
@@ -22,6 +22,7 @@ mod presence;
 mod readers;
 mod replicas;
 mod rights;
+mod stored_first;
 mod world;
 mod writers;
 mod yjs;

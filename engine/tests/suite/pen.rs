@@ -108,8 +108,14 @@ impl Pen {
         chunks(other.doc.get_changes_added(&mut self.doc))
     }
 
-    pub(crate) fn everything(&mut self) -> Bytes {
-        chunks(self.doc.get_changes(&[]))
+    /// All that somebody lacks who has these heads, as the engine tells them.
+    pub(crate) fn beyond(&mut self, have: &[u8]) -> Bytes {
+        let heads = have
+            .chunks(32)
+            .map(|head| ChangeHash(head.try_into().unwrap()));
+        let known = heads.filter(|head| self.doc.get_change_by_hash(head).is_some());
+        let known: Vec<_> = known.collect();
+        chunks(self.doc.get_changes(&known))
     }
 
     pub(crate) fn text(&self) -> String {

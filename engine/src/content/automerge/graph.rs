@@ -198,18 +198,23 @@ impl Graph {
         }
     }
 
+    /// Where what begins at these marks is, as far as it is here.
+    pub(super) fn places_of<'a>(&self, begins: impl Iterator<Item = &'a Begins>) -> BTreeSet<u32> {
+        let marks = begins.flat_map(|begins| &begins.0);
+        let places = marks.filter_map(|mark| self.places.get(mark));
+        places.copied().collect()
+    }
+
     /// What begins at these marks, and all that follows from it.
     pub(super) fn withheld<'a>(&self, unsaved: impl Iterator<Item = &'a Begins>) -> Withheld {
-        let marks = unsaved.flat_map(|begins| &begins.0);
-        let mut places: Vec<_> = marks.filter_map(|mark| self.places.get(mark)).collect();
-        places.sort_unstable();
-        let from = places.first().map_or(self.len(), |first| **first as usize);
+        let places = self.places_of(unsaved);
+        let from = places.first().map_or(self.len(), |first| *first as usize);
         let mut withheld = Withheld {
             from,
             marks: vec![false; self.len() - from],
         };
         for place in places {
-            withheld.marks[*place as usize - from] = true;
+            withheld.marks[place as usize - from] = true;
         }
         for (at, node) in self.nodes[from..].iter().enumerate() {
             let follows = node.deps.iter().any(|dep| withheld.has(*dep));

@@ -40,6 +40,21 @@ pub struct AutomergeContent {
     culprit: OnceLock<Bytes>,
 }
 
+/// A change as it says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AutomergeChange {
+    /// Its name.
+    pub hash: [u8; 32],
+    /// The names of the changes that it builds on.
+    pub deps: Vec<[u8; 32]>,
+    /// Who made it, as it says.
+    pub actor: Box<[u8]>,
+    /// The how manieth of that actor it is, from one.
+    pub seq: u64,
+    /// Its chunk.
+    pub chunk: Bytes,
+}
+
 /// What is to become of the changes of one payload that are not here.
 #[derive(Default)]
 struct Plan {
@@ -53,6 +68,22 @@ impl AutomergeContent {
     /// An empty document.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The changes of a payload, in the order in which they stand in it.
+    ///
+    /// # Errors
+    /// The bytes are not changes.
+    pub fn changes_of(payload: &Bytes) -> Result<Vec<AutomergeChange>, ContentError> {
+        let arrivals = arrivals(payload)?.into_iter();
+        let changes = arrivals.map(|change| AutomergeChange {
+            hash: change.hash.0,
+            deps: change.deps.iter().map(|dep| dep.0).collect(),
+            actor: change.actor.to_bytes().into(),
+            seq: change.seq,
+            chunk: change.raw.to_bytes(),
+        });
+        Ok(changes.collect())
     }
 
     /// Takes the changes of a payload in; all of them, or none if one of them does not fit.
@@ -165,21 +196,32 @@ impl AutomergeContent {
         self.missing_without(have, std::iter::empty())
     }
 
-    /// The same without the given pieces of news and what follows from them.
+    /// The same without the given pieces of news. What follows from them is told, for else nobody would tell it later.
     pub(super) fn missing_without<'a>(
         &self,
         have: &[u8],
         unsaved: impl Iterator<Item = &'a Begins>,
     ) -> Result<Bytes, ContentError> {
         let mut places = self.graph.lacked_with(&decode_heads(have)?);
-        let withheld = self.graph.withheld(unsaved);
-        places.retain(|place| !withheld.has(*place));
+        let unsaved = self.graph.places_of(unsaved);
+        places.retain(|place| !unsaved.contains(place));
         self.raw_of(&places)
     }
 
     /// The chunks that wait for missing parts.
     pub fn waiting(&self) -> &[Bytes] {
         self.orphans.chunks()
+    }
+
+    /// The same without the given pieces of news.
+    pub(super) fn waiting_without<'a>(
+        &self,
+        unsaved: impl Iterator<Item = &'a Begins>,
+    ) -> Vec<Bytes> {
+        let unsaved: BTreeSet<_> = unsaved.flat_map(|begins| &begins.0).collect();
+        let stored = self.orphans.changes();
+        let stored = stored.filter(|change| !unsaved.contains(&mark(&change.hash)));
+        stored.map(|change| change.raw.to_bytes()).collect()
     }
 
     /// All changes, without those that wait for missing parts.

@@ -37,6 +37,11 @@ impl Orphans {
         &self.chunks
     }
 
+    /// What waits, in the order of the hashes.
+    pub(super) fn changes(&self) -> impl Iterator<Item = &Arrival> {
+        self.waiting.values()
+    }
+
     /// Keeps a change that lacks another, if it may.
     pub(super) fn insert(&mut self, change: Arrival, lacks: ChangeHash) -> bool {
         let chunk = change.raw.to_bytes();

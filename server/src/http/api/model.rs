@@ -269,5 +269,7 @@ fn kind(kind: ChangeKind) -> &'static str {
         ChangeKind::YjsUpdate => "yjs-update",
         ChangeKind::YjsUpdates => "yjs-updates",
         ChangeKind::Operation => "operation",
+        ChangeKind::AutomergeChanges => "automerge-changes",
+        ChangeKind::AutomergePayloads => "automerge-payloads",
     }
 }
