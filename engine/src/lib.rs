@@ -5,7 +5,7 @@
 //! same inputs always give the same bytes, and whole clusters can be simulated from a seed.
 //!
 //! Read in this order: [`Change`] (the durable unit) with its [`Dot`] and [`VectorClock`]; [`Content`] (the engine of
-//! each kind of document, Yjs to begin with); [`Presence`] (who is here); then [`Document`], which holds them together
+//! each kind of document that merges: Yjs, Automerge); [`Presence`] (who is here); then [`Document`], which holds them together
 //! and decides when an edit may be shown, when it may be acknowledged, and when the document may be put away.
 //! [`history`] turns a log of changes back into content at any point. [`ot`] has the types of operational transform, of which
 //! no document is made yet.

@@ -417,6 +417,15 @@ impl Content {
         }
     }
 
+    /// How much memory a byte of a payload comes to at most, if that is bounded.
+    pub(crate) fn weight_per_byte_max(&self) -> Option<usize> {
+        match &self.0 {
+            Engine::Yjs(_) => Some(yjs::WEIGHT_PER_BYTE_MAX),
+            // Operations that are alike are written as one and their number.
+            Engine::Automerge(_) => None,
+        }
+    }
+
     /// Lets go what was only made to be looked at; it is made again when that is asked for.
     pub(crate) fn let_go(&self) {
         match &self.0 {

@@ -316,7 +316,8 @@ impl Document {
             .limits
             .document_weight_max
             .saturating_sub(self.content.weight());
-        if payload.len().saturating_mul(WEIGHT_PER_BYTE_MAX) <= room {
+        let may_weigh = self.content.weight_per_byte_max();
+        if may_weigh.is_some_and(|most| payload.len().saturating_mul(most) <= room) {
             return Ok(false);
         }
         let brings = self.content.brings(payload)?;
@@ -487,6 +488,3 @@ fn show_presence_to(connection: ConnectionId, entries: Vec<PresenceEntry>, effec
         });
     }
 }
-
-/// No byte of an edit comes to more memory than this: the shortest struct has two.
-const WEIGHT_PER_BYTE_MAX: usize = 256;

@@ -17,7 +17,11 @@ contract!(Kind::Automerge, few(), shuffled());
 
 /// The library is slow where nothing is optimized.
 fn few() -> ProptestConfig {
-    ProptestConfig::with_cases(48)
+    let usual = ProptestConfig::default();
+    ProptestConfig {
+        cases: usual.cases / 5,
+        ..usual
+    }
 }
 
 /// One thing that one of three authors does.

@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use automerge::transaction::Transactable;
 use automerge::{ROOT, ScalarValue};
+use bytes::Bytes;
 use engine::{ChangeKind, Content, Intent, Kind, Limits, Phase};
 
 use crate::dice::{Dice, number};
@@ -170,7 +171,7 @@ fn a_change_that_cannot_be_shown_is_kept_out_and_the_rest_goes_on() {
 struct Scene {
     cluster: Cluster,
     dice: Dice,
-    late: Vec<(usize, bytes::Bytes)>,
+    late: Vec<(usize, Bytes)>,
 }
 
 const NODES: usize = 2;
@@ -232,7 +233,7 @@ impl Scene {
     }
 
     /// Some payloads come late, and so after those that build on them.
-    fn send(&mut self, who: usize, payload: bytes::Bytes) {
+    fn send(&mut self, who: usize, payload: Bytes) {
         if self.dice.one_in(6) {
             return self.late.push((who, payload));
         }
@@ -249,11 +250,11 @@ impl Scene {
         self.cluster.settle_all();
     }
 
-    fn written(&mut self, who: usize) -> bytes::Bytes {
+    fn written(&mut self, who: usize) -> Bytes {
         let dice = &mut self.dice;
         let pen = &mut self.cluster.clients[who].pen;
         if pen.heads().is_empty() {
-            return bytes::Bytes::new();
+            return Bytes::new();
         }
         match dice.below(5) {
             0 | 1 => pen.type_at(dice.below(9) as usize, "word "),
@@ -327,10 +328,10 @@ impl Scene {
 
 #[test]
 fn whatever_happens_nobody_is_told_of_what_is_not_stored_and_all_agree() {
-    let one = number("QUIRE_SIM_SEED");
-    let seeds = one.map_or(0..number("QUIRE_SIM_SEEDS").unwrap_or(SEEDS), |seed| {
-        seed..seed + 1
-    });
+    let seeds = match number("QUIRE_SIM_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("QUIRE_SIM_SEEDS").unwrap_or(SEEDS),
+    };
     for seed in seeds {
         let played = catch_unwind(AssertUnwindSafe(|| Scene::new(seed).play()));
         if let Err(panic) = played {
@@ -346,7 +347,7 @@ fn who_asks_for_what_nobody_has_is_told_all_there_is() {
     cluster.write(0, |pen| pen.type_at(0, "text"));
     cluster.quiesce();
     cluster.clients[1].pen = Pen::new(9);
-    let have = bytes::Bytes::from_static(&[7; 32]);
+    let have = Bytes::from_static(&[7; 32]);
     cluster.say(1, Intent::Pull { have });
     cluster.quiesce();
     assert_eq!(cluster.clients[1].pen.text(), "text");

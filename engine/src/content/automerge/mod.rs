@@ -36,6 +36,8 @@ pub struct AutomergeContent {
     graph: Graph,
     orphans: Orphans,
     picture: Picture,
+    /// What is held of payloads besides the changes that were new in them, in bytes.
+    idle_bytes: usize,
     /// The payload with the change that made the library fail.
     culprit: OnceLock<Bytes>,
 }
@@ -97,6 +99,8 @@ impl AutomergeContent {
         let came = arrivals.len();
         let fresh = self.fresh_of(arrivals);
         let part = (fresh.len() < came).then(|| joined(fresh.iter().map(|change| &change.raw)));
+        let idle = part.as_ref().filter(|part| !part.is_empty());
+        let idle = idle.map_or(0, |part| payload.len() - part.len());
         let Plan { ready, early } = self.plan(fresh)?;
         let mut begins = Begins::default();
         let mut marks = ready.iter().map(|change| mark(&change.hash));
@@ -110,6 +114,7 @@ impl AutomergeContent {
         if let_go && begins.0.is_empty() {
             return Err(ContentError::TooMuchMissing);
         }
+        self.idle_bytes += idle;
         Ok(Integrated {
             news: !begins.0.is_empty(),
             missing,
@@ -135,7 +140,7 @@ impl AutomergeContent {
 
     /// The estimated memory that the document takes up once it is made, in bytes.
     pub fn weight(&self) -> usize {
-        self.graph.weight() + self.orphans.bytes()
+        self.graph.weight() + self.orphans.bytes() + self.idle_bytes
     }
 
     /// Goes on from a state, as [`Self::state`] has just given it, which takes up less than the changes that it was made of.
@@ -147,6 +152,7 @@ impl AutomergeContent {
         if !saved.is_empty() {
             self.picture.begin_with(saved, self.graph.len(), None);
             self.graph.forget_raw();
+            self.idle_bytes = 0;
         }
         Ok(())
     }
@@ -498,8 +504,9 @@ fn one_of<'a>(payloads: impl Iterator<Item = &'a Bytes> + Clone) -> Vec<Bytes> {
     }
 }
 
-fn joined<'a>(raws: impl Iterator<Item = &'a Raw>) -> Bytes {
-    let mut all = BytesMut::new();
+fn joined<'a>(raws: impl Iterator<Item = &'a Raw> + Clone) -> Bytes {
+    let length = raws.clone().map(|raw| raw.bytes().len()).sum();
+    let mut all = BytesMut::with_capacity(length);
     raws.for_each(|raw| all.extend_from_slice(raw.bytes()));
     all.freeze()
 }

@@ -518,3 +518,5 @@ const STORED_NESTING_MAX: u16 = 640;
 pub(super) const NOTHING: &[u8] = &[0, 0];
 /// The state vector of who has nothing.
 pub(super) const HAVE_NOTHING: &[u8] = &[0];
+/// No byte of an update comes to more memory than this: the shortest struct has two.
+pub(super) const WEIGHT_PER_BYTE_MAX: usize = 256;

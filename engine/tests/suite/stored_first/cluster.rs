@@ -400,16 +400,12 @@ impl Cluster {
 
     /// Lets a node hear the first of what the bus has for it.
     pub(super) fn hear(&mut self, at: usize) -> bool {
-        let change = self.nodes[at].bus.pop_front();
-        let heard = change.map(|change| {
-            self.tell(
-                at,
-                Input::Heard {
-                    changes: vec![change],
-                },
-            )
-        });
-        heard.is_some()
+        let Some(change) = self.nodes[at].bus.pop_front() else {
+            return false;
+        };
+        let changes = vec![change];
+        self.tell(at, Input::Heard { changes });
+        true
     }
 
     /// Lets everything happen until nothing more does.
