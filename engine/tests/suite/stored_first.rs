@@ -189,6 +189,7 @@ impl Scene {
             snapshot_bytes: 1 + dice.below(4_000),
             held_changes_max: [0, 3, 1_000][dice.below(3) as usize],
             changes_per_pull_max: 1 + dice.below(5),
+            document_weight_max: [60_000, 1 << 30][dice.below(2) as usize],
             ..Limits::default()
         };
         Self {
