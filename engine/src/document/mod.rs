@@ -1,9 +1,10 @@
 //! The document: a pure machine that is given inputs and appends to effects.
 //!
 //! [`Document::handle`] takes one input; [`Document::settle`] ends a batch of them. Edits are integrated and collected by
-//! `handle` ([`clients`]); `settle` gives them their dots ([`recording`]), shows them to the others ([`relay`]), now
-//! or once they are stored ([`showing`]), and asks for them to be stored. They are acknowledged when the store has answered ([`durability`]). The driver performs the effects, sends their results
-//! back as inputs, and calls with [`Input::Tick`] when [`Document::next_deadline_ms`] has come.
+//! `handle` ([`clients`]); `settle` gives them their dots ([`recording`]), shows them to the others ([`relay`]), now or once
+//! they are stored ([`showing`]), and asks for them to be stored. They are acknowledged when the store has answered
+//! ([`durability`]). The driver performs the effects, sends their results back as inputs, and calls with [`Input::Tick`] when
+//! [`Document::next_deadline_ms`] has come.
 
 mod clients;
 mod durability;

@@ -177,7 +177,7 @@ struct Scene {
 const NODES: usize = 2;
 const CLIENTS: u8 = 4;
 const STEPS: usize = 120;
-const SEEDS: u64 = 20;
+const SEEDS: u64 = 12;
 
 impl Scene {
     fn new(seed: u64) -> Self {

@@ -103,13 +103,12 @@ impl AutomergeContent {
         let idle = idle.map_or(0, |part| payload.len() - part.len());
         let Plan { ready, early } = self.plan(fresh)?;
         let mut begins = Begins::default();
-        let mut marks = ready.iter().map(|change| mark(&change.hash));
-        begins.0.extend(&mut marks);
-        let ready: Vec<_> = ready
-            .into_iter()
-            .map(|change| self.take_in(change))
-            .collect::<Result<_, _>>()?;
-        self.release(ready);
+        begins
+            .0
+            .extend(ready.iter().map(|change| mark(&change.hash)));
+        let taken = ready.into_iter().map(|change| self.take_in(change));
+        let taken = taken.collect::<Result<_, _>>()?;
+        self.release(taken);
         let (missing, let_go) = self.let_wait(early, &mut begins);
         if let_go && begins.0.is_empty() {
             return Err(ContentError::TooMuchMissing);
