@@ -119,12 +119,6 @@ async fn a_body_that_is_not_as_it_has_to_be_is_told_which_part() {
             "yyy",
         ),
         (
-            "{\"name\": \"a\", \"kind\": \"automerge\"}",
-            422,
-            "kind_not_served",
-            "kind automerge is not served by this version",
-        ),
-        (
             "{\"name\": \"\", \"kind\": \"yjs\"}",
             422,
             "invalid_name",

@@ -8,7 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use engine::ordered::Deed;
 use engine::ot::{OtType, Snapshot};
-use engine::{Capability, Content, DocumentKey, Kind};
+use engine::{Capability, DocumentKey, Kind};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use storage::{Description, StoreError};
@@ -104,7 +104,7 @@ pub(super) async fn create(
     let caller = visit.admit(&app, Some(&key)).await?;
     caller.may(&key, Capability::Write)?;
     caller.may(&key, Capability::Read)?;
-    let kind = served(&new.kind)?;
+    let kind = kind(&new.kind)?;
     let location = path_of(&key);
     let description = match kind.ot_type() {
         Some(ot_type) => begin(&app, &caller, &key, ot_type, new.content).await?,
@@ -169,15 +169,9 @@ pub(super) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn served(word: &str) -> Result<Kind, Problem> {
+fn kind(word: &str) -> Result<Kind, Problem> {
     let kind = word.parse::<Kind>();
-    let kind =
-        kind.map_err(|error| Problem::unprocessable("unknown_kind", format!("kind: {error}")))?;
-    if !kind.is_ordered() && Content::new(kind).is_err() {
-        let detail = format!("kind {kind} is not served by this version");
-        return Err(Problem::unprocessable("kind_not_served", detail));
-    }
-    Ok(kind)
+    kind.map_err(|error| Problem::unprocessable("unknown_kind", format!("kind: {error}")))
 }
 
 /// Creates an ordered document by its first operation, as a client would.
