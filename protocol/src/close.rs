@@ -12,6 +12,7 @@
 //! | `Deleted` | 4404 | coming back would not find it, and must not bring it back |
 //! | `WrongKind` | 4409 | a document's kind never changes |
 //! | `TooLarge` | 4413 | 1009 is the standard's own code, but is retried with the same frame for ever (y-websocket#189) |
+//! | `Replaced` | 4409 | told to clients of automerge-repo alone |
 //! | `BadName` | 4414 | the address is at fault, as in HTTP's 414 |
 //! | `DocumentFull` | 4419 | the edit would not fit the next time either |
 //! | `BadUpdate`, `TooDeep` | 4422 | the client would offer the same update at its next sync |
@@ -52,6 +53,17 @@
 //! ShareDB's client is given its socket by the application, and asks what to do of nobody but that: it gets the codes of
 //! y-websocket. What is wrong with one document is said of that one, in answer to what was asked.
 //!
+//! Clients of automerge-repo look at no code and come back after 5 seconds whatever it is; the codes are for people who look, and
+//! for clients that will.
+//!
+//! | reason | automerge-repo | why this code |
+//! |---|---|---|
+//! | `Silent`, `Flooding(PreAuthTime)` | 4408 | "timeout", as in HTTP's 408 |
+//! | `Replaced` | 4409 | the same peer has joined by another socket |
+//! | `TooMany`, `Flooding` | 4429 | "too many", as in HTTP's 429 |
+//! | `Stopping` | 4503 | "unavailable", as in HTTP's 503 |
+//! | all else | | as for y-websocket |
+//!
 //! The texts are for people: fixed, ASCII, at most [`TEXT_BYTES_MAX`] bytes, and never anything internal.
 
 use engine::{CloseReason, Limit};
@@ -77,9 +89,12 @@ impl Close {
         let code = match dialect {
             Dialect::YWebsocket | Dialect::ShareDb => ywebsocket_code(reason),
             Dialect::Hocuspocus => hocuspocus_code(reason),
+            Dialect::Automerge => automerge_code(reason),
         };
         let is_permanent = match dialect {
-            Dialect::YWebsocket | Dialect::ShareDb => (4400..4500).contains(&code),
+            Dialect::YWebsocket | Dialect::ShareDb | Dialect::Automerge => {
+                (4400..4500).contains(&code)
+            }
             Dialect::Hocuspocus => matches!(code, 1009 | 4401 | 4403),
         };
         Self {
@@ -109,12 +124,21 @@ fn hocuspocus_code(reason: CloseReason) -> u16 {
     }
 }
 
+fn automerge_code(reason: CloseReason) -> u16 {
+    match reason {
+        CloseReason::Silent | CloseReason::Flooding(Limit::PreAuthTime) => 4408,
+        CloseReason::TooMany(_) | CloseReason::Flooding(_) => 4429,
+        CloseReason::Stopping => 4503,
+        reason => ywebsocket_code(reason),
+    }
+}
+
 fn ywebsocket_code(reason: CloseReason) -> u16 {
     match reason {
         CloseReason::BadFrame => 4400,
         CloseReason::BadText => 1007,
         CloseReason::Deleted => 4404,
-        CloseReason::WrongKind => 4409,
+        CloseReason::WrongKind | CloseReason::Replaced => 4409,
         CloseReason::TooLarge => 4413,
         CloseReason::BadName => 4414,
         CloseReason::DocumentFull => 4419,
@@ -160,6 +184,7 @@ pub fn text(reason: CloseReason) -> &'static str {
         CloseReason::Revoked => "The token was revoked.",
         CloseReason::TooManyEditors => "As many people edit the document as may at the same time.",
         CloseReason::TooMany(limit) | CloseReason::Flooding(limit) => text_of_limit(limit),
+        CloseReason::Replaced => "The same peer has connected anew.",
         CloseReason::Silent => "Nothing was heard from the client for too long; connect again.",
     }
 }

@@ -16,6 +16,9 @@ pub enum Dialect {
     /// What the npm package `sharedb` speaks. Its connections read and write it themselves ([`crate::sharedb`]), as its
     /// documents are ordered and neither take intents nor tell events.
     ShareDb,
+    /// What the npm package `@automerge/automerge-repo` speaks. Its connections read and write it themselves
+    /// ([`crate::automerge`]), because what a client is told depends on what it was told before.
+    Automerge,
 }
 
 impl Dialect {
@@ -25,6 +28,7 @@ impl Dialect {
             Self::YWebsocket => "yjs",
             Self::Hocuspocus => "hocuspocus",
             Self::ShareDb => "sharedb",
+            Self::Automerge => "automerge",
         }
     }
 
@@ -33,6 +37,7 @@ impl Dialect {
         match self {
             Self::YWebsocket | Self::Hocuspocus => Some(yjs::KIND),
             Self::ShareDb => None,
+            Self::Automerge => Some(Kind::Automerge),
         }
     }
 
@@ -40,7 +45,7 @@ impl Dialect {
     pub fn counts(self) -> bool {
         match self {
             Self::YWebsocket | Self::ShareDb => false,
-            Self::Hocuspocus => true,
+            Self::Hocuspocus | Self::Automerge => true,
         }
     }
 
@@ -51,7 +56,7 @@ impl Dialect {
     pub fn check(self, intent: &Intent, bounds: &Bounds) -> Result<(), (CloseReason, FrameError)> {
         match self {
             Self::YWebsocket | Self::Hocuspocus => yjs::check(intent, bounds),
-            Self::ShareDb => Ok(()),
+            Self::ShareDb | Self::Automerge => Ok(()),
         }
     }
 
@@ -59,7 +64,7 @@ impl Dialect {
     /// are counted where they wait, so that none is ever lost.
     pub fn answer(self, event: &Event) -> Option<bool> {
         match self {
-            Self::YWebsocket | Self::ShareDb => None,
+            Self::YWebsocket | Self::ShareDb | Self::Automerge => None,
             Self::Hocuspocus => hocuspocus::answer(event),
         }
     }
@@ -70,7 +75,7 @@ impl Dialect {
         match self {
             Self::YWebsocket => ywebsocket::encode(event),
             Self::Hocuspocus => hocuspocus::encode(address, event),
-            Self::ShareDb => None,
+            Self::ShareDb | Self::Automerge => None,
         }
     }
 }

@@ -6,7 +6,8 @@
 //!
 //! Hocuspocus clients name the document in their frames, so `/hocuspocus/{workspace}` is all of theirs, with a slash at the
 //! end or without (some releases add one and some take it away). `/hocuspocus` and the bare `/` are the workspace `default`.
-//! So do ShareDB clients, at `/sharedb/{workspace}` and `/sharedb`.
+//! So do ShareDB clients, at `/sharedb/{workspace}` and `/sharedb`, and those of automerge-repo, at `/automerge/{workspace}`
+//! and `/automerge`.
 //!
 //! The document's name is all that remains of the path. Its slashes are kept, also one at the end or two in a row: the
 //! client puts its room name behind the server's address as it is, so whatever is there belongs to the name. Names are
@@ -33,6 +34,8 @@ pub enum Route {
     Hocuspocus(Box<str>),
     /// The same in the ShareDB dialect.
     ShareDb(Box<str>),
+    /// The same in the dialect of automerge-repo.
+    Automerge(Box<str>),
 }
 
 /// Why an address names no document. `at` counts bytes from the start of the address.
@@ -75,6 +78,7 @@ impl Route {
             Some(Dialect::YWebsocket) => Self::of_document(rest),
             Some(Dialect::Hocuspocus) => workspace(rest).map(Self::Hocuspocus),
             Some(Dialect::ShareDb) => workspace(rest).map(Self::ShareDb),
+            Some(Dialect::Automerge) => workspace(rest).map(Self::Automerge),
             None if path.is_empty() => workspace(path).map(Self::Hocuspocus),
             None => Self::ywebsocket(DEFAULT_WORKSPACE, path),
         }
@@ -86,6 +90,7 @@ impl Route {
             Self::YWebsocket(_) => Dialect::YWebsocket,
             Self::Hocuspocus(_) => Dialect::Hocuspocus,
             Self::ShareDb(_) => Dialect::ShareDb,
+            Self::Automerge(_) => Dialect::Automerge,
         }
     }
 
@@ -93,7 +98,7 @@ impl Route {
     pub fn document(&self) -> Option<&DocumentKey> {
         match self {
             Self::YWebsocket(document) => Some(document),
-            Self::Hocuspocus(_) | Self::ShareDb(_) => None,
+            Self::Hocuspocus(_) | Self::ShareDb(_) | Self::Automerge(_) => None,
         }
     }
 
@@ -153,9 +158,14 @@ fn check_escapes(path: &str) -> Result<(), RouteError> {
 }
 
 /// Words that will be dialects. They are refused from the start, so that no document settles at their addresses.
-const RESERVED: [&str; 2] = ["automerge", "quire"];
+const RESERVED: [&str; 1] = ["quire"];
 
-const SERVED: [Dialect; 3] = [Dialect::YWebsocket, Dialect::Hocuspocus, Dialect::ShareDb];
+const SERVED: [Dialect; 4] = [
+    Dialect::YWebsocket,
+    Dialect::Hocuspocus,
+    Dialect::ShareDb,
+    Dialect::Automerge,
+];
 
 #[cfg(test)]
 mod tests {
@@ -243,6 +253,10 @@ mod tests {
         assert_eq!(Route::parse("/hocuspocus/%00"), control);
         for (address, workspace) in [("/sharedb", "default"), ("/sharedb/team/", "team")] {
             let route = Ok(Route::ShareDb(workspace.into()));
+            assert_eq!(Route::parse(address), route, "{address}");
+        }
+        for (address, workspace) in [("/automerge", "default"), ("/automerge/team/", "team")] {
+            let route = Ok(Route::Automerge(workspace.into()));
             assert_eq!(Route::parse(address), route, "{address}");
         }
     }

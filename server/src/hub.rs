@@ -15,6 +15,7 @@ use storage::{StoreError, Word};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tokio_util::task::TaskTracker;
 
+use crate::joins::Joins;
 use crate::mail::{Inbox, Mail, Mailbox, Newcomer};
 use crate::telemetry::metrics;
 use crate::world::World;
@@ -67,6 +68,7 @@ struct Inner {
     /// Tells those who are in no document that the server stops.
     stopping: CancellationToken,
     next_connection: AtomicU64,
+    joins: Joins,
 }
 
 #[derive(Debug, Default)]
@@ -86,6 +88,7 @@ impl Hub {
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             next_connection: AtomicU64::new(1),
+            joins: Joins::default(),
         }))
     }
 
@@ -102,6 +105,11 @@ impl Hub {
     /// A connection id that was not used before.
     pub fn next_connection(&self) -> ConnectionId {
         ConnectionId(self.0.next_connection.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Who has joined in the dialect of automerge-repo.
+    pub(crate) fn joins(&self) -> &Joins {
+        &self.0.joins
     }
 
     /// Runs a task that a stop waits for.

@@ -14,6 +14,7 @@ use storage::OpenClock;
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
 use crate::auth::Pass;
+use crate::events::Events;
 use crate::ordered::Letters;
 use crate::outbox::Outbox;
 use crate::receiving::Held;
@@ -391,6 +392,8 @@ pub enum Way {
     Frames(Outbox),
     /// Letters of a document that is ordered.
     Letters(Letters),
+    /// Events of a document that merges, for a connection that writes its own frames.
+    Events(Events),
 }
 
 impl Newcomer {
@@ -406,6 +409,7 @@ impl Way {
         match self {
             Self::Frames(outbox) => outbox.close(reason),
             Self::Letters(letters) => letters.close(connection, reason),
+            Self::Events(events) => events.close(connection, reason),
         }
     }
 }

@@ -10,6 +10,7 @@ use anyhow::Context;
 use engine::ordered::OrderedLimits;
 use engine::{DocumentKey, Kind, Limits, PresenceLimits, RosterLimits};
 use metrics_exporter_prometheus::PrometheusHandle;
+use protocol::automerge::StorageId;
 use protocol::preflight::Bounds;
 use storage::Store;
 use tokio::net::TcpListener;
@@ -182,6 +183,8 @@ async fn assemble(config: &Config, parts: Parts) -> anyhow::Result<Arc<App>> {
         Some(hook) if hook.decides() => auth.decided_by(Box::new(Doorkeeper(hook.clone()))),
         _ => auth,
     };
+    let identity = store.identity().await;
+    let identity = identity.context("the store did not say what it is called")?;
     let connections = Arc::new(Semaphore::new(config.limits.connections));
     let world = World {
         store: store.clone(),
@@ -214,6 +217,7 @@ async fn assemble(config: &Config, parts: Parts) -> anyhow::Result<Arc<App>> {
         connections: connections.clone(),
         connections_max: config.limits.connections,
         cluster: cluster.clone(),
+        storage_id: identity.map(storage_id),
         clock: Clock::start(),
     };
     let hub = HubLimits {
@@ -241,6 +245,13 @@ async fn assemble(config: &Config, parts: Parts) -> anyhow::Result<Arc<App>> {
         open_metrics: config.auth.open_metrics,
         metrics,
     }))
+}
+
+/// As clients of automerge-repo name stores: a UUID.
+fn storage_id(identity: u128) -> StorageId {
+    let digits = format!("{identity:032x}");
+    let groups = [0..8, 8..12, 12..16, 16..20, 20..32].map(|group| &digits[group]);
+    StorageId(groups.join("-").into())
 }
 
 fn places_limits(config: &Config) -> PlacesLimits {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use engine::ordered::OrderedLimits;
 use engine::{DocumentKey, Limits, ReplicaId};
+use protocol::automerge::StorageId;
 use protocol::sharedb::Projections;
 use storage::{Store, StoreError, Word};
 use tokio::sync::Semaphore;
@@ -70,6 +71,8 @@ pub struct World {
     pub connections_max: usize,
     /// The other nodes, if this one shares its store.
     pub cluster: Option<Arc<Cluster>>,
+    /// What the store is called among clients of automerge-repo, the same on all nodes that share it; none if it forgets.
+    pub storage_id: Option<StorageId>,
     /// The time.
     pub(crate) clock: Clock,
 }

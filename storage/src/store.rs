@@ -53,6 +53,14 @@ pub trait Store: fmt::Debug + Send + Sync {
         Some(0)
     }
 
+    /// What the store is called: a random number that it was given when it was made, the same for all who share it. None if the
+    /// store forgets all when its process ends.
+    ///
+    /// *If broken*: clients take what another store has for what is stored in this one.
+    fn identity(&self) -> Answer<'_, Option<u128>> {
+        Box::pin(async { Ok(None) })
+    }
+
     /// The replica ids that are held, or were within the time before now that is given, in their order.
     fn leases(&self, within: Duration) -> Answer<'_, Vec<Lease>>;
 

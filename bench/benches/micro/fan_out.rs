@@ -9,6 +9,7 @@ use engine::{Audience, ConnectionId, DocumentKey, Event};
 use protocol::Dialect;
 use protocol::websocket::Frame;
 use server::auth::Pass;
+use server::mail::Way;
 use server::outbox::{Outbox, OutboxLimits};
 use server::session::{Member, Members};
 
@@ -28,7 +29,7 @@ fn change(bencher: Bencher, receivers: u64) {
             pass: pass.clone(),
             dialect: Dialect::YWebsocket,
             address: None,
-            outbox: outbox.clone(),
+            way: Way::Frames(outbox.clone()),
         });
     }
     let payload = Author::with(9, &START).keystroke();

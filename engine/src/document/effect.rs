@@ -204,6 +204,8 @@ pub enum CloseReason {
     Stopping,
     /// The client sent an edit under the number of somebody else who is connected.
     ForeignWriter,
+    /// The same client has connected anew.
+    Replaced,
     /// The client has been silent for too long.
     Silent,
     /// The client showed no token that is good here.

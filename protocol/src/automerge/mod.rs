@@ -21,7 +21,7 @@ mod cbor;
 pub use cbor::check_value;
 
 mod chunk;
-pub use chunk::{ActorId, Change, Chunk, Document, preflight, read_chunks};
+pub use chunk::{ActorId, Change, Chunk, Document, preflight, read_chunks, split_changes};
 
 mod document_id;
 pub use document_id::{DocumentId, HEADS_MAX, of_url};

@@ -4,11 +4,14 @@
 //! bounded mailbox, so a flood slows its own socket alone. What is written comes from outboxes. The first of the two to
 //! end says why the connection closes; either way every document on it hears of it at once.
 //!
-//! [`alone`] is a socket for one document, [`many`] and [`sharedb`] one for as many as its client names. All keep time by a
+//! [`alone`] is a socket for one document, [`many`], [`sharedb`] and [`automerge`] one for as many as its client names. All keep time by a
 //! [`pulse`].
 
 mod alone;
 pub use alone::serve;
+
+mod automerge;
+pub use automerge::serve_automerge;
 
 mod entering;
 pub use entering::{Guest, Own};
@@ -134,6 +137,7 @@ async fn say_goodbye(socket: &mut Socket, dialect: Dialect, reason: CloseReason)
         Dialect::YWebsocket if close.is_permanent() => {
             Some(Frame::binary(ywebsocket::denied(close.text)))
         }
+        Dialect::Automerge => Some(Frame::binary(automerge::last_words(close.text))),
         Dialect::YWebsocket | Dialect::Hocuspocus | Dialect::ShareDb => None,
     };
     let close = Frame::close(Some((close.code, close.text)));

@@ -83,6 +83,9 @@ async fn accept(
             accept_many(app, entrant, Dialect::Hocuspocus, workspace).await
         }
         Route::ShareDb(workspace) => accept_many(app, entrant, Dialect::ShareDb, workspace).await,
+        Route::Automerge(workspace) => {
+            accept_many(app, entrant, Dialect::Automerge, workspace).await
+        }
     }
 }
 
@@ -151,6 +154,9 @@ async fn accept_many(
                 Dialect::ShareDb => {
                     connection::serve_sharedb(hub_of_serving, socket, guest, limits).await;
                 }
+                Dialect::Automerge => {
+                    connection::serve_automerge(hub_of_serving, socket, guest, limits).await;
+                }
                 _ => connection::serve_many(hub_of_serving, socket, guest, limits).await,
             }
             drop((permit, place));
@@ -158,8 +164,8 @@ async fn accept_many(
     })
 }
 
-/// What a connection counts by for any document. A ticket is good once, so it is taken now. Who speaks the ShareDB dialect can
-/// show nothing later, so it is looked at now, unless somebody else decides on each document.
+/// What a connection counts by for any document. A ticket is good once, so it is taken now. Who speaks the dialect of ShareDB
+/// or of automerge-repo can show nothing later, so it is looked at now, unless somebody else decides on each document.
 async fn own(
     app: &App,
     dialect: Dialect,
@@ -167,7 +173,8 @@ async fn own(
 ) -> Result<Option<Own>, Refusal> {
     let auth = &app.hub.world().auth;
     let is_ticket = credential.as_ref().is_some_and(Credential::is_ticket);
-    if !is_ticket && (dialect != Dialect::ShareDb || auth.asks_a_decider()) {
+    let shows_once = matches!(dialect, Dialect::ShareDb | Dialect::Automerge);
+    if !is_ticket && (!shows_once || auth.asks_a_decider()) {
         return Ok(credential.map(Own::Credential));
     }
     let visitor = Visitor {

@@ -13,6 +13,7 @@ use protocol::websocket::Frame;
 use smallvec::SmallVec;
 
 use crate::auth::Pass;
+use crate::events::{Events, SharedEvent};
 use crate::limits::Tally;
 use crate::mail::Way;
 use crate::outbox::Outbox;
@@ -66,8 +67,8 @@ pub struct Member {
     pub dialect: Dialect,
     /// By which address of its own it has the document, where it may have several; none if by the document's name.
     pub address: Option<Box<str>>,
-    /// Where to put frames for it.
-    pub outbox: Outbox,
+    /// Where to put what it is told.
+    pub way: Way,
 }
 
 impl Members {
@@ -141,7 +142,7 @@ impl Members {
     /// Closes a connection once all that waits for it is written.
     pub(super) fn close(&mut self, connection: ConnectionId, reason: CloseReason) {
         if let Some(member) = self.take(connection) {
-            member.outbox.close(reason);
+            member.way.close(connection, reason);
         }
     }
 
@@ -149,20 +150,20 @@ impl Members {
     pub(crate) fn close_all(&mut self, reason: CloseReason) {
         self.members
             .drain(..)
-            .for_each(|member| member.outbox.close(reason));
+            .for_each(|member| member.way.close(member.connection, reason));
         self.recount();
     }
 
     /// The ways to all.
     pub(super) fn ways(&self) -> Vec<(ConnectionId, Way)> {
-        let way = |member: &Member| (member.connection, Way::Frames(member.outbox.clone()));
+        let way = |member: &Member| (member.connection, member.way.clone());
         self.members.iter().map(way).collect()
     }
 
     /// Lets a connection whose queue was dropped have frames again.
     pub(super) fn resume(&self, connection: ConnectionId) {
-        if let Some(member) = self.get(connection) {
-            member.outbox.resume();
+        if let Some(Way::Frames(outbox)) = self.get(connection).map(|member| &member.way) {
+            outbox.resume();
         }
     }
 
@@ -174,6 +175,7 @@ impl Members {
             event,
             name: self.document.name(),
             encoded: self.known(event).into_iter().collect(),
+            shared: None,
         };
         self.send_to(to, &mut frames, shows);
         let last = frames.encoded.pop();
@@ -236,20 +238,35 @@ impl Members {
 
 impl Member {
     fn push(&self, frames: &mut Frames<'_>, shows: Option<u64>) {
+        match &self.way {
+            Way::Frames(outbox) => self.push_frame(outbox, frames, shows),
+            Way::Events(events) => self.tell(events, frames),
+            // Ordered documents have no members of this kind.
+            Way::Letters(_) => {}
+        }
+    }
+
+    fn tell(&self, events: &Events, frames: &mut Frames<'_>) {
+        if !events.put(self.connection, frames.shared_event()) {
+            metrics::slow_reader();
+        }
+    }
+
+    fn push_frame(&self, outbox: &Outbox, frames: &mut Frames<'_>, shows: Option<u64>) {
         if let Some(is_stored) = self.dialect.answer(frames.event) {
             if is_of_question(frames.event) {
-                self.outbox.compared();
+                outbox.compared();
             }
-            if self.outbox.answer(is_stored, shows) {
-                tokio::spawn(stop_waiting(self.outbox.clone()));
+            if outbox.answer(is_stored, shows) {
+                tokio::spawn(stop_waiting(outbox.clone()));
             }
             return;
         }
         if matches!(frames.event, Event::Have { .. }) {
-            self.outbox.asks();
+            outbox.asks();
         }
         if let Some(frame) = frames.of(self)
-            && !self.outbox.push(frame, shows)
+            && !outbox.push(frame, shows)
         {
             metrics::slow_reader();
         }
@@ -284,6 +301,8 @@ struct Frames<'a> {
     /// The document's.
     name: &'a str,
     encoded: SmallVec<[(Dialect, Option<Frame>); 2]>,
+    /// As it is told to those who write their own frames.
+    shared: Option<Arc<SharedEvent>>,
 }
 
 impl Frames<'_> {
@@ -295,6 +314,12 @@ impl Frames<'_> {
                 .map(Frame::binary),
             None => self.shared(member.dialect).cloned(),
         }
+    }
+
+    fn shared_event(&mut self) -> &Arc<SharedEvent> {
+        let event = self.event;
+        self.shared
+            .get_or_insert_with(|| Arc::new(SharedEvent::new(event.clone())))
     }
 
     fn shared(&mut self, dialect: Dialect) -> Option<&Frame> {
@@ -341,7 +366,7 @@ mod tests {
                 pass: Pass::anonymous().into(),
                 dialect: Dialect::YWebsocket,
                 address: None,
-                outbox,
+                way: Way::Frames(outbox),
             });
         }
         members.remove(ConnectionId(4));
@@ -367,7 +392,7 @@ mod tests {
                 pass: Pass::anonymous().into(),
                 dialect: Dialect::Hocuspocus,
                 address: address.map(Into::into),
-                outbox: outboxes[number].clone(),
+                way: Way::Frames(outboxes[number].clone()),
             });
         }
         members.send(&Audience::AllBut([].into()), event, None);

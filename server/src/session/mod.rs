@@ -37,7 +37,8 @@ use crate::telemetry::{counted, metrics};
 use crate::world::World;
 use members::SharedMembers;
 use storing::Appending;
-use work::{Work, apart};
+use work::Work;
+pub(crate) use work::apart;
 
 /// Starts the session of a document, which serves it until it is put away.
 pub(crate) fn start(hub: &Hub, key: DocumentKey, kind: Kind, way: Mailbox, inbox: Inbox) {
@@ -308,7 +309,9 @@ impl Session {
             newcomer.close(CloseReason::Revoked);
             return None;
         }
-        let (Some(kind), Way::Frames(outbox)) = (newcomer.dialect.kind(), &newcomer.way) else {
+        let (Some(kind), Way::Frames(_) | Way::Events(_)) =
+            (newcomer.dialect.kind(), &newcomer.way)
+        else {
             newcomer.close(CloseReason::WrongKind);
             return None;
         };
@@ -319,7 +322,7 @@ impl Session {
             counts: newcomer.dialect.counts(),
         };
         let member = Member {
-            outbox: outbox.clone(),
+            way: newcomer.way,
             connection: newcomer.connection,
             pass: newcomer.pass,
             dialect: newcomer.dialect,

@@ -120,7 +120,7 @@ impl Work {
 }
 
 /// Works, and if that is heavy lets another thread see to the tasks of this one meanwhile.
-pub(super) fn apart<R>(is_heavy: bool, work: impl FnOnce() -> R) -> R {
+pub(crate) fn apart<R>(is_heavy: bool, work: impl FnOnce() -> R) -> R {
     if is_heavy && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread {
         tokio::task::block_in_place(work)
     } else {

@@ -565,6 +565,7 @@ fn reason_label(reason: CloseReason) -> &'static str {
         CloseReason::NotReady => "not_ready",
         CloseReason::Stopping => "stopping",
         CloseReason::Overloaded => "overloaded",
+        CloseReason::Replaced => "replaced",
         CloseReason::Silent => "silent",
         CloseReason::ForeignWriter => "foreign_writer",
         CloseReason::Unauthorized => "unauthorized",

@@ -49,6 +49,18 @@ async fn next(connection: &mut PgConnection) -> Result<ReplicaId, Stop> {
     }
 }
 
+/// What the database is called.
+pub(super) async fn identity(connection: &mut PgConnection) -> Result<Option<u128>, Stop> {
+    let id: Vec<u8> = sqlx::query_scalar("SELECT id FROM identity")
+        .fetch_one(connection)
+        .await?;
+    let unreadable = |_| {
+        StoreError::Unavailable("what the database is called can not be read".to_owned())
+    };
+    let id = id.try_into().map_err(unreadable)?;
+    Ok(Some(u128::from_be_bytes(id)))
+}
+
 /// Holds an id for a while.
 pub(super) async fn hold(
     connection: &mut PgConnection,

@@ -217,6 +217,10 @@ impl Store for PostgresStore {
         self.eras.count()
     }
 
+    fn identity(&self) -> Answer<'_, Option<u128>> {
+        Box::pin(async move { with!(self.upkeep, c => leases::identity(c)) })
+    }
+
     fn leases(&self, within: Duration) -> Answer<'_, Vec<Lease>> {
         Box::pin(async move { with!(self.upkeep, c => leases::list(c, within)) })
     }

@@ -158,6 +158,10 @@ impl Store for SqliteStore {
         Box::pin(self.write(move |reply| Request::Hold(replica, holder, lasts, reply)))
     }
 
+    fn identity(&self) -> Answer<'_, Option<u128>> {
+        Box::pin(self.readers.identity())
+    }
+
     fn leases(&self, within: Duration) -> Answer<'_, Vec<Lease>> {
         Box::pin(self.readers.leases(within))
     }

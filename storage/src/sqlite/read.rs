@@ -322,6 +322,18 @@ impl Readers {
         Ok(standings)
     }
 
+    /// What the database is called.
+    pub(super) async fn identity(&self) -> Result<Option<u128>, StoreError> {
+        let id: Vec<u8> = sqlx::query_scalar("SELECT id FROM identity")
+            .fetch_one(&self.pool)
+            .await
+            .map_err(|e| store_error(&e))?;
+        let id = id.try_into().map_err(|_| {
+            StoreError::Unavailable("what the database is called can not be read".to_owned())
+        })?;
+        Ok(Some(u128::from_be_bytes(id)))
+    }
+
     /// The replica ids that are held, or were within the time before now.
     pub(super) async fn leases(&self, within: Duration) -> Result<Vec<Lease>, StoreError> {
         leases::list(&self.pool, within).await

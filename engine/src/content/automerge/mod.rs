@@ -23,7 +23,7 @@ use automerge::{Automerge, ChangeHash};
 use bytes::{Bytes, BytesMut};
 use serde_json::Value;
 
-use super::{Begins, Brings, ContentError, Integrated};
+use super::{Begins, Brings, ContentError, Integrated, alone};
 use crate::change::UpdateList;
 use arrival::{Arrival, Raw, arrivals};
 use graph::{Graph, decode_heads, encode_heads, mark};
@@ -86,6 +86,24 @@ impl AutomergeContent {
             chunk: change.raw.to_bytes(),
         });
         Ok(changes.collect())
+    }
+
+    /// The changes of a saved document, as a payload. Whoever hands it in has bounded what it comes to.
+    ///
+    /// # Errors
+    /// The bytes are not a saved document.
+    pub fn changes_of_saved(saved: &Bytes) -> Result<Bytes, ContentError> {
+        let doc = alone(|| load(saved)).map_err(|error| match error {
+            ContentError::Panicked(why) => ContentError::Undecodable(why),
+            error => error,
+        })?;
+        let changes = doc.get_changes(&[]);
+        let length = changes.iter().map(|change| change.raw_bytes().len()).sum();
+        let mut all = BytesMut::with_capacity(length);
+        changes
+            .iter()
+            .for_each(|change| all.extend_from_slice(change.raw_bytes()));
+        Ok(all.freeze())
     }
 
     /// Takes the changes of a payload in; all of them, or none if one of them does not fit.

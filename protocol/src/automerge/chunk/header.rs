@@ -60,6 +60,12 @@ impl Header {
         Ok(header)
     }
 
+    /// Passes over a chunk.
+    pub(super) fn skip(scan: &mut Scan<'_>) -> Result<(), FrameError> {
+        scan.take((MAGIC.len() + CHECKSUM_BYTES + 1) as u64, "chunk")?;
+        scan.bytes("chunk").map(drop)
+    }
+
     /// Checks that the checksum is that of a hash.
     pub(super) fn check(&self, ChangeHash(hash): &ChangeHash) -> Result<(), FrameError> {
         if hash[..CHECKSUM_BYTES] == self.checksum {

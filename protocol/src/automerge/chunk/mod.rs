@@ -78,6 +78,20 @@ pub fn read_chunks(bytes: &Bytes, bounds: &Bounds) -> Result<Vec<Chunk>, FrameEr
     Ok(chunks)
 }
 
+/// Cuts chunks in a row apart, which were looked through before. What is behind the last whole one is left out.
+pub fn split_changes(bytes: &Bytes) -> Vec<Bytes> {
+    let mut scan = Scan::new(bytes, 0);
+    let mut chunks = Vec::new();
+    while !scan.is_empty() {
+        let start = scan.offset();
+        match Header::skip(&mut scan) {
+            Ok(()) => chunks.push(bytes.slice(start..scan.offset())),
+            Err(_) => break,
+        }
+    }
+    chunks
+}
+
 fn read_all(bytes: &Bytes, budget: &mut Budget, chunks: &mut Vec<Chunk>) -> Result<(), FrameError> {
     let mut scan = Scan::new(bytes, 0);
     if scan.is_empty() {

@@ -1,0 +1,309 @@
+//! The conversation with a client about one document: what is asked of the document, and what the client is told.
+//!
+//! It knows no socket and no session. Its inputs are what the client says and what the document tells; its outputs are
+//! [`Step`]s. Whatever it says names heads that are stored and no others, and a message is said only if it brings the client
+//! something: changes that it lacks, heads that it was not told, or whether its changes are taken. So two who have the same fall
+//! silent.
+//!
+//! A client that begins is answered once with all that it lacks; from then on it is told each change as soon as it is stored.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use engine::{AutomergeChange, CloseReason, Event};
+use protocol::automerge::{Bloom, ChangeHash, Flags, Have, SyncMessage, Version, split_changes};
+
+use super::stored::Stored;
+use crate::events::SharedEvent;
+
+/// Something to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Ask the document for what somebody lacks who has this.
+    Pull(Bytes),
+    /// Tell the client.
+    Say(SyncMessage),
+    /// Tell the client that its changes are not taken, and why.
+    Refuse(CloseReason),
+}
+
+/// What the client has asked for, and has not got.
+#[derive(Debug)]
+enum Question {
+    /// All that it lacks.
+    Everything {
+        /// The heads that it says it has.
+        heads: Vec<ChangeHash>,
+        /// What it said to have besides.
+        have: Vec<Have>,
+        /// Whether it has nothing and wants to hear so if nobody has anything.
+        is_request: bool,
+    },
+    /// Changes by name.
+    These(HashSet<ChangeHash>),
+    /// Nothing: what the heads are is not certain.
+    Heads,
+}
+
+/// The conversation about one document.
+#[derive(Debug, Default)]
+pub(super) struct Conversation {
+    stored: Stored,
+    /// Whether the document has said what it has.
+    is_open: bool,
+    question: Option<Question>,
+    /// Whether the document was asked and has not answered.
+    is_asked: bool,
+    /// Whether it has said its heads since.
+    has_heads: bool,
+    /// Whether its heads are to be asked for.
+    is_uncertain: bool,
+    /// Whether the client was sent all that it lacked, and is told what comes.
+    is_answered: bool,
+    /// The heads that the client was told last.
+    told: Vec<ChangeHash>,
+    is_read_only: bool,
+    /// Whether the client was ever told that its changes are not taken; it has to be told otherwise then.
+    has_flags: bool,
+}
+
+impl Conversation {
+    /// The client has said something, without its changes.
+    pub(super) fn hear(&mut self, message: SyncMessage, is_request: bool, steps: &mut Vec<Step>) {
+        let begins = is_request || !self.is_answered || self.begins_anew(&message);
+        if begins && !matches!(self.question, Some(Question::Everything { .. }) if self.is_asked) {
+            self.is_answered = false;
+            self.question = Some(Question::Everything {
+                heads: message.heads,
+                have: message.have,
+                is_request,
+            });
+        } else if !begins && !message.need.is_empty() && self.question.is_none() {
+            self.question = Some(Question::These(message.need.into_iter().collect()));
+        }
+        self.ask(steps);
+    }
+
+    /// Whether a client that was answered lacks something all the same. One that has nothing has forgotten what it was told; one
+    /// that cannot follow says that nothing is shared.
+    fn begins_anew(&self, message: &SyncMessage) -> bool {
+        let is_reset = |flags: Flags| flags.has(Flags::SYNC_RESET);
+        if message.flags.is_some_and(is_reset) {
+            return true;
+        }
+        let shares_nothing = matches!(&message.have[..], [have] if *have == Have::default());
+        let lacks = !self.stored.are_among(&message.heads);
+        lacks && message.changes.is_empty() && shares_nothing
+    }
+
+    /// Whether the client waits to hear that nobody has the document.
+    pub(super) fn is_missing(&self) -> bool {
+        let is_request = matches!(
+            self.question,
+            Some(Question::Everything {
+                is_request: true,
+                ..
+            })
+        );
+        self.is_open && is_request && self.stored.is_empty()
+    }
+
+    /// The heads that are stored.
+    pub(super) fn heads(&self) -> Vec<ChangeHash> {
+        self.stored.heads()
+    }
+
+    /// The document tells something. `changes` are those that it carries.
+    pub(super) fn told(&mut self, shared: &SharedEvent, steps: &mut Vec<Step>) {
+        match &shared.event {
+            Event::Have { have } => self.has(have, steps),
+            Event::Missing { payload } => self.answered(payload, shared, steps),
+            Event::Change { payload } => {
+                self.take_in(shared.changes());
+                if self.is_answered {
+                    self.say(split_changes(payload), steps);
+                }
+                self.ask(steps);
+            }
+            Event::Ack { news, .. } => {
+                if *news {
+                    self.take_in(shared.changes());
+                }
+                self.say_heads(steps);
+                self.ask(steps);
+            }
+            Event::Refused { reason, .. } => self.refused(*reason, steps),
+            Event::Rights { may_write } => self.set_read_only(!may_write, steps),
+            Event::Presence(_) | Event::Signal(_) => {}
+        }
+    }
+
+    fn take_in(&mut self, changes: &[AutomergeChange]) {
+        self.is_uncertain |= !self.stored.take_in(changes);
+    }
+
+    fn has(&mut self, have: &Bytes, steps: &mut Vec<Step>) {
+        let heads = have.as_chunks::<{ ChangeHash::BYTES }>().0.iter();
+        let heads: Vec<_> = heads.copied().map(ChangeHash).collect();
+        self.stored.replace(&heads);
+        self.is_open = true;
+        self.has_heads = true;
+        if !self.is_asked {
+            self.say_heads(steps);
+        }
+        self.ask(steps);
+    }
+
+    /// Asks the document if there is something to ask, and answers the client where that is not needed.
+    fn ask(&mut self, steps: &mut Vec<Step>) {
+        if self.is_asked || !self.is_open {
+            return;
+        }
+        if self.question.is_none() && self.is_uncertain {
+            self.question = Some(Question::Heads);
+        }
+        let have = match &self.question {
+            None => return,
+            Some(Question::Everything { is_request, .. }) if self.stored.is_empty() => {
+                if !is_request {
+                    self.question = None;
+                    self.begin(Vec::new(), steps);
+                }
+                return;
+            }
+            Some(Question::Everything { heads, .. }) if self.stored.are_among(heads) => {
+                self.question = None;
+                return self.begin(Vec::new(), steps);
+            }
+            Some(Question::Everything { heads, have, .. }) => {
+                let shared = have.iter().flat_map(|have| &have.last_sync);
+                encode(heads.iter().chain(shared))
+            }
+            Some(Question::These(_)) => Bytes::new(),
+            Some(Question::Heads) => {
+                self.is_uncertain = false;
+                encode(self.stored.heads().iter())
+            }
+        };
+        self.is_asked = true;
+        self.has_heads = false;
+        steps.push(Step::Pull(have));
+    }
+
+    /// The document has answered.
+    fn answered(&mut self, payload: &Bytes, shared: &SharedEvent, steps: &mut Vec<Step>) {
+        if !std::mem::take(&mut self.is_asked) {
+            return self.goes_on(shared, steps);
+        }
+        match self.question.take() {
+            Some(Question::Everything { have, .. }) => {
+                let blooms: Vec<_> = have.iter().map(|have| &have.bloom).collect();
+                let changes = match blooms.iter().all(|bloom| bloom.entries() == 0) {
+                    true => split_changes(payload),
+                    false => without_known(shared.changes(), &blooms),
+                };
+                self.begin(changes, steps);
+            }
+            Some(Question::These(names)) => {
+                let changes = shared.changes().iter();
+                let named = changes.filter(|change| names.contains(&ChangeHash(change.hash)));
+                let named: Vec<_> = named.map(|change| change.chunk.clone()).collect();
+                if !named.is_empty() {
+                    self.say(named, steps);
+                }
+            }
+            // The first time that a document is asked it does not say what it has, for it has just said so.
+            Some(Question::Heads) if !self.has_heads => self.is_uncertain = true,
+            Some(Question::Heads) => self.say(Vec::new(), steps),
+            None => {}
+        }
+        self.ask(steps);
+    }
+
+    /// The document goes on with its answer. At its end there are changes that lack something, which are not for clients.
+    fn goes_on(&mut self, shared: &SharedEvent, steps: &mut Vec<Step>) {
+        let mut wanted: HashSet<_> = self.stored.heads().into_iter().collect();
+        let mut found = Vec::new();
+        for change in shared.changes().iter().rev() {
+            if wanted.contains(&ChangeHash(change.hash)) {
+                wanted.extend(change.deps.iter().copied().map(ChangeHash));
+                found.push(change.chunk.clone());
+            }
+        }
+        if !found.is_empty() {
+            found.reverse();
+            self.say(found, steps);
+        }
+    }
+
+    /// Answers a client that begins.
+    fn begin(&mut self, changes: Vec<Bytes>, steps: &mut Vec<Step>) {
+        self.is_answered = true;
+        self.say(changes, steps);
+    }
+
+    fn say_heads(&mut self, steps: &mut Vec<Step>) {
+        if self.is_answered && self.stored.heads() != self.told {
+            self.say(Vec::new(), steps);
+        }
+    }
+
+    fn say(&mut self, changes: Vec<Bytes>, steps: &mut Vec<Step>) {
+        if !self.is_answered {
+            return;
+        }
+        let heads = self.stored.heads();
+        self.told.clone_from(&heads);
+        steps.push(Step::Say(SyncMessage {
+            version: Version::V1,
+            heads: heads.clone(),
+            need: Vec::new(),
+            have: vec![Have {
+                last_sync: heads,
+                bloom: Bloom::default(),
+            }],
+            changes,
+            flags: self.flags(),
+        }));
+    }
+
+    /// Clients that were never sent flags send each change by itself.
+    fn flags(&self) -> Option<Flags> {
+        let flags = match self.is_read_only {
+            true => Flags::READ_ONLY,
+            false => 0,
+        };
+        self.has_flags.then_some(Flags(flags))
+    }
+
+    fn refused(&mut self, reason: CloseReason, steps: &mut Vec<Step>) {
+        steps.push(Step::Refuse(reason));
+        self.set_read_only(true, steps);
+    }
+
+    fn set_read_only(&mut self, is_read_only: bool, steps: &mut Vec<Step>) {
+        if std::mem::replace(&mut self.is_read_only, is_read_only) != is_read_only {
+            self.has_flags = true;
+            self.say(Vec::new(), steps);
+        }
+    }
+}
+
+/// The changes that are in no filter, and what builds on those: a filter may seem to have what it has not.
+fn without_known(changes: &[AutomergeChange], blooms: &[&Bloom]) -> Vec<Bytes> {
+    let mut sent = HashSet::new();
+    let lacking = changes.iter().filter(|change| {
+        let hash = ChangeHash(change.hash);
+        let is_known = blooms.iter().any(|bloom| bloom.contains(&hash));
+        let is_lacking = !is_known || change.deps.iter().any(|dep| sent.contains(dep));
+        is_lacking && sent.insert(change.hash)
+    });
+    lacking.map(|change| change.chunk.clone()).collect()
+}
+
+/// Heads as the engine reads them.
+fn encode<'a>(heads: impl Iterator<Item = &'a ChangeHash>) -> Bytes {
+    let heads: std::collections::BTreeSet<_> = heads.collect();
+    let bytes: Vec<u8> = heads.iter().flat_map(|head| head.0).collect();
+    bytes.into()
+}

@@ -1,0 +1,274 @@
+//! The seats of a connection: one for each document that its client has named, and what each is at.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use engine::{CloseReason, ConnectionId, DocumentKey, Limit};
+use protocol::automerge::{DocumentId, Envelope, Message, PeerId, Said, SyncMessage, encode};
+use protocol::close;
+use protocol::websocket::Frame;
+use tokio::time::Instant;
+use tracing::info;
+
+use super::super::entering::{Entrant, Guest, NotIn, Users, enter};
+use super::super::mailing::{self, Mailing};
+use super::super::{ConnectionLimits, End};
+use super::{DIALECT, SERVER};
+use super::conversation::Conversation;
+use crate::auth::Pass;
+use crate::events::Events;
+use crate::hub::Hub;
+use crate::joins::Joined;
+use crate::mail::{Mailbox, Way};
+use crate::receiving::Held;
+use crate::telemetry::metrics;
+
+/// All documents of a connection, and what its client says and is told of them.
+pub(super) struct Seats {
+    pub(super) hub: Hub,
+    pub(super) guest: Guest,
+    pub(super) limits: Arc<ConnectionLimits>,
+    /// What this server calls itself.
+    pub(super) own: PeerId,
+    /// What the client calls itself, once it has joined.
+    pub(super) peer: Option<PeerId>,
+    /// Its place among those who have joined.
+    pub(super) place: Option<Joined>,
+    pub(super) seats: BTreeMap<ConnectionId, Seat>,
+    pub(super) numbers: BTreeMap<DocumentId, ConnectionId>,
+    /// What the documents tell.
+    pub(super) events: Events,
+    /// What the client is told next.
+    pub(super) frames: VecDeque<Frame>,
+    /// What is to be asked of documents.
+    pub(super) pulls: VecDeque<(ConnectionId, Bytes)>,
+    /// The documents that were asked and have not answered.
+    pub(super) pulling: Vec<ConnectionId>,
+    /// A mail that waits for room in its mailbox; nothing more is read meanwhile.
+    pub(super) mailing: Mailing,
+    /// Changes that are taken out of a saved document; nothing more is read meanwhile.
+    pub(super) unpacking: Option<Unpacking>,
+    /// Messages that wait until their documents have let the client in, and their bytes.
+    pub(super) waiting: (usize, usize),
+    pub(super) users: Users,
+    /// Whether the client has begun a message that is longer than may wait.
+    pub(super) is_withheld: bool,
+    /// Whether the client was let into a document, or need not be.
+    pub(super) is_known: bool,
+    /// Whether it was refused one.
+    pub(super) was_denied: bool,
+    /// How the connection ends once all that is to be told is written.
+    pub(super) ending: Option<End>,
+}
+
+/// A document on a connection.
+pub(super) struct Seat {
+    pub(super) document: DocumentId,
+    pub(super) state: State,
+    /// What came before the client was in, in order.
+    pub(super) waiting: VecDeque<Heard>,
+    pub(super) conversation: Conversation,
+    /// When the client is to hear that nobody has the document, if it waits for that.
+    pub(super) missing_at: Option<Instant>,
+}
+
+/// Something that the client said of a document.
+#[derive(Debug)]
+pub(super) struct Heard {
+    pub(super) said: Said,
+    /// Who said it first.
+    pub(super) author: PeerId,
+    pub(super) held: Held,
+    pub(super) bytes: usize,
+}
+
+/// Somebody on the way into a document.
+pub(super) type Entering =
+    Pin<Box<dyn Future<Output = Result<(Arc<Pass>, Mailbox), NotIn>> + Send>>;
+
+/// A message whose saved documents are taken apart elsewhere.
+pub(super) type Unpacking = Pin<Box<dyn Future<Output = Unpacked> + Send>>;
+
+/// What came of that.
+pub(super) struct Unpacked {
+    pub(super) to: ConnectionId,
+    pub(super) is_request: bool,
+    pub(super) message: SyncMessage,
+    /// The changes, or that the documents are none.
+    pub(super) payload: Result<Bytes, engine::ContentError>,
+    pub(super) held: Held,
+}
+
+/// What a seat is at.
+pub(super) enum State {
+    /// The client is being let in, or not.
+    Entering(Entering),
+    /// It is in.
+    Joined(Mailbox),
+    /// It was not let in, or let go.
+    Denied,
+}
+
+impl Seats {
+    pub(super) fn new(hub: Hub, guest: Guest, limits: Arc<ConnectionLimits>) -> Self {
+        let own = format!("{SERVER}-{}", hub.world().replica());
+        Self {
+            own: PeerId(own.into()),
+            is_known: guest.is_known,
+            events: Events::new(limits.outbox.bytes_max),
+            hub,
+            guest,
+            limits,
+            peer: None,
+            place: None,
+            seats: BTreeMap::new(),
+            numbers: BTreeMap::new(),
+            frames: VecDeque::new(),
+            pulls: VecDeque::new(),
+            pulling: Vec::new(),
+            mailing: Mailing::Idle,
+            unpacking: None,
+            waiting: (0, 0),
+            users: Users::default(),
+            is_withheld: false,
+            was_denied: false,
+            ending: None,
+        }
+    }
+
+    /// How the connection ends, if it does and has nothing more to say.
+    pub(super) fn end(&self) -> Option<End> {
+        self.ending.filter(|_| self.frames.is_empty())
+    }
+
+    /// Whether the client is in a document, or on its way into one.
+    pub(super) fn is_anywhere(&self) -> bool {
+        let mut seats = self.seats.values();
+        seats.any(|seat| !matches!(seat.state, State::Denied))
+    }
+
+    /// Whether somebody is being let in.
+    pub(super) fn is_deciding(&self) -> bool {
+        let mut seats = self.seats.values();
+        seats.any(|seat| matches!(seat.state, State::Entering(_)))
+    }
+
+    /// How many bytes more may wait until it is known who the client is.
+    pub(super) fn room(&self) -> usize {
+        let (_, bytes) = self.waiting;
+        self.limits.pre_auth.bytes_max.saturating_sub(bytes)
+    }
+
+    /// The seat of a document, which gets one if it has none. None if there is none for it.
+    pub(super) fn seat(&mut self, document: &DocumentId) -> Option<ConnectionId> {
+        if let Some(number) = self.numbers.get(document) {
+            return Some(*number);
+        }
+        if self.seats.len() >= self.limits.documents_max && !self.clear_a_seat() {
+            let limit = Limit::DocumentsPerConnection;
+            metrics::limit_hit(limit.as_str());
+            self.say_error(close::text(CloseReason::TooMany(limit)));
+            self.say(document, Said::Unavailable);
+            return None;
+        }
+        let key = DocumentKey::new(&self.guest.workspace, &document.to_string()).ok()?;
+        let number = self.hub.next_connection();
+        let entrant = Entrant {
+            connection: number,
+            document: key,
+            dialect: DIALECT,
+            address: None,
+            own: self.guest.own.clone(),
+            way: Way::Events(self.events.clone()),
+        };
+        let seat = Seat {
+            document: document.clone(),
+            state: State::Entering(Box::pin(enter(self.hub.clone(), entrant))),
+            waiting: VecDeque::new(),
+            conversation: Conversation::default(),
+            missing_at: None,
+        };
+        self.numbers.insert(document.clone(), number);
+        self.seats.insert(number, seat);
+        Some(number)
+    }
+
+    /// Forgets a document that was denied. False if none was.
+    fn clear_a_seat(&mut self) -> bool {
+        let mut seats = self.seats.iter();
+        let denied = seats.find(|(_, seat)| matches!(seat.state, State::Denied));
+        let Some(number) = denied.map(|(number, _)| *number) else {
+            return false;
+        };
+        if let Some(seat) = self.seats.remove(&number) {
+            self.numbers.remove(&seat.document);
+        }
+        true
+    }
+
+    /// The document is not for the client, which is told so, and of what else it says of it nothing becomes.
+    pub(super) fn deny(&mut self, number: ConnectionId, why: &str) {
+        let Some(seat) = self.seats.get_mut(&number) else {
+            return;
+        };
+        seat.state = State::Denied;
+        seat.missing_at = None;
+        seat.conversation = Conversation::default();
+        let document = seat.document.clone();
+        for heard in std::mem::take(&mut seat.waiting) {
+            self.waited(&heard);
+        }
+        self.pulls.retain(|(of, _)| *of != number);
+        self.pulling.retain(|of| *of != number);
+        info!(%document, "document refused to its client: {why}");
+        self.say_error(why);
+        self.say(&document, Said::Unavailable);
+    }
+
+    /// Something does not wait any more.
+    pub(super) fn waited(&mut self, heard: &Heard) {
+        let (messages, bytes) = &mut self.waiting;
+        *messages -= 1;
+        *bytes -= heard.bytes;
+    }
+
+    /// Tells the client something of a document.
+    pub(super) fn say(&mut self, document: &DocumentId, said: Said) {
+        let message = Message::Document {
+            envelope: self.envelope(),
+            document: document.clone(),
+            said,
+        };
+        self.frames.push_back(Frame::binary(encode(&message)));
+    }
+
+    /// Tells the client what is wrong. Stock clients write it to their log.
+    pub(super) fn say_error(&mut self, text: &str) {
+        let message = Message::Error {
+            envelope: self.envelope(),
+            message: text.into(),
+        };
+        self.frames.push_back(Frame::binary(encode(&message)));
+    }
+
+    /// What this server says to the client.
+    pub(super) fn envelope(&self) -> Envelope {
+        Envelope {
+            sender: self.own.clone(),
+            target: self.peer.clone(),
+        }
+    }
+
+    /// Tells every document that the client is gone.
+    pub(super) async fn leave(&mut self) {
+        let seats = std::mem::take(&mut self.seats);
+        for (number, seat) in seats {
+            if let State::Joined(mailbox) = seat.state {
+                mailing::leave(&mailbox, number).await;
+            }
+        }
+    }
+}

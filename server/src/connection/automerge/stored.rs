@@ -1,0 +1,140 @@
+//! What a document has stored, as far as its client may be told: the heads.
+//!
+//! The document says them when it is asked. In between they follow from the changes that it tells of, each of which is stored by
+//! then; where it cannot be told from these what the heads are, the document is asked again.
+
+use std::collections::{BTreeSet, HashSet, VecDeque};
+
+use engine::AutomergeChange;
+use protocol::automerge::ChangeHash;
+
+/// The heads of what is stored.
+#[derive(Debug, Default)]
+pub(super) struct Stored {
+    heads: BTreeSet<ChangeHash>,
+    /// The last changes that were heard of, in the order in which they were stored, and whatever of these builds on one of them
+    /// is among them.
+    recent: HashSet<ChangeHash>,
+    order: VecDeque<ChangeHash>,
+}
+
+impl Stored {
+    /// The document has said what its heads are.
+    pub(super) fn replace(&mut self, heads: &[ChangeHash]) {
+        self.heads = heads.iter().copied().collect();
+        heads.iter().for_each(|head| self.note(*head));
+    }
+
+    /// The document tells of changes that are stored. False if it has to be asked what its heads are now.
+    pub(super) fn take_in(&mut self, changes: &[AutomergeChange]) -> bool {
+        let mut is_certain = true;
+        for change in changes {
+            let hash = ChangeHash(change.hash);
+            if self.recent.contains(&hash) {
+                continue;
+            }
+            let mut deps = change.deps.iter().copied().map(ChangeHash);
+            // One that begins a document is new where nothing is, and may be old elsewhere.
+            let is_placed = match deps.len() {
+                0 => self.heads.is_empty(),
+                _ => deps.all(|dep| self.recent.contains(&dep)),
+            };
+            if !is_placed {
+                is_certain = false;
+                continue;
+            }
+            for dep in &change.deps {
+                self.heads.remove(&ChangeHash(*dep));
+            }
+            self.heads.insert(hash);
+            self.note(hash);
+        }
+        is_certain
+    }
+
+    /// The heads, in order.
+    pub(super) fn heads(&self) -> Vec<ChangeHash> {
+        self.heads.iter().copied().collect()
+    }
+
+    /// Whether nothing is stored.
+    pub(super) fn is_empty(&self) -> bool {
+        self.heads.is_empty()
+    }
+
+    /// Whether all heads are among these.
+    pub(super) fn are_among(&self, others: &[ChangeHash]) -> bool {
+        self.heads.iter().all(|head| others.contains(head))
+    }
+
+    fn note(&mut self, hash: ChangeHash) {
+        if self.recent.insert(hash) {
+            self.order.push_back(hash);
+        }
+        if self.order.len() > RECENT_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.recent.remove(&oldest);
+        }
+    }
+}
+
+/// How many changes are remembered: as many as are made while somebody writes who has not heard of them.
+const RECENT_MAX: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash(number: u8) -> ChangeHash {
+        ChangeHash([number; 32])
+    }
+
+    fn change(number: u8, deps: &[u8]) -> AutomergeChange {
+        AutomergeChange {
+            hash: [number; 32],
+            deps: deps.iter().map(|dep| [*dep; 32]).collect(),
+            actor: Box::default(),
+            seq: 1,
+            chunk: bytes::Bytes::new(),
+        }
+    }
+
+    #[test]
+    fn heads_follow_from_the_changes_that_are_told_of() {
+        let mut stored = Stored::default();
+        assert!(stored.take_in(&[change(1, &[]), change(2, &[1])]));
+        assert_eq!(stored.heads(), [hash(2)]);
+        assert!(stored.take_in(&[change(3, &[1])]), "beside the other");
+        assert_eq!(stored.heads(), [hash(2), hash(3)]);
+        assert!(stored.take_in(&[change(4, &[2, 3]), change(2, &[1])]));
+        assert_eq!(stored.heads(), [hash(4)]);
+    }
+
+    #[test]
+    fn what_cannot_be_placed_is_no_head() {
+        let mut stored = Stored::default();
+        stored.replace(&[hash(5)]);
+        assert!(!stored.take_in(&[change(7, &[6])]), "nobody knows 6");
+        assert!(!stored.take_in(&[change(1, &[])]), "it may be an old one");
+        assert_eq!(stored.heads(), [hash(5)]);
+        assert!(stored.take_in(&[change(6, &[5])]));
+        assert_eq!(stored.heads(), [hash(6)]);
+    }
+
+    #[test]
+    fn no_more_is_remembered_than_may_be() {
+        let mut stored = Stored::default();
+        stored.replace(&[hash(0)]);
+        for number in 1..=u8::MAX {
+            assert!(stored.take_in(&[change(number, &[number - 1])]));
+        }
+        for number in 0..1_000_u32 {
+            let mut bytes = [9; 32];
+            bytes[..4].copy_from_slice(&number.to_le_bytes());
+            stored.replace(&[ChangeHash(bytes)]);
+        }
+        assert_eq!(stored.order.len(), RECENT_MAX);
+        assert_eq!(stored.recent.len(), RECENT_MAX);
+    }
+}

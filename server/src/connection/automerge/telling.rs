@@ -1,0 +1,124 @@
+//! What a client is told: what comes of its questions, what others do, and what the connection itself has to say.
+
+use std::collections::VecDeque;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use engine::{CloseReason, ConnectionId, Event};
+use protocol::automerge::{Message, Said, decode, encode};
+use protocol::close;
+use protocol::websocket::Frame;
+use tokio::time::Instant;
+
+use super::super::End;
+use super::conversation::Step;
+use super::seat::Seats;
+use crate::events::{SharedEvent, Told};
+use crate::telemetry::metrics;
+
+impl Seats {
+    /// Puts what is to be told into a queue, which is empty; only so much that it is worth writing. What closes the connection
+    /// comes after what was told before.
+    pub(super) fn poll_telling(&mut self, context: &mut Context<'_>, queue: &mut VecDeque<Frame>) {
+        let mut bytes = 0;
+        while bytes < WRITTEN_BYTES && self.ending.is_none() {
+            bytes += self.frames.iter().map(Frame::length).sum::<usize>();
+            queue.append(&mut self.frames);
+            match self.events.poll_next(context) {
+                Poll::Ready(Ok(Told::Event { to, shared })) => self.told(to, &shared),
+                Poll::Ready(Ok(Told::Closed { to, reason })) => self.closed(to, reason),
+                Poll::Ready(Err(_)) => self.ending = Some(End::Close(CloseReason::Overloaded)),
+                Poll::Pending => break,
+            }
+        }
+        queue.append(&mut self.frames);
+    }
+
+    fn told(&mut self, to: ConnectionId, shared: &SharedEvent) {
+        if matches!(shared.event, Event::Missing { .. }) {
+            self.pulling.retain(|of| *of != to);
+        }
+        if let Event::Signal(bytes) = &shared.event {
+            return self.pass_on(to, bytes);
+        }
+        let mut steps = Vec::new();
+        if let Some(seat) = self.seats.get_mut(&to) {
+            seat.conversation.told(shared, &mut steps);
+        }
+        self.go(to, steps);
+    }
+
+    /// Does what a conversation comes to.
+    pub(super) fn go(&mut self, number: ConnectionId, steps: Vec<Step>) {
+        for step in steps {
+            match step {
+                Step::Pull(have) => self.pulls.push_back((number, have)),
+                Step::Say(message) => {
+                    if let Some(seat) = self.seats.get(&number) {
+                        let document = seat.document.clone();
+                        self.say(&document, Said::Sync(message.write()));
+                    }
+                }
+                Step::Refuse(reason) => self.say_error(close::text(reason)),
+            }
+        }
+    }
+
+    /// Passes on what somebody shows of himself. It may come from others than clients, who mean other clients.
+    fn pass_on(&mut self, to: ConnectionId, bytes: &Bytes) {
+        let Ok(Message::Document {
+            mut envelope,
+            document,
+            said: said @ Said::Ephemeral { .. },
+        }) = decode(bytes)
+        else {
+            return;
+        };
+        if self
+            .seats
+            .get(&to)
+            .is_some_and(|seat| seat.document == document)
+        {
+            envelope.target.clone_from(&self.peer);
+            let message = Message::Document {
+                envelope,
+                document,
+                said,
+            };
+            self.frames.push_back(Frame::binary(encode(&message)));
+        }
+    }
+
+    /// The document has closed the client's place in it.
+    fn closed(&mut self, to: ConnectionId, reason: CloseReason) {
+        metrics::closed(reason);
+        if reason.is_about_the_document() {
+            self.deny(to, close::text(reason));
+        } else {
+            self.ending = self.ending.or(Some(End::Close(reason)));
+        }
+    }
+
+    /// When somebody is to hear next that nobody has a document.
+    pub(super) fn next_missing_at(&self) -> Option<Instant> {
+        let seats = self.seats.values();
+        let waiting = seats.filter(|seat| seat.conversation.is_missing());
+        waiting.filter_map(|seat| seat.missing_at).min()
+    }
+
+    /// Tells the client which documents nobody has. It is told of them when they come.
+    pub(super) fn tell_missing(&mut self, now: Instant) {
+        let mut missing = Vec::new();
+        for seat in self.seats.values_mut() {
+            if seat.conversation.is_missing() && seat.missing_at.take_if(|at| *at <= now).is_some() {
+                missing.push(seat.document.clone());
+            }
+        }
+        for document in missing {
+            self.say(&document, Said::Unavailable);
+        }
+    }
+}
+
+/// So much is written at once at least; the rest stays as it came, where it takes up less.
+const WRITTEN_BYTES: usize = 256 * 1024;

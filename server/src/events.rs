@@ -1,0 +1,208 @@
+//! Events: what the merging documents of a connection tell it that writes its own frames, in one queue for all of them.
+//!
+//! What a connection is told by its documents must not be left out here: its client would take two states that differ for one.
+//! So where more waits than may, the connection is to be closed. Answers to its own questions do not count: it asks for few
+//! things at a time.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use engine::{AutomergeChange, AutomergeContent, CloseReason, ConnectionId, Event};
+
+/// The events of one connection. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Events(Arc<Mutex<Queue>>);
+
+/// One thing that a document tells a connection.
+#[derive(Clone, Debug)]
+pub enum Told {
+    /// Something has happened.
+    Event {
+        /// To whom it is told: the connection's number in the document.
+        to: ConnectionId,
+        /// What, shared with all who are told the same.
+        shared: Arc<SharedEvent>,
+    },
+    /// The document has let the connection go. Nothing follows of it.
+    Closed {
+        /// The connection's number in the document.
+        to: ConnectionId,
+        /// Why.
+        reason: CloseReason,
+    },
+}
+
+/// An event, with what is computed of it once for all who are told it.
+#[derive(Debug)]
+pub struct SharedEvent {
+    /// The event.
+    pub event: Event,
+    changes: OnceLock<Vec<AutomergeChange>>,
+}
+
+/// More waits than may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooMuch;
+
+#[derive(Debug)]
+struct Queue {
+    told: VecDeque<Told>,
+    bytes: usize,
+    bytes_max: usize,
+    is_too_much: bool,
+    reader: Option<Waker>,
+}
+
+impl SharedEvent {
+    /// An event of which nothing is computed yet.
+    pub fn new(event: Event) -> Self {
+        Self {
+            event,
+            changes: OnceLock::new(),
+        }
+    }
+
+    /// The Automerge changes in it; none if it carries none.
+    pub(crate) fn changes(&self) -> &[AutomergeChange] {
+        self.changes.get_or_init(|| match &self.event {
+            Event::Change { payload } | Event::Ack { payload, .. } | Event::Missing { payload } => {
+                // What a document tells it has read itself.
+                AutomergeContent::changes_of(payload).unwrap_or_default()
+            }
+            _ => Vec::new(),
+        })
+    }
+
+    fn weight(&self) -> usize {
+        let bytes = match &self.event {
+            Event::Missing { .. } => return 0,
+            Event::Change { payload } | Event::Ack { payload, .. } => payload.len(),
+            Event::Signal(bytes) | Event::Have { have: bytes } => bytes.len(),
+            _ => 0,
+        };
+        bytes + EVENT_OVERHEAD_BYTES
+    }
+}
+
+impl Events {
+    /// No events yet. So many bytes of them may wait.
+    pub fn new(bytes_max: usize) -> Self {
+        Self(Arc::new(Mutex::new(Queue {
+            told: VecDeque::new(),
+            bytes: 0,
+            bytes_max,
+            is_too_much: false,
+            reader: None,
+        })))
+    }
+
+    /// Puts an event behind the others. False if that was one too many, and all are dropped.
+    pub(crate) fn put(&self, to: ConnectionId, shared: &Arc<SharedEvent>) -> bool {
+        let mut queue = self.queue();
+        let bytes = queue.bytes + shared.weight();
+        if bytes > queue.bytes_max && shared.weight() > 0 && queue.bytes > 0 {
+            queue.is_too_much = true;
+            queue.told = VecDeque::new();
+        }
+        let fits = !queue.is_too_much;
+        if fits {
+            queue.bytes = bytes;
+            let shared = shared.clone();
+            queue.told.push_back(Told::Event { to, shared });
+        }
+        wake(queue);
+        fits
+    }
+
+    /// The document lets the connection go.
+    pub(crate) fn close(&self, to: ConnectionId, reason: CloseReason) {
+        let mut queue = self.queue();
+        queue.told.push_back(Told::Closed { to, reason });
+        wake(queue);
+    }
+
+    /// Takes what was told first, or is woken when something is told.
+    ///
+    /// # Errors
+    /// More waited than may, and is dropped.
+    pub(crate) fn poll_next(&self, context: &mut Context<'_>) -> Poll<Result<Told, TooMuch>> {
+        let mut queue = self.queue();
+        if queue.is_too_much {
+            return Poll::Ready(Err(TooMuch));
+        }
+        match queue.told.pop_front() {
+            Some(told) => {
+                if let Told::Event { shared, .. } = &told {
+                    queue.bytes -= shared.weight();
+                }
+                Poll::Ready(Ok(told))
+            }
+            None => {
+                queue.reader = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    /// A panic elsewhere can not leave the queue half changed, so a poisoned lock is as good as any.
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn wake(mut queue: MutexGuard<'_, Queue>) {
+    let reader = queue.reader.take();
+    drop(queue);
+    if let Some(reader) = reader {
+        reader.wake();
+    }
+}
+
+/// What an event takes up besides its bytes.
+const EVENT_OVERHEAD_BYTES: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn event(bytes: usize) -> Arc<SharedEvent> {
+        let payload = Bytes::from(vec![0; bytes]);
+        Arc::new(SharedEvent::new(Event::Change { payload }))
+    }
+
+    fn next(events: &Events) -> Poll<Result<Told, TooMuch>> {
+        events.poll_next(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn nothing_is_left_out_without_a_word() {
+        let events = Events::new(1_000);
+        let to = ConnectionId(1);
+        assert!(events.put(to, &event(5_000)), "a lone one is always taken");
+        let answer = Event::Missing {
+            payload: Bytes::from(vec![0; 5_000]),
+        };
+        assert!(events.put(to, &Arc::new(SharedEvent::new(answer))));
+        for _ in 0..2 {
+            assert!(matches!(next(&events), Poll::Ready(Ok(Told::Event { .. }))));
+        }
+        assert!(next(&events).is_pending());
+        assert!(events.put(to, &event(700)));
+        assert!(!events.put(to, &event(700)));
+        assert!(matches!(next(&events), Poll::Ready(Err(TooMuch))));
+        assert!(!events.put(to, &event(0)));
+    }
+
+    #[test]
+    fn a_close_comes_after_what_was_told_before() {
+        let events = Events::new(1_000);
+        let to = ConnectionId(1);
+        events.put(to, &event(1));
+        events.close(to, CloseReason::Deleted);
+        assert!(matches!(next(&events), Poll::Ready(Ok(Told::Event { .. }))));
+        assert!(matches!(next(&events), Poll::Ready(Ok(Told::Closed { .. }))));
+    }
+}

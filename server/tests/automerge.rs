@@ -1,0 +1,406 @@
+//! The dialect of automerge-repo over the sockets of the real binary, message by message: what is stored is what a client is told
+//! of, whoever may not read or write is told so, and two who have the same fall silent.
+
+mod common;
+
+use automerge::{AutoCommit, ROOT, transaction::Transactable};
+use bytes::Bytes;
+use common::sharedb::masked;
+use common::tokens::{SECRET, claims, folder, path_of, sign};
+use common::wire::{Server, Socket};
+use protocol::automerge::{
+    Bloom, ChangeHash, DocumentId, Envelope, Flags, Have, Message, Metadata, PeerId, Said, SessionId,
+    SyncMessage, Version, decode, encode,
+};
+
+/// A peer that says what it is told to.
+struct Peer {
+    socket: Socket,
+    own: PeerId,
+    server: PeerId,
+}
+
+impl Peer {
+    fn join(server: &Server, name: &str) -> Self {
+        Self::join_at(server, name, "/automerge/team")
+    }
+
+    fn join_at(server: &Server, name: &str, path: &str) -> Self {
+        let mut peer = Self {
+            socket: Socket::open(server, path),
+            own: PeerId(name.into()),
+            server: PeerId("".into()),
+        };
+        peer.say(&joining(name, &["1"]));
+        match peer.next() {
+            Message::Peer {
+                envelope,
+                metadata,
+                version,
+            } => {
+                assert_eq!((&*version, envelope.target.as_ref()), ("1", Some(&peer.own)));
+                assert_eq!(metadata.is_ephemeral, Some(true), "in memory");
+                peer.server = envelope.sender;
+            }
+            other => panic!("{other:?} is no welcome"),
+        }
+        peer
+    }
+
+    fn say(&mut self, message: &Message) {
+        self.say_bytes(&encode(message));
+    }
+
+    fn say_bytes(&mut self, bytes: &[u8]) {
+        self.socket.send(&masked(0x82, bytes)).unwrap();
+    }
+
+    fn tell(&mut self, document: &DocumentId, said: Said) {
+        let message = Message::Document {
+            envelope: Envelope {
+                sender: self.own.clone(),
+                target: Some(self.server.clone()),
+            },
+            document: document.clone(),
+            said,
+        };
+        self.say(&message);
+    }
+
+    fn requests(&mut self, document: &DocumentId) {
+        let nothing = SyncMessage {
+            have: vec![Have::default()],
+            ..SyncMessage::default()
+        };
+        self.tell(document, Said::Request(nothing.write()));
+    }
+
+    /// Sends all changes of a document.
+    fn sends(&mut self, document: &DocumentId, doc: &mut AutoCommit) {
+        let message = all_of(doc);
+        self.tell(document, Said::Sync(message.write()));
+    }
+
+    fn next(&mut self) -> Message {
+        loop {
+            match self.socket.next_frame() {
+                Some((2, payload)) => return decode(&payload.into()).unwrap(),
+                Some((8, payload)) => panic!("closed: {:?}", String::from_utf8_lossy(&payload[2..])),
+                Some(_) => {}
+                None => panic!("the connection has ended"),
+            }
+        }
+    }
+
+    /// What is said next, which is about a document.
+    fn hears(&mut self, document: &DocumentId) -> Said {
+        match self.next() {
+            Message::Document {
+                envelope,
+                document: about,
+                said,
+            } => {
+                assert_eq!(envelope.target.as_ref(), Some(&self.own));
+                assert_eq!(&about, document);
+                said
+            }
+            other => panic!("{other:?} is about no document"),
+        }
+    }
+
+    fn hears_sync(&mut self, document: &DocumentId) -> SyncMessage {
+        match self.hears(document) {
+            Said::Sync(data) => SyncMessage::read(&data).unwrap(),
+            other => panic!("{other:?} is no sync message"),
+        }
+    }
+
+    /// Waits until the server says that it has these heads, and gives all changes that came before.
+    fn hears_heads(&mut self, document: &DocumentId, heads: &[ChangeHash]) -> Vec<Bytes> {
+        let mut changes = Vec::new();
+        loop {
+            let message = self.hears_sync(document);
+            changes.extend(message.changes);
+            if message.heads == heads {
+                return changes;
+            }
+        }
+    }
+
+    /// Whether nothing was said until the answer to a question about another document.
+    fn is_silent(&mut self) -> bool {
+        let other = id(250);
+        self.requests(&other);
+        self.hears(&other) == Said::Unavailable
+    }
+}
+
+fn joining(name: &str, versions: &[&str]) -> Message {
+    Message::Join {
+        sender: PeerId(name.into()),
+        metadata: Metadata::default(),
+        versions: versions.iter().map(|version| (*version).into()).collect(),
+    }
+}
+
+fn id(number: u8) -> DocumentId {
+    DocumentId::new(&[number; 16]).unwrap()
+}
+
+fn typed(key: &str) -> AutoCommit {
+    let mut doc = AutoCommit::new();
+    type_in(&mut doc, key);
+    doc
+}
+
+fn type_in(doc: &mut AutoCommit, key: &str) {
+    doc.put(ROOT, key, 1).unwrap();
+    doc.commit();
+}
+
+fn heads_of(doc: &mut AutoCommit) -> Vec<ChangeHash> {
+    let heads = doc.get_heads().into_iter();
+    let mut heads: Vec<_> = heads.map(|head| ChangeHash(head.0)).collect();
+    heads.sort_unstable();
+    heads
+}
+
+fn all_of(doc: &mut AutoCommit) -> SyncMessage {
+    let heads = heads_of(doc);
+    let changes = doc.get_changes(&[]).into_iter();
+    SyncMessage {
+        heads,
+        have: vec![Have::default()],
+        changes: changes
+            .map(|change| Bytes::copy_from_slice(change.raw_bytes()))
+            .collect(),
+        ..SyncMessage::default()
+    }
+}
+
+/// The document that these changes come to.
+fn made_of(changes: &[Bytes]) -> AutoCommit {
+    let mut doc = AutoCommit::new();
+    doc.load_incremental(&changes.concat()).unwrap();
+    doc
+}
+
+#[test]
+fn what_one_peer_makes_another_gets_and_both_fall_silent() {
+    let server = Server::start(&[]);
+    let (mut ann, mut bob) = (Peer::join(&server, "ann"), Peer::join(&server, "bob"));
+    let (document, mut doc) = (id(1), typed("a"));
+    ann.sends(&document, &mut doc);
+    let heads = heads_of(&mut doc);
+    assert!(ann.hears_heads(&document, &heads).is_empty());
+    bob.requests(&document);
+    let answer = bob.hears_sync(&document);
+    assert_eq!(answer.heads, heads);
+    assert_eq!((answer.version, answer.flags), (Version::V1, None));
+    assert_eq!(answer.have, [Have { last_sync: heads, bloom: Bloom::default() }]);
+    let mut copy = made_of(&answer.changes);
+    assert_eq!(heads_of(&mut copy), heads_of(&mut doc));
+
+    type_in(&mut copy, "b");
+    bob.sends(&document, &mut copy);
+    let heads = heads_of(&mut copy);
+    assert!(bob.hears_heads(&document, &heads).is_empty(), "its own changes");
+    assert_eq!(ann.hears_heads(&document, &heads).len(), 1);
+    bob.sends(&document, &mut copy);
+    assert!(ann.is_silent() && bob.is_silent(), "nothing is new");
+}
+
+#[test]
+fn nothing_is_answered_to_who_has_all() {
+    let server = Server::start(&[]);
+    let (mut ann, mut bob) = (Peer::join(&server, "ann"), Peer::join(&server, "bob"));
+    let (document, mut doc) = (id(1), typed("a"));
+    ann.sends(&document, &mut doc);
+    let heads = heads_of(&mut doc);
+    ann.hears_heads(&document, &heads);
+    let same = SyncMessage {
+        changes: Vec::new(),
+        ..all_of(&mut doc)
+    };
+    bob.tell(&document, Said::Sync(same.write()));
+    let answer = bob.hears_sync(&document);
+    assert_eq!((answer.heads, answer.changes.len()), (heads, 0), "once");
+    bob.tell(&document, Said::Sync(same.write()));
+    assert!(bob.is_silent());
+}
+
+#[test]
+fn what_a_filter_has_is_left_out_until_it_is_asked_for_by_name() {
+    let server = Server::start(&[]);
+    let (mut ann, mut bob) = (Peer::join(&server, "ann"), Peer::join(&server, "bob"));
+    let (document, mut doc) = (id(1), typed("a"));
+    let first = heads_of(&mut doc);
+    type_in(&mut doc, "b");
+    ann.sends(&document, &mut doc);
+    let heads = heads_of(&mut doc);
+    ann.hears_heads(&document, &heads);
+    let seems_to_have = SyncMessage {
+        have: vec![Have {
+            last_sync: Vec::new(),
+            bloom: Bloom::of(first.iter()),
+        }],
+        ..SyncMessage::default()
+    };
+    bob.tell(&document, Said::Sync(seems_to_have.write()));
+    assert_eq!(bob.hears_sync(&document).changes.len(), 1, "what comes after");
+    let needs = SyncMessage {
+        need: first,
+        ..SyncMessage::default()
+    };
+    bob.tell(&document, Said::Sync(needs.write()));
+    assert_eq!(bob.hears_sync(&document).changes.len(), 1, "the other one");
+}
+
+#[test]
+fn a_document_that_nobody_has_is_unavailable_until_it_comes() {
+    let server = Server::start(&[]);
+    let (mut ann, mut bob) = (Peer::join(&server, "ann"), Peer::join(&server, "bob"));
+    let (document, mut doc) = (id(1), typed("a"));
+    bob.requests(&document);
+    assert_eq!(bob.hears(&document), Said::Unavailable);
+    let listed = server.get("/api/v1/workspaces/team/documents", "").body;
+    assert!(!listed.contains(&document.to_string()), "{listed}");
+    ann.sends(&document, &mut doc);
+    let heads = heads_of(&mut doc);
+    assert_eq!(bob.hears_heads(&document, &heads).len(), 1);
+}
+
+#[test]
+fn what_somebody_shows_goes_to_the_others_as_it_is() {
+    let server = Server::start(&[]);
+    let (mut ann, mut bob) = (Peer::join(&server, "ann"), Peer::join(&server, "bob"));
+    let (document, mut doc) = (id(1), typed("a"));
+    let heads = heads_of(&mut doc);
+    ann.sends(&document, &mut doc);
+    ann.hears_heads(&document, &heads);
+    bob.requests(&document);
+    bob.hears_heads(&document, &heads);
+    let shown = Said::Ephemeral {
+        session: SessionId("s".into()),
+        count: 7,
+        data: Bytes::from_static(&[0x61, b'x']),
+    };
+    ann.tell(&document, shown.clone());
+    assert_eq!(bob.hears(&document), shown);
+    assert!(ann.is_silent(), "not to who has said it");
+}
+
+#[test]
+fn who_joins_again_takes_the_place_of_the_first() {
+    let server = Server::start(&[]);
+    let mut first = Peer::join(&server, "ann");
+    let mut second = Peer::join(&server, "ann");
+    assert_eq!(first.socket.closed().0, 4409);
+    let mut elsewhere = Peer::join_at(&server, "ann", "/automerge/other");
+    assert!(second.is_silent() && elsewhere.is_silent());
+}
+
+#[test]
+fn what_is_not_of_the_dialect_is_refused_with_a_reason() {
+    let server = Server::start(&[]);
+    let refused = |frames: &[Bytes]| {
+        let mut socket = Socket::open(&server, "/automerge");
+        for frame in frames {
+            socket.send(&masked(0x82, frame)).unwrap();
+        }
+        let mut said = Vec::new();
+        while let Some((opcode, payload)) = socket.next_frame() {
+            match opcode {
+                2 => said.push(decode(&payload.into()).unwrap()),
+                8 => return (u16::from_be_bytes([payload[0], payload[1]]), said.pop()),
+                _ => {}
+            }
+        }
+        (0, None)
+    };
+    let (join, document) = (encode(&joining("ann", &["1"])), id(1));
+    let said = |said| {
+        encode(&Message::Document {
+            envelope: Envelope {
+                sender: PeerId("ann".into()),
+                target: None,
+            },
+            document: document.clone(),
+            said,
+        })
+    };
+    let request = said(Said::Request(SyncMessage::default().write()));
+    let garbage = said(Said::Sync(Bytes::from_static(b"garbage")));
+    let no_chunk = SyncMessage {
+        changes: vec![Bytes::from_static(&[9; 20])],
+        ..SyncMessage::default()
+    };
+    let cases: [&[Bytes]; 6] = [
+        &[Bytes::from_static(b"\xff\xff")],
+        &[Bytes::from_static(b"\xf6")],
+        &[request],
+        &[encode(&joining("ann", &["2"]))],
+        &[join.clone(), garbage],
+        &[join.clone(), said(Said::Sync(no_chunk.write()))],
+    ];
+    for (case, frames) in cases.iter().enumerate() {
+        let (code, last) = refused(frames);
+        assert_eq!(code, 4400, "case {case}");
+        assert!(matches!(last, Some(Message::Error { .. })), "case {case}: {last:?}");
+    }
+    let mut socket = Socket::open(&server, "/automerge");
+    socket.send_text("join").unwrap();
+    assert_eq!(socket.closed().0, 4400);
+    assert_eq!(server.metric("quire_documents_open"), 0.0);
+}
+
+#[test]
+fn who_may_only_read_is_told_so_and_nobody_gets_its_changes() {
+    let folder = folder();
+    let server = Server::start(&[("DATA_DIR", path_of(&folder))]);
+    let path = |user: &str, may: &[&str]| {
+        let token = sign(&claims(user, may), SECRET);
+        format!("/automerge/default?token={token}")
+    };
+    let mut ann = Peer::join_at(&server, "ann", &path("ann", &["read", "write"]));
+    let mut bob = Peer::join_at(&server, "bob", &path("bob", &["read"]));
+    let (document, mut doc) = (id(1), typed("a"));
+    let heads = heads_of(&mut doc);
+    ann.sends(&document, &mut doc);
+    ann.hears_heads(&document, &heads);
+    bob.requests(&document);
+    let answer = bob.hears_sync(&document);
+    assert_eq!(answer.flags, Some(Flags(Flags::READ_ONLY)));
+    let mut copy = made_of(&answer.changes);
+    type_in(&mut copy, "b");
+    bob.sends(&document, &mut copy);
+    assert!(matches!(bob.next(), Message::Error { .. }), "why");
+    assert!(ann.is_silent());
+
+    let mut nobody = Socket::open(&server, "/automerge/default?token=x");
+    assert_eq!(nobody.closed().0, 4401);
+    let elsewhere = sign(&claims("cleo", &["read"]), SECRET);
+    let mut cleo = Peer::join_at(&server, "cleo", &format!("/automerge/team?token={elsewhere}"));
+    cleo.requests(&document);
+    assert!(matches!(cleo.next(), Message::Error { .. }), "why");
+    assert_eq!(cleo.hears(&document), Said::Unavailable);
+}
+
+#[test]
+fn changes_that_lack_something_are_no_heads_until_it_comes() {
+    let server = Server::start(&[]);
+    let mut ann = Peer::join(&server, "ann");
+    let (document, mut doc) = (id(1), typed("a"));
+    type_in(&mut doc, "b");
+    let whole = all_of(&mut doc);
+    let second = SyncMessage {
+        changes: whole.changes[1..].to_vec(),
+        ..whole.clone()
+    };
+    ann.tell(&document, Said::Sync(second.write()));
+    for _ in 0..2 {
+        assert!(ann.hears_sync(&document).heads.is_empty());
+    }
+    ann.tell(&document, Said::Sync(whole.write()));
+    ann.hears_heads(&document, &whole.heads);
+}

@@ -1,0 +1,185 @@
+// What the unmodified clients of automerge-repo are promised: they find each other's documents, end up equal whatever happens in
+// between, are told of no heads that could be lost, and fall silent when nothing is new.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import * as Automerge from '@automerge/automerge'
+import { Repo, generateAutomergeUrl, parseAutomergeUrl } from '@automerge/automerge-repo'
+import { WebSocketClientAdapter } from '@automerge/automerge-repo-network-websocket'
+import { startServer } from './server.mjs'
+import { until } from './until.mjs'
+
+const RETRY_MS = 100
+
+/** Somebody with a repository of their own, who comes and goes. */
+class Person {
+  constructor (test, server, name, workspace = 'default') {
+    this.url = `${server.url}/automerge/${workspace}`
+    this.frames = 0
+    this.repo = new Repo({ peerId: `${name}-${Math.random().toString(36).slice(2)}`, network: [] })
+    this.goOnline()
+    test.after(() => this.leave())
+    server.sees(this)
+  }
+
+  goOnline () {
+    this.adapter = new WebSocketClientAdapter(this.url, RETRY_MS)
+    this.adapter.on('message', () => { this.frames++ })
+    this.repo.networkSubsystem.addNetworkAdapter(this.adapter)
+  }
+
+  goOffline () {
+    const adapter = this.adapter
+    this.adapter = null
+    adapter?.disconnect()
+    this.repo.networkSubsystem.removeNetworkAdapter?.(adapter)
+  }
+
+  leave () {
+    if (this.adapter) this.goOffline()
+  }
+
+  /** What the store of the server is called, once it has said so. */
+  get storageId () {
+    const peers = Object.values(this.repo.peerMetadataByPeerId ?? {})
+    return peers.map(peer => peer.storageId).find(Boolean)
+  }
+}
+
+/** The heads that the server says are stored are those of a document. */
+const isSaved = (person, handle) => {
+  const heads = handle.getSyncInfo?.(person.storageId)?.lastHeads
+  return heads !== undefined && heads.length > 0 && String([...heads].sort()) === String([...handle.heads()].sort())
+}
+
+const saved = (person, handle) => until('the heads are stored', () => isSaved(person, handle))
+
+const headsOf = handle => String([...Automerge.getHeads(handle.doc())].sort())
+
+const equal = (...handles) => until('all have the same', () => new Set(handles.map(headsOf)).size === 1)
+
+test('two people make, find and change a document at once, and hold the same', async t => {
+  const server = await startServer(t)
+  const [ann, bob] = [new Person(t, server, 'ann'), new Person(t, server, 'bob')]
+  const made = ann.repo.create({ text: 'hello', list: [] })
+  const found = await bob.repo.find(made.url)
+  assert.equal(found.doc().text, 'hello')
+  for (let i = 0; i < 50; i++) {
+    made.change(doc => { doc.list.push(`ann ${i}`); Automerge.splice(doc, ['text'], 0, 0, 'a') })
+    found.change(doc => { doc.list.push(`bob ${i}`); Automerge.splice(doc, ['text'], doc.text.length, 0, 'b') })
+    if (i % 10 === 0) await new Promise(resolve => setTimeout(resolve, 20))
+  }
+  await until('both have all', () => made.doc().list.length === 100 && found.doc().list.length === 100)
+  await equal(made, found)
+  assert.deepEqual(Automerge.toJS(made.doc()), Automerge.toJS(found.doc()))
+  const late = await new Person(t, server, 'late').repo.find(made.url)
+  await equal(made, late)
+})
+
+test('people who were away, all of them, hold the same when they are back', async t => {
+  const server = await startServer(t)
+  const [ann, bob] = [new Person(t, server, 'ann'), new Person(t, server, 'bob')]
+  const made = ann.repo.create({ list: [] })
+  const found = await bob.repo.find(made.url)
+  for (const person of [ann, bob]) person.goOffline()
+  for (let i = 0; i < 20; i++) {
+    made.change(doc => { doc.list.push(`ann ${i}`) })
+    found.change(doc => { doc.list.push(`bob ${i}`) })
+  }
+  for (const person of [ann, bob]) person.goOnline()
+  await until('both have all', () => made.doc().list.length === 40 && found.doc().list.length === 40)
+  await equal(made, found)
+})
+
+test('what the server says is stored outlives its crash', async t => {
+  const server = await startServer(t)
+  const ann = new Person(t, server, 'ann')
+  const made = ann.repo.create({ text: '' })
+  for (let i = 0; i < 30; i++) made.change(doc => { Automerge.splice(doc, ['text'], doc.text.length, 0, `${i} `) })
+  await saved(ann, made)
+  const text = made.doc().text
+  const storageId = ann.storageId
+  ann.goOffline()
+  await server.end('SIGKILL')
+  await server.start()
+  const bob = new Person(t, server, 'bob')
+  const found = await bob.repo.find(made.url)
+  assert.equal(found.doc().text, text)
+  assert.equal(bob.storageId, storageId, 'the store is called the same')
+})
+
+test('people who stay go on when the server was away, and nothing is lost', async t => {
+  const server = await startServer(t)
+  const [ann, bob] = [new Person(t, server, 'ann'), new Person(t, server, 'bob')]
+  const made = ann.repo.create({ list: [] })
+  const found = await bob.repo.find(made.url)
+  for (let round = 0; round < 3; round++) {
+    made.change(doc => { doc.list.push(`ann ${round}`) })
+    await server.end('SIGKILL')
+    found.change(doc => { doc.list.push(`bob ${round}`) })
+    await server.start()
+  }
+  await until('both have all', () => made.doc().list.length === 6 && found.doc().list.length === 6)
+  await equal(made, found)
+})
+
+test('a document that nobody has is unavailable, and comes when somebody brings it', async t => {
+  const server = await startServer(t)
+  const [ann, bob] = [new Person(t, server, 'ann'), new Person(t, server, 'bob')]
+  await assert.rejects(bob.repo.find(generateAutomergeUrl()), /unavailable/)
+  ann.goOffline()
+  const made = ann.repo.create({ late: true })
+  await assert.rejects(bob.repo.find(made.url), /unavailable/)
+  ann.goOnline()
+  const found = await bob.repo.find(made.url, { allowableStates: ['ready', 'unavailable'] })
+  await until('it is there', () => found.isReady())
+  assert.deepEqual(Automerge.toJS(found.doc()), { late: true })
+})
+
+test('what somebody broadcasts reaches the others and nobody else', async t => {
+  const server = await startServer(t)
+  const [ann, bob, cleo] = ['ann', 'bob', 'cleo'].map(name => new Person(t, server, name))
+  const made = ann.repo.create({})
+  const [found, other] = await Promise.all([bob, cleo].map(person => person.repo.find(made.url)))
+  const heard = { ann: [], bob: [], cleo: [] }
+  made.on('ephemeral-message', ({ message }) => heard.ann.push(message))
+  found.on('ephemeral-message', ({ message, senderId }) => heard.bob.push([message, senderId]))
+  other.on('ephemeral-message', ({ message }) => heard.cleo.push(message))
+  for (let i = 0; i < 5; i++) made.broadcast({ at: i })
+  await until('both heard all', () => heard.bob.length === 5 && heard.cleo.length === 5)
+  assert.deepEqual(heard.bob.map(([message, sender]) => [message.at, sender]), [0, 1, 2, 3, 4].map(at => [at, ann.repo.peerId]))
+  found.broadcast('back')
+  await until('the first one hears too', () => heard.ann.length === 1)
+  assert.deepEqual(heard.ann, ['back'])
+})
+
+test('twenty people type, and then it is silent', async t => {
+  const server = await startServer(t)
+  const people = Array.from({ length: 20 }, (_, i) => new Person(t, server, `p${i}`))
+  const made = people[0].repo.create({ list: [] })
+  const handles = [made, ...await Promise.all(people.slice(1).map(person => person.repo.find(made.url)))]
+  for (let i = 0; i < 5; i++) {
+    handles.forEach((handle, who) => handle.change(doc => { doc.list.push(`${who} ${i}`) }))
+    await new Promise(resolve => setTimeout(resolve, 30))
+  }
+  await until('all have all', () => handles.every(handle => handle.doc().list.length === 100))
+  await equal(...handles)
+  const frames = () => people.reduce((sum, person) => sum + person.frames, 0)
+  let [last, since] = [frames(), Date.now()]
+  await until('nobody is told anything for a second', () => {
+    if (frames() !== last) [last, since] = [frames(), Date.now()]
+    return Date.now() - since >= 1_000
+  })
+})
+
+test('a document is named by its id, and what another workspace has is not here', async t => {
+  const server = await startServer(t)
+  const [ann, bob] = [new Person(t, server, 'ann'), new Person(t, server, 'bob', 'other')]
+  const made = ann.repo.create({ text: 'here' })
+  await saved(ann, made)
+  const { documentId } = parseAutomergeUrl(made.url)
+  const answer = await server.document(documentId)
+  assert.equal((await answer.json()).kind, 'automerge')
+  const content = await server.document(documentId, '/content?format=json')
+  assert.deepEqual(await content.json(), { text: 'here' })
+  await assert.rejects(bob.repo.find(made.url), /unavailable/)
+})
