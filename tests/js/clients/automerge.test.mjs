@@ -28,10 +28,8 @@ class Person {
   }
 
   goOffline () {
-    const adapter = this.adapter
+    this.repo.networkSubsystem.removeNetworkAdapter(this.adapter)
     this.adapter = null
-    adapter?.disconnect()
-    this.repo.networkSubsystem.removeNetworkAdapter?.(adapter)
   }
 
   leave () {

@@ -108,11 +108,6 @@ impl Conversation {
         self.is_open && is_request && self.stored.is_empty()
     }
 
-    /// The heads that are stored.
-    pub(super) fn heads(&self) -> Vec<ChangeHash> {
-        self.stored.heads()
-    }
-
     /// The document tells something. `changes` are those that it carries.
     pub(super) fn told(&mut self, shared: &SharedEvent, steps: &mut Vec<Step>) {
         match &shared.event {

@@ -146,6 +146,9 @@ impl Seats {
 
     /// Gives a document that the client is in what the client has said of it.
     pub(super) fn deliver(&mut self, number: ConnectionId, heard: Heard) -> ControlFlow<Stop> {
+        if !self.is_new(&heard.author, &heard.said) {
+            return ControlFlow::Continue(());
+        }
         match heard.said {
             Said::Request(data) => self.synchronise(number, &data, true, heard.held),
             Said::Sync(data) => self.synchronise(number, &data, false, heard.held),

@@ -15,6 +15,8 @@ mod seat;
 
 mod settling;
 
+mod shown;
+
 mod stored;
 
 mod telling;
@@ -132,9 +134,6 @@ impl Connection {
                 let _ = self.socket.poll_flush(context);
                 return Poll::Ready(end);
             }
-            if let Poll::Ready(end) = self.poll_time(context) {
-                return Poll::Ready(end);
-            }
             if self.poll_replaced(context).is_ready() {
                 return Poll::Ready(End::Close(CloseReason::Replaced));
             }
@@ -145,7 +144,14 @@ impl Connection {
             if let Poll::Ready(end) = self.poll_writing(context) {
                 return Poll::Ready(end);
             }
-            if !(waited || self.seats.is_ready_to_pull()) || self.seats.has_much_to_tell() {
+            // What was told may have set another time.
+            let has_told = match self.poll_time(context) {
+                Poll::Ready(Some(end)) => return Poll::Ready(end),
+                Poll::Ready(None) => true,
+                Poll::Pending => false,
+            };
+            let waits = waited || self.seats.is_ready_to_pull();
+            if !has_told && (!waits || self.seats.has_much_to_tell()) {
                 return Poll::Pending;
             }
         }
@@ -179,12 +185,13 @@ impl Connection {
         }
     }
 
-    fn poll_time(&mut self, context: &mut Context<'_>) -> Poll<End> {
+    /// Does what it is time for. Ready with nothing if there is something to tell because of that.
+    fn poll_time(&mut self, context: &mut Context<'_>) -> Poll<Option<End>> {
         while let Poll::Ready(due) = self.pulse.poll(context) {
             match due {
                 // A client that is not read cannot give a sign of life.
                 Due::Silent if self.seats.has_much_to_tell() => self.pulse.heard(),
-                Due::Silent => return Poll::Ready(End::Close(CloseReason::Silent)),
+                Due::Silent => return Poll::Ready(Some(End::Close(CloseReason::Silent))),
                 Due::Ping => self.socket.ping(),
                 Due::KeepAlive => self.socket.rest(),
             }
@@ -192,9 +199,12 @@ impl Connection {
         while self.alarm.poll(self.next_at(), context).is_ready() {
             let now = Instant::now();
             if self.is_awaited() && self.late_at <= now {
-                return Poll::Ready(End::Close(why_late(self.seats.was_denied)));
+                let reason = why_late(self.seats.was_denied);
+                return Poll::Ready(Some(End::Close(reason)));
             }
-            self.seats.tell_missing(now);
+            if self.seats.tell_missing(now) {
+                return Poll::Ready(None);
+            }
         }
         Poll::Pending
     }

@@ -18,6 +18,7 @@ use super::super::mailing::{self, Mailing};
 use super::super::{ConnectionLimits, End};
 use super::{DIALECT, SERVER};
 use super::conversation::Conversation;
+use super::shown::Shown;
 use crate::auth::Pass;
 use crate::events::Events;
 use crate::hub::Hub;
@@ -41,6 +42,7 @@ pub(super) struct Seats {
     pub(super) numbers: BTreeMap<DocumentId, ConnectionId>,
     /// What the documents tell.
     pub(super) events: Events,
+    pub(super) shown: Shown,
     /// What the client is told next.
     pub(super) frames: VecDeque<Frame>,
     /// What is to be asked of documents.
@@ -126,6 +128,7 @@ impl Seats {
             place: None,
             seats: BTreeMap::new(),
             numbers: BTreeMap::new(),
+            shown: Shown::default(),
             frames: VecDeque::new(),
             pulls: VecDeque::new(),
             pulling: Vec::new(),

@@ -5,14 +5,14 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use engine::{CloseReason, ConnectionId, Event};
-use protocol::automerge::{Message, Said, decode, encode};
+use protocol::automerge::{Message, PeerId, Said, decode, encode};
 use protocol::close;
 use protocol::websocket::Frame;
 use tokio::time::Instant;
 
 use super::super::End;
 use super::conversation::Step;
-use super::seat::Seats;
+use super::seat::{Seat, Seats};
 use crate::events::{SharedEvent, Told};
 use crate::telemetry::metrics;
 
@@ -74,11 +74,8 @@ impl Seats {
         else {
             return;
         };
-        if self
-            .seats
-            .get(&to)
-            .is_some_and(|seat| seat.document == document)
-        {
+        let is_of_document = |seat: &Seat| seat.document == document;
+        if self.seats.get(&to).is_some_and(is_of_document) && self.is_new(&envelope.sender, &said) {
             envelope.target.clone_from(&self.peer);
             let message = Message::Document {
                 envelope,
@@ -86,6 +83,14 @@ impl Seats {
                 said,
             };
             self.frames.push_back(Frame::binary(encode(&message)));
+        }
+    }
+
+    /// Whether the client neither was told before what somebody shows, nor has shown it.
+    pub(super) fn is_new(&mut self, author: &PeerId, said: &Said) -> bool {
+        match said {
+            Said::Ephemeral { session, count, .. } => self.shown.is_new(author, session, *count),
+            _ => true,
         }
     }
 
@@ -106,17 +111,18 @@ impl Seats {
         waiting.filter_map(|seat| seat.missing_at).min()
     }
 
-    /// Tells the client which documents nobody has. It is told of them when they come.
-    pub(super) fn tell_missing(&mut self, now: Instant) {
+    /// Tells the client which documents nobody has, of which it is told when they come. False if there are none.
+    pub(super) fn tell_missing(&mut self, now: Instant) -> bool {
         let mut missing = Vec::new();
         for seat in self.seats.values_mut() {
             if seat.conversation.is_missing() && seat.missing_at.take_if(|at| *at <= now).is_some() {
                 missing.push(seat.document.clone());
             }
         }
-        for document in missing {
-            self.say(&document, Said::Unavailable);
+        for document in &missing {
+            self.say(document, Said::Unavailable);
         }
+        !missing.is_empty()
     }
 }
 
