@@ -49,7 +49,7 @@ pub enum RouteError {
     NoDocument,
     /// The address goes on after the workspace, where documents are not named in it.
     #[error("address goes on after the workspace")]
-    TooMuch,
+    TooMuch(Dialect),
     /// A percent sign is not followed by two hexadecimal digits.
     #[error("address has a broken percent escape at byte {at}")]
     BadEscape {
@@ -76,10 +76,10 @@ impl Route {
         let (first, rest) = path.split_once('/').unwrap_or((path, ""));
         match dialect(&decode(first)?)? {
             Some(Dialect::YWebsocket) => Self::of_document(rest),
-            Some(Dialect::Hocuspocus) => workspace(rest).map(Self::Hocuspocus),
-            Some(Dialect::ShareDb) => workspace(rest).map(Self::ShareDb),
-            Some(Dialect::Automerge) => workspace(rest).map(Self::Automerge),
-            None if path.is_empty() => workspace(path).map(Self::Hocuspocus),
+            Some(Dialect::Hocuspocus) => workspace(rest, Dialect::Hocuspocus).map(Self::Hocuspocus),
+            Some(Dialect::ShareDb) => workspace(rest, Dialect::ShareDb).map(Self::ShareDb),
+            Some(Dialect::Automerge) => workspace(rest, Dialect::Automerge).map(Self::Automerge),
+            None if path.is_empty() => workspace(path, Dialect::Hocuspocus).map(Self::Hocuspocus),
             None => Self::ywebsocket(DEFAULT_WORKSPACE, path),
         }
     }
@@ -117,10 +117,10 @@ impl Route {
 }
 
 /// What is behind the word of a dialect whose documents are named in its frames.
-fn workspace(path: &str) -> Result<Box<str>, RouteError> {
+fn workspace(path: &str, dialect: Dialect) -> Result<Box<str>, RouteError> {
     let workspace = match path.strip_suffix('/').unwrap_or(path) {
         "" => DEFAULT_WORKSPACE.into(),
-        workspace if workspace.contains('/') => return Err(RouteError::TooMuch),
+        workspace if workspace.contains('/') => return Err(RouteError::TooMuch(dialect)),
         workspace => decode(workspace)?,
     };
     check_name(&workspace)?;
@@ -246,7 +246,7 @@ mod tests {
             assert_eq!(Route::parse(address), route, "{address}");
         }
         for address in ["/hocuspocus/team/doc", "/hocuspocus/a//"] {
-            let refused = Err(RouteError::TooMuch);
+            let refused = Err(RouteError::TooMuch(Dialect::Hocuspocus));
             assert_eq!(Route::parse(address), refused, "{address}");
         }
         let control = Err(RouteError::Name(NameError::ControlCharacter(0)));

@@ -203,6 +203,9 @@ mod tests {
         events.put(to, &event(1));
         events.close(to, CloseReason::Deleted);
         assert!(matches!(next(&events), Poll::Ready(Ok(Told::Event { .. }))));
-        assert!(matches!(next(&events), Poll::Ready(Ok(Told::Closed { .. }))));
+        assert!(matches!(
+            next(&events),
+            Poll::Ready(Ok(Told::Closed { .. }))
+        ));
     }
 }

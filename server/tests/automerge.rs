@@ -9,8 +9,8 @@ use common::sharedb::masked;
 use common::tokens::{SECRET, claims, folder, path_of, sign};
 use common::wire::{Server, Socket};
 use protocol::automerge::{
-    Bloom, ChangeHash, DocumentId, Envelope, Flags, Have, Message, Metadata, PeerId, Said, SessionId,
-    SyncMessage, Version, decode, encode,
+    Bloom, ChangeHash, DocumentId, Envelope, Flags, Have, Message, Metadata, PeerId, Said,
+    SessionId, SyncMessage, Version, decode, encode,
 };
 
 /// A peer that says what it is told to.
@@ -38,7 +38,10 @@ impl Peer {
                 metadata,
                 version,
             } => {
-                assert_eq!((&*version, envelope.target.as_ref()), ("1", Some(&peer.own)));
+                assert_eq!(
+                    (&*version, envelope.target.as_ref()),
+                    ("1", Some(&peer.own))
+                );
                 assert_eq!(metadata.is_ephemeral, Some(true), "in memory");
                 peer.server = envelope.sender;
             }
@@ -85,7 +88,9 @@ impl Peer {
         loop {
             match self.socket.next_frame() {
                 Some((2, payload)) => return decode(&payload.into()).unwrap(),
-                Some((8, payload)) => panic!("closed: {:?}", String::from_utf8_lossy(&payload[2..])),
+                Some((8, payload)) => {
+                    panic!("closed: {:?}", String::from_utf8_lossy(&payload[2..]))
+                }
                 Some(_) => {}
                 None => panic!("the connection has ended"),
             }
@@ -197,14 +202,23 @@ fn what_one_peer_makes_another_gets_and_both_fall_silent() {
     let answer = bob.hears_sync(&document);
     assert_eq!(answer.heads, heads);
     assert_eq!((answer.version, answer.flags), (Version::V1, None));
-    assert_eq!(answer.have, [Have { last_sync: heads, bloom: Bloom::default() }]);
+    assert_eq!(
+        answer.have,
+        [Have {
+            last_sync: heads,
+            bloom: Bloom::default()
+        }]
+    );
     let mut copy = made_of(&answer.changes);
     assert_eq!(heads_of(&mut copy), heads_of(&mut doc));
 
     type_in(&mut copy, "b");
     bob.sends(&document, &mut copy);
     let heads = heads_of(&mut copy);
-    assert!(bob.hears_heads(&document, &heads).is_empty(), "its own changes");
+    assert!(
+        bob.hears_heads(&document, &heads).is_empty(),
+        "its own changes"
+    );
     assert_eq!(ann.hears_heads(&document, &heads).len(), 1);
     bob.sends(&document, &mut copy);
     assert!(ann.is_silent() && bob.is_silent(), "nothing is new");
@@ -247,7 +261,11 @@ fn what_a_filter_has_is_left_out_until_it_is_asked_for_by_name() {
         ..SyncMessage::default()
     };
     bob.tell(&document, Said::Sync(seems_to_have.write()));
-    assert_eq!(bob.hears_sync(&document).changes.len(), 1, "what comes after");
+    assert_eq!(
+        bob.hears_sync(&document).changes.len(),
+        1,
+        "what comes after"
+    );
     let needs = SyncMessage {
         need: first,
         ..SyncMessage::default()
@@ -346,7 +364,10 @@ fn what_is_not_of_the_dialect_is_refused_with_a_reason() {
     for (case, frames) in cases.iter().enumerate() {
         let (code, last) = refused(frames);
         assert_eq!(code, 4400, "case {case}");
-        assert!(matches!(last, Some(Message::Error { .. })), "case {case}: {last:?}");
+        assert!(
+            matches!(last, Some(Message::Error { .. })),
+            "case {case}: {last:?}"
+        );
     }
     let mut socket = Socket::open(&server, "/automerge");
     socket.send_text("join").unwrap();
@@ -379,7 +400,11 @@ fn who_may_only_read_is_told_so_and_nobody_gets_its_changes() {
     let mut nobody = Socket::open(&server, "/automerge/default?token=x");
     assert_eq!(nobody.closed().0, 4401);
     let elsewhere = sign(&claims("cleo", &["read"]), SECRET);
-    let mut cleo = Peer::join_at(&server, "cleo", &format!("/automerge/team?token={elsewhere}"));
+    let mut cleo = Peer::join_at(
+        &server,
+        "cleo",
+        &format!("/automerge/team?token={elsewhere}"),
+    );
     cleo.requests(&document);
     assert!(matches!(cleo.next(), Message::Error { .. }), "why");
     assert_eq!(cleo.hears(&document), Said::Unavailable);

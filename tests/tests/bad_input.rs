@@ -53,7 +53,7 @@ async fn what_is_still_on_its_way_does_not_take_the_code_from_its_reader() -> Re
 async fn a_client_that_speaks_while_it_is_turned_away_hears_why() -> Result<()> {
     let ward = Ward::open().await?;
     let address = ward.server.address();
-    let mut sender = Socket::connect(address, "/automerge/team/doc").await?;
+    let mut sender = Socket::connect(address, "/quire/team/doc").await?;
     ward.server
         .metric_reaches(&closed_metric("bad_name"), 1.0)
         .await?;

@@ -187,7 +187,7 @@ async fn own(
 fn refuse(app: &App, handshake: Handshake, error: &RouteError) -> Response {
     info!("connection refused: {error}");
     let dialect = match error {
-        RouteError::TooMuch => Dialect::Hocuspocus,
+        RouteError::TooMuch(dialect) => *dialect,
         _ => Dialect::YWebsocket,
     };
     close(app, handshake, dialect, CloseReason::BadName)

@@ -54,9 +54,8 @@ pub(super) async fn identity(connection: &mut PgConnection) -> Result<Option<u12
     let id: Vec<u8> = sqlx::query_scalar("SELECT id FROM identity")
         .fetch_one(connection)
         .await?;
-    let unreadable = |_| {
-        StoreError::Unavailable("what the database is called can not be read".to_owned())
-    };
+    let unreadable =
+        |_| StoreError::Unavailable("what the database is called can not be read".to_owned());
     let id = id.try_into().map_err(unreadable)?;
     Ok(Some(u128::from_be_bytes(id)))
 }

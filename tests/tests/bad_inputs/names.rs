@@ -43,10 +43,7 @@ fn refused() -> Vec<Row> {
         ("a percent that is no number", "/%zz".to_owned()),
         ("bytes that are not UTF-8", "/%ff%fe".to_owned()),
         ("a surrogate as UTF-8", "/%ed%a0%80".to_owned()),
-        (
-            "a dialect that is not served",
-            "/automerge/team/doc".to_owned(),
-        ),
+        ("a dialect that is not served", "/quire/team/doc".to_owned()),
     ];
     cases
         .map(|(what, path)| Row::new(37, what, Deed::Open(path), BAD_NAME))

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use engine::{AutomergeContent, CloseReason, ConnectionId, Intent, Limit, PushTag};
 use protocol::FrameError;
 use protocol::automerge::{
-    Bounds, Chunk, Envelope, Message, Metadata, PROTOCOL, PeerId, Said, SyncMessage, decode, encode,
-    preflight,
+    Bounds, Chunk, Envelope, Message, Metadata, PROTOCOL, PeerId, Said, SyncMessage, decode,
+    encode, preflight,
 };
 use protocol::websocket::Frame;
 use storage::Failpoint;
@@ -16,8 +16,8 @@ use tokio::time::Instant;
 use super::super::entering::Own;
 use super::super::mailing::Mailing;
 use super::super::{End, flooding};
-use super::{HOLD, Stop};
 use super::seat::{Heard, Seats, State, Unpacked};
+use super::{HOLD, Stop};
 use crate::joins::Joiner;
 use crate::mail::Mail;
 use crate::receiving::Held;
@@ -235,9 +235,9 @@ impl Seats {
             parts.map(|parts| Bytes::from(parts.concat()))
         });
         self.unpacking = Some(Box::pin(async move {
-            let payload = unpacking.await.unwrap_or_else(|error| {
-                Err(engine::ContentError::Undecodable(error.to_string()))
-            });
+            let payload = unpacking
+                .await
+                .unwrap_or_else(|error| Err(engine::ContentError::Undecodable(error.to_string())));
             Unpacked {
                 to,
                 is_request,

@@ -115,7 +115,8 @@ impl Seats {
     pub(super) fn tell_missing(&mut self, now: Instant) -> bool {
         let mut missing = Vec::new();
         for seat in self.seats.values_mut() {
-            if seat.conversation.is_missing() && seat.missing_at.take_if(|at| *at <= now).is_some() {
+            if seat.conversation.is_missing() && seat.missing_at.take_if(|at| *at <= now).is_some()
+            {
                 missing.push(seat.document.clone());
             }
         }
