@@ -331,6 +331,7 @@ fn socket_limits(config: &Config, is_open: bool) -> SocketLimits {
             silence_max: config.connection.silence_timeout,
             documents_max: config.limits.documents_per_connection,
             sharedb_documents_max: config.limits.sharedb_documents_per_connection,
+            automerge_documents_max: config.limits.automerge_documents_per_connection,
             pre_auth: PreAuthLimits {
                 bytes_max: config.limits.pre_auth_bytes,
                 messages_max: config.limits.pre_auth_messages,

@@ -359,7 +359,7 @@ fn what_is_not_of_the_dialect_is_refused_with_a_reason() {
         &[request],
         &[encode(&joining("ann", &["2"]))],
         &[join.clone(), garbage],
-        &[join.clone(), said(Said::Sync(no_chunk.write()))],
+        &[join, said(Said::Sync(no_chunk.write()))],
     ];
     for (case, frames) in cases.iter().enumerate() {
         let (code, last) = refused(frames);

@@ -171,6 +171,8 @@ pub struct LimitsConfig {
     pub documents_per_connection: usize,
     /// The same of a connection in the ShareDB dialect.
     pub sharedb_documents_per_connection: usize,
+    /// The same in the dialect of automerge-repo, whose clients name all documents that they have open.
+    pub automerge_documents_per_connection: usize,
     /// Bytes of messages that may wait until their sender has said who it is.
     pub pre_auth_bytes: usize,
     /// Messages that may wait until their sender has said who it is.
@@ -430,6 +432,7 @@ impl LimitsConfig {
             },
             documents_per_connection: count("limits.documents_per_connection")?,
             sharedb_documents_per_connection: count("limits.sharedb_documents_per_connection")?,
+            automerge_documents_per_connection: count("limits.automerge_documents_per_connection")?,
             pre_auth_bytes: size("limits.pre_auth_bytes")?,
             pre_auth_messages: count("limits.pre_auth_messages")?,
             pre_auth_time: values.get("limits.pre_auth_time")?,

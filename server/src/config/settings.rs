@@ -67,6 +67,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new("limits.bytes_per_second", "16MiB"),
     Setting::new("limits.documents_per_connection", "64"),
     Setting::new("limits.sharedb_documents_per_connection", "1024"),
+    Setting::new("limits.automerge_documents_per_connection", "1024"),
     Setting::new("limits.pre_auth_bytes", "16KiB"),
     Setting::new("limits.pre_auth_messages", "16"),
     Setting::new("limits.pre_auth_time", "5s"),

@@ -54,6 +54,8 @@ pub struct ConnectionLimits {
     pub documents_max: usize,
     /// The same in the ShareDB dialect, whose clients name a document for each question.
     pub sharedb_documents_max: usize,
+    /// The same in the dialect of automerge-repo, whose clients name all documents that they have open.
+    pub automerge_documents_max: usize,
     /// What may come before it is known who the client is.
     pub pre_auth: PreAuthLimits,
 }

@@ -8,6 +8,15 @@ use super::*;
 use crate::lease::Holder;
 use crate::store::{Store, StoreError};
 
+/// What a store is called does not change with what is in it.
+pub async fn a_store_is_called_the_same_whenever_it_is_asked(store: &dyn Store) {
+    let before = store.identity().await.unwrap();
+    store.new_replica().await.unwrap();
+    let notes = document("notes");
+    store.create(notes, Kind::Yjs).await.unwrap();
+    assert_eq!(store.identity().await.unwrap(), before);
+}
+
 /// Whoever holds an id holds it again and again, and is listed.
 pub async fn a_replica_id_is_held_and_listed(store: &dyn Store) {
     let (one, two) = two_replicas(store).await;

@@ -58,6 +58,7 @@ macro_rules! store_contract {
     ($open:expr) => {
         $crate::store_contract! { $open;
             replica_ids_are_never_handed_out_twice
+            a_store_is_called_the_same_whenever_it_is_asked
             what_was_appended_is_loaded
             every_field_of_a_change_comes_back
             repeating_a_change_does_nothing

@@ -302,3 +302,125 @@ fn encode<'a>(heads: impl Iterator<Item = &'a ChangeHash>) -> Bytes {
     let bytes: Vec<u8> = heads.iter().flat_map(|head| head.0).collect();
     bytes.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use engine::PushTag;
+
+    use super::*;
+
+    fn hash(number: u8) -> ChangeHash {
+        ChangeHash([number; ChangeHash::BYTES])
+    }
+
+    /// What a client says that has these heads.
+    fn says(heads: &[u8]) -> SyncMessage {
+        SyncMessage {
+            heads: heads.iter().copied().map(hash).collect(),
+            have: vec![Have::default()],
+            ..SyncMessage::default()
+        }
+    }
+
+    fn hears(conversation: &mut Conversation, message: SyncMessage, is_request: bool) -> Vec<Step> {
+        let mut steps = Vec::new();
+        conversation.hear(message, is_request, &mut steps);
+        steps
+    }
+
+    fn told(conversation: &mut Conversation, event: Event) -> Vec<Step> {
+        let mut steps = Vec::new();
+        conversation.told(&SharedEvent::new(event), &mut steps);
+        steps
+    }
+
+    fn has(heads: &[u8]) -> Event {
+        let hashes: Vec<_> = heads.iter().copied().map(hash).collect();
+        Event::Have {
+            have: encode(hashes.iter()),
+        }
+    }
+
+    fn missing() -> Event {
+        let payload = Bytes::new();
+        Event::Missing { payload }
+    }
+
+    fn heads_said(steps: &[Step]) -> Vec<Vec<ChangeHash>> {
+        let said = steps.iter().filter_map(|step| match step {
+            Step::Say(message) => Some(message.heads.clone()),
+            _ => None,
+        });
+        said.collect()
+    }
+
+    #[test]
+    fn a_client_is_answered_once_the_document_has_said_what_it_has() {
+        let mut conversation = Conversation::default();
+        assert!(hears(&mut conversation, says(&[]), true).is_empty());
+        assert!(!conversation.is_missing(), "nobody knows yet");
+        assert_eq!(
+            told(&mut conversation, has(&[1])),
+            [Step::Pull(Bytes::new())]
+        );
+        assert!(
+            hears(&mut conversation, says(&[]), true).is_empty(),
+            "it is being asked"
+        );
+        let steps = told(&mut conversation, missing());
+        assert_eq!(heads_said(&steps), [[hash(1)]]);
+        assert!(hears(&mut conversation, says(&[1]), false).is_empty());
+    }
+
+    #[test]
+    fn a_request_for_nothing_waits_and_a_client_that_has_something_does_not() {
+        let mut conversation = Conversation::default();
+        told(&mut conversation, has(&[]));
+        assert!(hears(&mut conversation, says(&[]), true).is_empty());
+        assert!(conversation.is_missing());
+        let steps = hears(&mut conversation, says(&[1]), false);
+        assert_eq!(heads_said(&steps), [Vec::new()]);
+        assert!(!conversation.is_missing());
+    }
+
+    #[test]
+    fn who_has_all_is_told_so_without_a_question() {
+        let mut conversation = Conversation::default();
+        told(&mut conversation, has(&[1, 2]));
+        let steps = hears(&mut conversation, says(&[2, 1, 7]), false);
+        assert_eq!(heads_said(&steps), [[hash(1), hash(2)]]);
+        assert!(hears(&mut conversation, says(&[1, 2]), false).is_empty());
+    }
+
+    #[test]
+    fn who_cannot_follow_begins_anew() {
+        let mut conversation = Conversation::default();
+        told(&mut conversation, has(&[1]));
+        hears(&mut conversation, says(&[1]), false);
+        let steps = hears(&mut conversation, says(&[9]), false);
+        assert_eq!(steps, [Step::Pull(encode([hash(9)].iter()))]);
+    }
+
+    #[test]
+    fn whose_changes_are_not_taken_is_told_so_once_and_when_they_are_again() {
+        let mut conversation = Conversation::default();
+        told(&mut conversation, Event::Rights { may_write: true });
+        told(&mut conversation, has(&[1]));
+        hears(&mut conversation, says(&[1]), false);
+        let (tag, reason) = (PushTag(0), CloseReason::Forbidden);
+        let flags = |steps: &[Step]| {
+            let said = steps.iter().filter_map(|step| match step {
+                Step::Say(message) => Some(message.flags.map(|flags| flags.0)),
+                _ => None,
+            });
+            said.collect::<Vec<_>>()
+        };
+        let steps = told(&mut conversation, Event::Refused { tag, reason });
+        assert_eq!(steps[0], Step::Refuse(reason));
+        assert_eq!(flags(&steps), [Some(Flags::READ_ONLY)]);
+        let again = told(&mut conversation, Event::Refused { tag, reason });
+        assert!(flags(&again).is_empty());
+        let steps = told(&mut conversation, Event::Rights { may_write: true });
+        assert_eq!(flags(&steps), [Some(0)]);
+    }
+}

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use engine::{AutomergeContent, CloseReason, ConnectionId, Intent, Limit, PushTag};
 use protocol::FrameError;
 use protocol::automerge::{
-    Bounds, Chunk, Envelope, Message, Metadata, PROTOCOL, PeerId, Said, SyncMessage, decode,
-    encode, preflight,
+    Bounds, Chunk, Envelope, Message, Metadata, PROTOCOL, PeerId, Said, StorageId, SyncMessage,
+    decode, encode, preflight,
 };
 use protocol::websocket::Frame;
 use storage::Failpoint;
@@ -100,13 +100,17 @@ impl Seats {
 
     /// Passes on what is said to the document that it is about. What others would have to answer is nothing to a server.
     fn hear(&mut self, message: Message, bytes: usize, held: Held) -> ControlFlow<Stop> {
-        let Message::Document {
-            envelope,
-            document,
-            said,
-        } = message
-        else {
-            return ControlFlow::Continue(());
+        let (envelope, document, said) = match message {
+            Message::Document {
+                envelope,
+                document,
+                said,
+            } => (envelope, document, said),
+            Message::Subscribe { add, remove, .. } => {
+                self.subscribe(&add, &remove);
+                return ControlFlow::Continue(());
+            }
+            _ => return ControlFlow::Continue(()),
         };
         // Clients pass on what others show of themselves; all else they say for themselves.
         let is_own = self.peer.as_ref() == Some(&envelope.sender);
@@ -132,6 +136,14 @@ impl Seats {
                 ControlFlow::Continue(())
             }
             None => ControlFlow::Continue(()),
+        }
+    }
+
+    /// The client wants to hear what heads some stores have. Of others than its own this server knows nothing.
+    fn subscribe(&mut self, add: &[StorageId], remove: &[StorageId]) {
+        if let Some(own) = &self.hub.world().storage_id {
+            self.is_subscribed |= add.contains(own);
+            self.is_subscribed &= !remove.contains(own);
         }
     }
 

@@ -6,9 +6,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use engine::{CloseReason, ConnectionId, DocumentKey, Limit};
+use engine::{ConnectionId, DocumentKey, Limit};
 use protocol::automerge::{DocumentId, Envelope, Message, PeerId, Said, SyncMessage, encode};
-use protocol::close;
 use protocol::websocket::Frame;
 use tokio::time::Instant;
 use tracing::info;
@@ -43,6 +42,8 @@ pub(super) struct Seats {
     /// What the documents tell.
     pub(super) events: Events,
     pub(super) shown: Shown,
+    /// Whether the client wants to hear by name what heads this store has.
+    pub(super) is_subscribed: bool,
     /// What the client is told next.
     pub(super) frames: VecDeque<Frame>,
     /// What is to be asked of documents.
@@ -129,6 +130,7 @@ impl Seats {
             seats: BTreeMap::new(),
             numbers: BTreeMap::new(),
             shown: Shown::default(),
+            is_subscribed: false,
             frames: VecDeque::new(),
             pulls: VecDeque::new(),
             pulling: Vec::new(),
@@ -170,10 +172,10 @@ impl Seats {
         if let Some(number) = self.numbers.get(document) {
             return Some(*number);
         }
-        if self.seats.len() >= self.limits.documents_max && !self.clear_a_seat() {
+        if self.seats.len() >= self.limits.automerge_documents_max && !self.clear_a_seat() {
             let limit = Limit::DocumentsPerConnection;
             metrics::limit_hit(limit.as_str());
-            self.say_error(close::text(CloseReason::TooMany(limit)));
+            self.say_error(TOO_MANY_DOCUMENTS);
             self.say(document, Said::Unavailable);
             return None;
         }
@@ -275,3 +277,6 @@ impl Seats {
         }
     }
 }
+
+const TOO_MANY_DOCUMENTS: &str =
+    "Too many documents on one connection (limits.automerge_documents_per_connection).";

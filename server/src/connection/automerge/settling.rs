@@ -75,7 +75,8 @@ impl Seats {
     /// Whether there is something to ask of a document, and not too many are being asked.
     pub(super) fn is_ready_to_pull(&self) -> bool {
         let may_ask = self.pulling.len() < PULLING_MAX && self.frames.is_empty();
-        may_ask && !self.pulls.is_empty() && matches!(self.mailing, Mailing::Idle)
+        let is_free = self.unpacking.is_none() && matches!(self.mailing, Mailing::Idle);
+        may_ask && is_free && !self.pulls.is_empty()
     }
 
     /// Asks one document for what is to be asked of it. False if there is nothing to ask now.

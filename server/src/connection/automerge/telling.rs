@@ -5,7 +5,9 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use engine::{CloseReason, ConnectionId, Event};
-use protocol::automerge::{Message, PeerId, Said, decode, encode};
+use protocol::automerge::{
+    ChangeHash, DocumentId, Message, PeerId, Said, StoredHeads, decode, encode,
+};
 use protocol::close;
 use protocol::websocket::Frame;
 use tokio::time::Instant;
@@ -57,11 +59,30 @@ impl Seats {
                     if let Some(seat) = self.seats.get(&number) {
                         let document = seat.document.clone();
                         self.say(&document, Said::Sync(message.write()));
+                        self.say_heads(&document, message.heads);
                     }
                 }
                 Step::Refuse(reason) => self.say_error(close::text(reason)),
             }
         }
+    }
+
+    /// Tells a client that wants to hear it by name what is stored here.
+    fn say_heads(&mut self, document: &DocumentId, heads: Vec<ChangeHash>) {
+        let world = self.hub.world();
+        let Some(storage) = world.storage_id.clone().filter(|_| self.is_subscribed) else {
+            return;
+        };
+        let message = Message::Heads {
+            envelope: self.envelope(),
+            document: document.clone(),
+            stores: vec![StoredHeads {
+                storage,
+                heads,
+                timestamp_ms: world.clock.now().wall_ms,
+            }],
+        };
+        self.frames.push_back(Frame::binary(encode(&message)));
     }
 
     /// Passes on what somebody shows of himself. It may come from others than clients, who mean other clients.

@@ -194,6 +194,9 @@ async fn the_schema_is_made_once_however_many_nodes_start() {
     let stores = stores.await.unwrap();
     let ids = try_join_all(stores.iter().map(|store| store.new_replica()));
     assert_eq!(ids.await.unwrap().len(), 8);
+    let identities = try_join_all(stores.iter().map(|store| store.identity()));
+    let identities = identities.await.unwrap();
+    assert!(identities[0].is_some() && identities.iter().all(|it| *it == identities[0]));
     let steps = server.query(
         &database,
         "SELECT count(*) FROM _sqlx_migrations WHERE success",

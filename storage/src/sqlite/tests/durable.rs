@@ -26,6 +26,8 @@ async fn everything_is_there_after_closing_and_opening() {
     let fixture = Fixture::open().await;
     let (notes, gone) = (document("notes"), document("gone"));
     let replica = fixture.new_replica().await.unwrap();
+    let identity = fixture.identity().await.unwrap();
+    assert_ne!(identity, Fixture::open().await.identity().await.unwrap());
     fixture.append(&notes, 1, 40).await;
     fixture.append(&gone, 1, 1).await;
     let taken = snapshot(&notes, &[Dot::new(REPLICA, 30)], "thirty");
@@ -37,6 +39,7 @@ async fn everything_is_there_after_closing_and_opening() {
     fixture.close().await.unwrap();
 
     let store = SqliteStore::open(fixture.path()).await.unwrap();
+    assert!(identity.is_some() && store.identity().await == Ok(identity));
     let after = store.load(notes.clone()).await.unwrap();
     assert_eq!(after.changes, before.changes);
     assert_eq!(after.snapshot, Some(taken));
