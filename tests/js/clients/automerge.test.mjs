@@ -5,6 +5,8 @@ import { test } from 'node:test'
 import * as Automerge from '@automerge/automerge'
 import { Repo, generateAutomergeUrl, parseAutomergeUrl } from '@automerge/automerge-repo'
 import { WebSocketClientAdapter } from '@automerge/automerge-repo-network-websocket'
+import { startCluster } from './cluster.mjs'
+import { startIssuer } from './issuer.mjs'
 import { startServer } from './server.mjs'
 import { until } from './until.mjs'
 
@@ -12,8 +14,8 @@ const RETRY_MS = 100
 
 /** Somebody with a repository of their own, who comes and goes. */
 class Person {
-  constructor (test, server, name, workspace = 'default') {
-    this.url = `${server.url}/automerge/${workspace}`
+  constructor (test, server, name, { workspace = 'default', token } = {}) {
+    this.url = `${server.url}/automerge/${workspace}${token ? `?token=${token}` : ''}`
     this.frames = 0
     this.repo = new Repo({ peerId: `${name}-${Math.random().toString(36).slice(2)}`, network: [] })
     this.goOnline()
@@ -174,7 +176,7 @@ test('twenty people type, and then it is silent', async t => {
 
 test('a document is named by its id, and what another workspace has is not here', async t => {
   const server = await startServer(t)
-  const [ann, bob] = [new Person(t, server, 'ann'), new Person(t, server, 'bob', 'other')]
+  const [ann, bob] = [new Person(t, server, 'ann'), new Person(t, server, 'bob', { workspace: 'other' })]
   const made = ann.repo.create({ text: 'here' })
   await saved(ann, made)
   const { documentId } = parseAutomergeUrl(made.url)
@@ -183,4 +185,43 @@ test('a document is named by its id, and what another workspace has is not here'
   const content = await server.document(documentId, '/content?format=json')
   assert.deepEqual(await content.json(), { text: 'here' })
   await assert.rejects(bob.repo.find(made.url), /unavailable/)
+})
+
+test('who may only read is shown what others write and keeps his own, and who may not read hears that there is nothing', async t => {
+  const issuer = await startIssuer(t)
+  const server = await startServer(t, { env: issuer.env })
+  const ann = new Person(t, server, 'ann', { token: issuer.token('ann', ['read', 'write']) })
+  const ben = new Person(t, server, 'ben', { token: issuer.token('ben', ['read']) })
+  const eve = new Person(t, server, 'eve', { token: issuer.token('eve', ['read'], { document: 'other' }) })
+  const made = ann.repo.create({ list: ['first'] })
+  const found = await ben.repo.find(made.url)
+  found.change(doc => { doc.list.push('not for you') })
+  for (let i = 0; i < 5; i++) made.change(doc => { doc.list.push(`ann ${i}`) })
+  await until('ben is shown it', () => found.doc().list.length === 7)
+  await saved(ann, made)
+  const late = await new Person(t, server, 'late', { token: issuer.token('late', ['read']) }).repo.find(made.url)
+  assert.deepEqual(Automerge.toJS(late.doc()), Automerge.toJS(made.doc()))
+  assert.equal(made.doc().list.length, 6)
+  await assert.rejects(eve.repo.find(made.url), /unavailable/)
+})
+
+test('people at two nodes hold the same, see what the others show, and the store is called the same at both', async t => {
+  const cluster = await startCluster(t)
+  const [north, south] = await Promise.all([0, 1].map(node => cluster.before(node)))
+  const [ann, bob] = [new Person(t, north, 'ann'), new Person(t, south, 'bob')]
+  const made = ann.repo.create({ list: [] })
+  await saved(ann, made)
+  const found = await bob.repo.find(made.url)
+  for (let i = 0; i < 20; i++) {
+    made.change(doc => { doc.list.push(`ann ${i}`) })
+    found.change(doc => { doc.list.push(`bob ${i}`) })
+  }
+  await until('both have all', () => made.doc().list.length === 40 && found.doc().list.length === 40)
+  await equal(made, found)
+  const heard = []
+  found.on('ephemeral-message', ({ message }) => heard.push(message))
+  made.broadcast('from far')
+  await until('it is heard', () => heard.length === 1)
+  assert.deepEqual(heard, ['from far'])
+  assert.equal(ann.storageId, bob.storageId)
 })
