@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as Automerge from '@automerge/automerge'
-import { Repo, generateAutomergeUrl, parseAutomergeUrl } from '@automerge/automerge-repo'
+import { Presence, Repo, generateAutomergeUrl, parseAutomergeUrl } from '@automerge/automerge-repo'
 import { WebSocketClientAdapter } from '@automerge/automerge-repo-network-websocket'
 import { startCluster } from './cluster.mjs'
 import { startIssuer } from './issuer.mjs'
@@ -153,6 +153,22 @@ test('what somebody broadcasts reaches the others and nobody else', async t => {
   found.broadcast('back')
   await until('the first one hears too', () => heard.ann.length === 1)
   assert.deepEqual(heard.ann, ['back'])
+})
+
+test('whose connection ends is gone from the presence of the others at once', async t => {
+  const server = await startServer(t)
+  const [ann, bob] = ['ann', 'bob'].map(name => new Person(t, server, name))
+  const made = ann.repo.create({})
+  const handles = [made, await bob.repo.find(made.url)]
+  const present = handles.map(handle => new Presence({ handle }))
+  present.forEach((presence, who) => presence.start({ initialState: { who } }))
+  t.after(() => present.forEach(presence => presence.stop()))
+  const sees = (presence, person) => presence.getPeerStates().value[person.repo.peerId] !== undefined
+  await until('they see each other', () => sees(present[0], bob) && sees(present[1], ann))
+  let goodbyes = 0
+  present[0].on('goodbye', () => { goodbyes++ })
+  bob.goOffline()
+  await until('bob is gone', () => goodbyes === 1 && !sees(present[0], bob))
 })
 
 test('twenty people type, and then it is silent', async t => {

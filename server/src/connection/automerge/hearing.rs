@@ -17,9 +17,9 @@ use super::super::entering::Own;
 use super::super::mailing::Mailing;
 use super::super::{End, flooding};
 use super::seat::{Heard, Seats, State, Unpacked};
+use super::shown::is_present;
 use super::{HOLD, Stop};
 use crate::joins::Joiner;
-use crate::mail::Mail;
 use crate::receiving::Held;
 use crate::session::apart;
 use crate::socket::Incoming;
@@ -169,10 +169,13 @@ impl Seats {
                 count,
                 data,
             } => {
-                let document = match self.seats.get(&number) {
-                    Some(seat) => seat.document.clone(),
-                    None => return ControlFlow::Continue(()),
+                let Some(seat) = self.seats.get_mut(&number) else {
+                    return ControlFlow::Continue(());
                 };
+                if self.peer.as_ref() == Some(&heard.author) {
+                    seat.is_present = is_present(&data).unwrap_or(seat.is_present);
+                }
+                let document = seat.document.clone();
                 let message = Message::Document {
                     envelope: Envelope {
                         sender: heard.author,
@@ -298,12 +301,7 @@ impl Seats {
         let Some(State::Joined(mailbox)) = self.seats.get(&number).map(|seat| &seat.state) else {
             return ControlFlow::Continue(());
         };
-        let mail = Mail::Intents {
-            connection: number,
-            intents: vec![intent],
-            seen: None,
-            held: held.unwrap_or_else(|| self.hub.world().receiving.meter().take_all_but(0)),
-        };
+        let mail = self.mail(number, intent, held);
         self.mailing = Mailing::send(mailbox, mail);
         ControlFlow::Break(Stop::Settle)
     }

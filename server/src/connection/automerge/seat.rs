@@ -6,8 +6,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use engine::{ConnectionId, DocumentKey, Limit};
-use protocol::automerge::{DocumentId, Envelope, Message, PeerId, Said, SyncMessage, encode};
+use engine::{ConnectionId, DocumentKey, Intent, Limit};
+use protocol::automerge::{
+    DocumentId, Envelope, Message, PeerId, Said, SessionId, SyncMessage, encode,
+};
 use protocol::websocket::Frame;
 use tokio::time::Instant;
 use tracing::info;
@@ -16,13 +18,13 @@ use super::super::entering::{Entrant, Guest, NotIn, Users, enter};
 use super::super::mailing::{self, Mailing};
 use super::super::{ConnectionLimits, End};
 use super::conversation::Conversation;
-use super::shown::Shown;
+use super::shown::{Shown, goodbye};
 use super::{DIALECT, SERVER};
 use crate::auth::Pass;
 use crate::events::Events;
 use crate::hub::Hub;
 use crate::joins::Joined;
-use crate::mail::{Mailbox, Way};
+use crate::mail::{Mail, Mailbox, Way};
 use crate::receiving::Held;
 use crate::telemetry::metrics;
 
@@ -74,6 +76,8 @@ pub(super) struct Seat {
     /// What came before the client was in, in order.
     pub(super) waiting: VecDeque<Heard>,
     pub(super) conversation: Conversation,
+    /// Whether the client shows itself to the others, who are to hear when it does no longer.
+    pub(super) is_present: bool,
     /// When the client is to hear that nobody has the document, if it waits for that.
     pub(super) missing_at: Option<Instant>,
 }
@@ -194,6 +198,7 @@ impl Seats {
             state: State::Entering(Box::pin(enter(self.hub.clone(), entrant))),
             waiting: VecDeque::new(),
             conversation: Conversation::default(),
+            is_present: false,
             missing_at: None,
         };
         self.numbers.insert(document.clone(), number);
@@ -267,13 +272,38 @@ impl Seats {
         }
     }
 
-    /// Tells every document that the client is gone.
+    /// Tells every document that the client is gone, and the others where it has shown itself. One that has joined anew shows
+    /// itself there.
     pub(super) async fn leave(&mut self) {
-        let seats = std::mem::take(&mut self.seats);
-        for (number, seat) in seats {
-            if let State::Joined(mailbox) = seat.state {
-                mailing::leave(&mailbox, number).await;
+        let is_replaced = |place: &Joined| place.replaced().is_cancelled();
+        let stays = self.place.as_ref().is_some_and(is_replaced);
+        let peer = self.peer.take().filter(|_| !stays);
+        for (number, seat) in std::mem::take(&mut self.seats) {
+            let State::Joined(mailbox) = seat.state else {
+                continue;
+            };
+            if let Some(peer) = peer.as_ref().filter(|_| seat.is_present) {
+                let session = SessionId(format!("{}-{number}", self.own.0).into());
+                let intent = Intent::Signal(goodbye(peer, &seat.document, session));
+                // A session that is gone has nobody to tell.
+                let _ = mailbox.send(self.mail(number, intent, None)).await;
             }
+            mailing::leave(&mailbox, number).await;
+        }
+    }
+
+    /// What a document is asked, in the message that it came in if it came in one.
+    pub(super) fn mail(
+        &self,
+        connection: ConnectionId,
+        intent: Intent,
+        held: Option<Held>,
+    ) -> Mail {
+        Mail::Intents {
+            connection,
+            intents: vec![intent],
+            seen: None,
+            held: held.unwrap_or_else(|| self.hub.world().receiving.meter().take_all_but(0)),
         }
     }
 }
