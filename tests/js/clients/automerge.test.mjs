@@ -200,6 +200,12 @@ test('a document is named by its id, and what another workspace has is not here'
   assert.equal((await answer.json()).kind, 'automerge')
   const content = await server.document(documentId, '/content?format=json')
   assert.deepEqual(await content.json(), { text: 'here' })
+  const file = await server.document(documentId, '/content?format=binary')
+  const loaded = Automerge.load(new Uint8Array(await file.arrayBuffer()))
+  assert.deepEqual(Automerge.toJS(loaded), { text: 'here' })
+  assert.deepEqual(Automerge.getHeads(loaded), Automerge.getHeads(made.doc()))
+  const history = await (await server.document(documentId, '/changes')).json()
+  assert.equal(history.items[0].kind, 'automerge-changes')
   await assert.rejects(bob.repo.find(made.url), /unavailable/)
 })
 
