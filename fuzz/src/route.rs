@@ -19,6 +19,7 @@ pub fn check(input: &[u8]) {
         }
         Route::Hocuspocus(workspace) => format!("/hocuspocus/{}", good(workspace)),
         Route::ShareDb(workspace) => format!("/sharedb/{}", good(workspace)),
+        Route::Automerge(workspace) => format!("/automerge/{}", good(workspace)),
     };
     assert_eq!(Route::parse(&full), Ok(route));
 }
