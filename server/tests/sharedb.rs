@@ -96,6 +96,10 @@ fn what_is_refused_comes_back_whole_with_its_reason() {
             "ERR_MESSAGE_BADLY_FORMED",
         ),
         (
+            about(json!({"a": "op", "v": 99, "seq": 5, "op": []})),
+            "ERR_OP_VERSION_NEWER_THAN_CURRENT_SNAPSHOT",
+        ),
+        (
             about(json!({"a": "op", "v": 1, "seq": 6, "op": [{"p": ["x", 5], "li": 1}]})),
             "ERR_OT_OP_NOT_APPLIED",
         ),
@@ -189,7 +193,9 @@ fn who_is_ahead_of_all_that_there_is_is_made_to_ask_anew() {
     let answer = client.ask(&edit(9, 5));
     let code = "ERR_OP_VERSION_NEWER_THAN_CURRENT_SNAPSHOT";
     assert_eq!(refused(&edit(9, 5), &answer), code);
+    client.say(&json!({"a": "f", "c": "c", "d": "d", "v": 9}));
     expect_taken_back(&mut client, 9);
+    assert_eq!(client.next()["data"], json!({"v": 1, "data": {"n": 0}}));
     // It has sent that before it knew.
     client.say(&edit(9, 6));
     let fetched = client.ask(&json!({"a": "f", "c": "c", "d": "d"}));

@@ -37,8 +37,10 @@ for (const [type, { data, op }] of Object.entries(edits)) {
     await until('the others are where the store is', () => [idle, busy].every(person => person.doc.version === 2))
     assert.deepEqual([seen, visitor.doc.version], [5, 5])
     visitor.edit(op)
-    await until('the visitor is as well', () => visitor.doc.version === 2)
+    await until('the visitor is refused', () => visitor.errors.length > 0)
     assert.equal(visitor.errors[0].code, 'ERR_OP_VERSION_NEWER_THAN_CURRENT_SNAPSHOT')
+    await visitor.fetch()
+    await until('and is where the store is once it has fetched', () => visitor.doc.version === 2)
     for (const person of people) {
       await until('it is told', () => person.errors.length > 0)
       person.errors.length = 0

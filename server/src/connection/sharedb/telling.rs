@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Context;
 
 use engine::ConnectionId;
-use engine::ordered::{Misplaced, OrderedEvent, RequestTag};
+use engine::ordered::{OrderedEvent, RequestTag};
 use protocol::close;
 use protocol::sharedb::{self, Address, Code};
 use protocol::websocket::Frame;
@@ -148,9 +148,7 @@ impl Seats {
                 (tag, Outcome::Committed(version))
             }
             OrderedEvent::Refused { tag, why } => {
-                let refused = Outcome::Failed(Code::from(&why), sharedb::words(&why));
-                self.answer(tag, refused);
-                return self.take_back_visitor(to, &why);
+                (tag, Outcome::Failed(Code::from(&why), sharedb::words(&why)))
             }
             OrderedEvent::Forbidden { tag } => {
                 let text = close::text(engine::CloseReason::Forbidden);
@@ -189,16 +187,6 @@ impl Seats {
         seat.asked = seat.asked.saturating_sub(forgotten);
         seat.forgotten = Some(had);
         Some(seat.address.clone())
-    }
-
-    /// Who is not told what comes may never ask, and finds out when an operation is refused.
-    fn take_back_visitor(&mut self, to: ConnectionId, why: &Misplaced) {
-        let seat = self.seats.get(&to);
-        if let Misplaced::Ahead { made_on, .. } = *why
-            && seat.is_some_and(|seat| !seat.is_subscribed)
-        {
-            self.take_back(to, made_on);
-        }
     }
 
     /// Answers a question, unless it was answered before.
