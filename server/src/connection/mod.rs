@@ -4,8 +4,8 @@
 //! bounded mailbox, so a flood slows its own socket alone. What is written comes from outboxes. The first of the two to
 //! end says why the connection closes; either way every document on it hears of it at once.
 //!
-//! [`alone`] is a socket for one document, [`many`], [`sharedb`] and [`automerge`] one for as many as its client names. All keep time by a
-//! [`pulse`].
+//! [`alone`] is a socket for one document, [`many`], [`sharedb`] and [`automerge`] one for as many as its client names, which have a
+//! [`line`] in common. All keep time by a [`pulse`].
 
 mod alone;
 pub use alone::serve;
@@ -15,6 +15,8 @@ pub use automerge::serve_automerge;
 
 mod entering;
 pub use entering::{Guest, Own};
+
+mod line;
 
 mod mailing;
 

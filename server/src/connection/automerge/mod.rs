@@ -31,14 +31,13 @@ use bytes::Bytes;
 use engine::CloseReason;
 use protocol::Dialect;
 use protocol::automerge::{Envelope, Message, PeerId, encode};
-use protocol::websocket::Frame;
 use tokio::time::Instant;
 use tokio_util::sync::WaitForCancellationFutureOwned;
-use tracing::{debug, info};
 
 use super::entering::Guest;
-use super::pulse::{Due, Pulse};
-use super::{ConnectionLimits, End, say_goodbye, why_late};
+use super::line::Line;
+use super::pulse::Due;
+use super::{ConnectionLimits, End, why_late};
 use crate::alarm::Alarm;
 use crate::hub::Hub;
 use crate::socket::Socket;
@@ -67,12 +66,9 @@ pub fn serve_automerge(
 ) -> impl Future<Output = ()> + Send {
     let late_at = Instant::now() + limits.pre_auth.time_max;
     let connection = Box::new(Connection {
-        socket,
-        pulse: Pulse::new(KEEPALIVE_AFTER, &limits),
+        line: Line::new(socket, DIALECT, KEEPALIVE_AFTER, &hub, &limits),
         alarm: Alarm::default(),
         late_at,
-        is_limited: !guest.is_known,
-        stopping: Some(Box::pin(hub.stopping())),
         replaced: None,
         seats: Seats::new(hub, guest, limits),
     });
@@ -92,15 +88,10 @@ pub(super) fn last_words(text: &str) -> Bytes {
 
 /// One socket and all documents on it.
 struct Connection {
-    socket: Socket,
-    pulse: Pulse,
+    line: Line,
     alarm: Alarm,
     /// By when the client is to have said who it is, and to have been let into a document unless it is known.
     late_at: Instant,
-    /// Whether the socket takes less than it accepts.
-    is_limited: bool,
-    /// Waits until the server stops; none once it does.
-    stopping: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     /// Waits until the same peer joins by another socket; none before it has joined.
     replaced: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     seats: Seats,
@@ -111,19 +102,7 @@ impl Connection {
         let _counted = metrics::connection_opened();
         let end = poll_fn(|context| self.poll(context)).await;
         self.seats.leave().await;
-        Box::pin(self.close(end)).await;
-    }
-
-    async fn close(&mut self, end: End) {
-        match &end {
-            End::ByPeer => debug!("connection closed by its client"),
-            End::Close(reason) => info!(?reason, "connection closed"),
-            End::Refuse(reason, fault) => info!(?reason, "connection closed: {fault}"),
-        }
-        if let Some(reason) = end.reason() {
-            metrics::closed(reason);
-            say_goodbye(&mut self.socket, DIALECT, reason).await;
-        }
+        Box::pin(self.line.close(end)).await;
     }
 
     /// Reads, writes and keeps alive, until there is a reason to end.
@@ -131,13 +110,13 @@ impl Connection {
         loop {
             if let Poll::Ready(end) = self.poll_reading(context) {
                 // The answer to a close, if it can be written at once.
-                let _ = self.socket.poll_flush(context);
+                let _ = self.line.socket.poll_flush(context);
                 return Poll::Ready(end);
             }
             if self.poll_replaced(context).is_ready() {
                 return Poll::Ready(End::Close(CloseReason::Replaced));
             }
-            if self.poll_stopping(context).is_ready() {
+            if self.line.poll_stopping(context).is_ready() && !self.seats.is_anywhere() {
                 return Poll::Ready(End::Close(CloseReason::Stopping));
             }
             let waited = self.seats.has_much_to_tell() || self.seats.is_ready_to_pull();
@@ -162,38 +141,24 @@ impl Connection {
             if let Err(end) = ready!(self.seats.poll_settled(context)) {
                 return Poll::Ready(end);
             }
-            self.limit_for_now();
-            let (pulse, seats) = (&mut self.pulse, &mut self.seats);
-            let stop = self.socket.poll_receive(context, |incoming| {
-                pulse.heard();
-                seats.take(incoming)
-            });
+            let room = (!self.seats.is_known).then(|| self.seats.room());
+            let stop =
+                (self.line).poll_receive(context, room, |incoming| self.seats.take(incoming));
             if let Stop::End(end) = ready!(stop) {
                 return Poll::Ready(end);
             }
         }
     }
 
-    /// Whoever is not known may have no more lie here than may wait.
-    fn limit_for_now(&mut self) {
-        if self.seats.is_known {
-            if std::mem::take(&mut self.is_limited) {
-                self.socket.limit_for_now(usize::MAX);
-            }
-        } else {
-            self.socket.limit_for_now(self.seats.room());
-        }
-    }
-
     /// Does what it is time for. Ready with nothing if there is something to tell because of that.
     fn poll_time(&mut self, context: &mut Context<'_>) -> Poll<Option<End>> {
-        while let Poll::Ready(due) = self.pulse.poll(context) {
+        while let Poll::Ready(due) = self.line.pulse.poll(context) {
             match due {
                 // A client that is not read cannot give a sign of life.
-                Due::Silent if self.seats.has_much_to_tell() => self.pulse.heard(),
+                Due::Silent if self.seats.has_much_to_tell() => self.line.pulse.heard(),
                 Due::Silent => return Poll::Ready(Some(End::Close(CloseReason::Silent))),
-                Due::Ping => self.socket.ping(),
-                Due::KeepAlive => self.socket.rest(),
+                Due::Ping => self.line.socket.ping(),
+                Due::KeepAlive => self.line.socket.rest(),
             }
         }
         while self.alarm.poll(self.next_at(), context).is_ready() {
@@ -232,33 +197,17 @@ impl Connection {
         }
     }
 
-    /// A client that is in no document hears from none that the server stops.
-    fn poll_stopping(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if let Some(stopping) = &mut self.stopping {
-            ready!(stopping.as_mut().poll(context));
-            self.stopping = None;
-        }
-        match self.seats.is_anywhere() {
-            true => Poll::Pending,
-            false => Poll::Ready(()),
-        }
-    }
-
     fn poll_writing(&mut self, context: &mut Context<'_>) -> Poll<End> {
         loop {
-            if ready!(self.socket.poll_flush(context)).is_err() {
+            if ready!(self.line.socket.poll_flush(context)).is_err() {
                 return Poll::Ready(End::ByPeer);
             }
             if let Some(end) = self.seats.end() {
                 return Poll::Ready(end);
             }
-            let queue = self.socket.queue();
+            let queue = self.line.socket.queue();
             self.seats.poll_telling(context, queue);
-            if !queue.is_empty() {
-                let bytes = queue.iter().map(Frame::length).sum();
-                metrics::frames_sent(queue.len(), bytes);
-                self.pulse.said();
-            } else if self.seats.end().is_none() {
+            if !self.line.note_writing() && self.seats.end().is_none() {
                 return Poll::Pending;
             }
         }

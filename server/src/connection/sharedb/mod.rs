@@ -36,7 +36,6 @@ mod telling;
 
 use std::future::{Future, poll_fn};
 use std::ops::ControlFlow;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -44,14 +43,12 @@ use std::time::Duration;
 use engine::CloseReason;
 use protocol::Dialect;
 use protocol::sharedb;
-use protocol::websocket::Frame;
 use tokio::time::Instant;
-use tokio_util::sync::WaitForCancellationFutureOwned;
-use tracing::{debug, info};
 
 use super::entering::Guest;
-use super::pulse::{Due, Pulse};
-use super::{ConnectionLimits, End, say_goodbye, why_late};
+use super::line::Line;
+use super::pulse::Due;
+use super::{ConnectionLimits, End, why_late};
 use crate::alarm::Alarm;
 use crate::hub::Hub;
 use crate::socket::Socket;
@@ -79,12 +76,9 @@ pub fn serve_sharedb(
 ) -> impl Future<Output = ()> + Send {
     let late_at = Instant::now() + limits.pre_auth.time_max;
     let connection = Box::new(Connection {
-        socket,
-        pulse: Pulse::new(KEEPALIVE_AFTER, &limits),
+        line: Line::new(socket, DIALECT, KEEPALIVE_AFTER, &hub, &limits),
         alarm: Alarm::default(),
         late_at,
-        is_limited: !guest.is_known,
-        stopping: Some(Box::pin(hub.stopping())),
         seats: Seats::new(hub, guest, limits),
     });
     connection.serve()
@@ -92,15 +86,10 @@ pub fn serve_sharedb(
 
 /// One socket and all documents on it.
 struct Connection {
-    socket: Socket,
-    pulse: Pulse,
+    line: Line,
     alarm: Alarm,
     /// By when the client is to have been let into a document, unless it is known.
     late_at: Instant,
-    /// Whether the socket takes less than it accepts.
-    is_limited: bool,
-    /// Waits until the server stops; none once it does.
-    stopping: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     seats: Seats,
 }
 
@@ -110,19 +99,7 @@ impl Connection {
         self.seats.greet();
         let end = poll_fn(|context| self.poll(context)).await;
         self.seats.leave().await;
-        Box::pin(self.close(end)).await;
-    }
-
-    async fn close(&mut self, end: End) {
-        match &end {
-            End::ByPeer => debug!("connection closed by its client"),
-            End::Close(reason) => info!(?reason, "connection closed"),
-            End::Refuse(reason, fault) => info!(?reason, "connection closed: {fault}"),
-        }
-        if let Some(reason) = end.reason() {
-            metrics::closed(reason);
-            say_goodbye(&mut self.socket, DIALECT, reason).await;
-        }
+        Box::pin(self.line.close(end)).await;
     }
 
     /// Reads, writes and keeps alive, until there is a reason to end.
@@ -130,13 +107,13 @@ impl Connection {
         loop {
             if let Poll::Ready(end) = self.poll_reading(context) {
                 // The answer to a close, if it can be written at once.
-                let _ = self.socket.poll_flush(context);
+                let _ = self.line.socket.poll_flush(context);
                 return Poll::Ready(end);
             }
             if let Poll::Ready(end) = self.poll_time(context) {
                 return Poll::Ready(end);
             }
-            if self.poll_stopping(context).is_ready() {
+            if self.line.poll_stopping(context).is_ready() && !self.seats.is_anywhere() {
                 return Poll::Ready(End::Close(CloseReason::Stopping));
             }
             let waited = self.seats.has_enough();
@@ -152,12 +129,9 @@ impl Connection {
     fn poll_reading(&mut self, context: &mut Context<'_>) -> Poll<End> {
         loop {
             ready!(self.seats.poll_settled(context));
-            self.limit_for_now();
-            let (pulse, seats) = (&mut self.pulse, &mut self.seats);
-            let stop = self.socket.poll_receive(context, |incoming| {
-                pulse.heard();
-                seats.take(incoming)
-            });
+            let room = (!self.seats.is_known).then(|| self.seats.room());
+            let stop =
+                (self.line).poll_receive(context, room, |incoming| self.seats.take(incoming));
             match stop {
                 Poll::Ready(Stop::End(end)) => return Poll::Ready(end),
                 Poll::Ready(Stop::Settle) => {}
@@ -179,7 +153,7 @@ impl Connection {
     /// the rest is read. Gives how the connection ends if that is not to be seen.
     fn poll_look(&mut self, context: &mut Context<'_>) -> Poll<Option<End>> {
         loop {
-            let beginning = self.socket.beginning();
+            let beginning = self.line.socket.beginning();
             if let Some(address) = sharedb::about(&beginning) {
                 return Poll::Ready(self.seats.enter_for(address));
             }
@@ -187,7 +161,7 @@ impl Connection {
             if beginning.len() >= room {
                 return Poll::Ready(Some(self.seats.too_long()));
             }
-            if let Err(incoming) = ready!(self.socket.poll_more(context, room))
+            if let Err(incoming) = ready!(self.line.socket.poll_more(context, room))
                 && let ControlFlow::Break(Stop::End(end)) = self.seats.take(incoming)
             {
                 return Poll::Ready(Some(end));
@@ -195,28 +169,17 @@ impl Connection {
         }
     }
 
-    /// Whoever is not known may have no more lie here than may wait.
-    fn limit_for_now(&mut self) {
-        if self.seats.is_known {
-            if std::mem::take(&mut self.is_limited) {
-                self.socket.limit_for_now(usize::MAX);
-            }
-        } else {
-            self.socket.limit_for_now(self.seats.room());
-        }
-    }
-
     fn poll_time(&mut self, context: &mut Context<'_>) -> Poll<End> {
-        while let Poll::Ready(due) = self.pulse.poll(context) {
+        while let Poll::Ready(due) = self.line.pulse.poll(context) {
             match due {
                 // A client that is not read cannot give a sign of life.
-                Due::Silent if self.seats.has_enough() => self.pulse.heard(),
+                Due::Silent if self.seats.has_enough() => self.line.pulse.heard(),
                 Due::Silent => return Poll::Ready(End::Close(CloseReason::Silent)),
                 Due::Ping => {
-                    self.socket.ping();
+                    self.line.socket.ping();
                     self.seats.tidy_up();
                 }
-                Due::KeepAlive => self.socket.rest(),
+                Due::KeepAlive => self.line.socket.rest(),
             }
         }
         let late_at = (!self.seats.is_known).then_some(self.late_at);
@@ -225,33 +188,17 @@ impl Connection {
             .map(|()| End::Close(why_late(self.seats.was_denied)))
     }
 
-    /// A client that is in no document hears from none that the server stops.
-    fn poll_stopping(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if let Some(stopping) = &mut self.stopping {
-            ready!(stopping.as_mut().poll(context));
-            self.stopping = None;
-        }
-        match self.seats.is_anywhere() {
-            true => Poll::Pending,
-            false => Poll::Ready(()),
-        }
-    }
-
     fn poll_writing(&mut self, context: &mut Context<'_>) -> Poll<End> {
         loop {
-            if ready!(self.socket.poll_flush(context)).is_err() {
+            if ready!(self.line.socket.poll_flush(context)).is_err() {
                 return Poll::Ready(End::ByPeer);
             }
             if let Some(end) = self.seats.end() {
                 return Poll::Ready(end);
             }
-            let queue = self.socket.queue();
+            let queue = self.line.socket.queue();
             self.seats.poll_telling(context, queue);
-            if !queue.is_empty() {
-                let bytes = queue.iter().map(Frame::length).sum();
-                metrics::frames_sent(queue.len(), bytes);
-                self.pulse.said();
-            } else if self.seats.end().is_none() {
+            if !self.line.note_writing() && self.seats.end().is_none() {
                 self.seats.live.all_written();
                 self.seats.fill_gaps(context);
                 return Poll::Pending;
