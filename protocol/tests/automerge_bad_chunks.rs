@@ -1,5 +1,7 @@
 //! Changes and documents that must be refused of automerge-repo's clients: with an error, at once, and without much memory.
 
+mod leb128;
+
 use std::sync::LazyLock;
 
 use bytes::Bytes;
@@ -10,23 +12,11 @@ use protocol::FrameError;
 use protocol::automerge::{Bounds, Chunk, SyncMessage, Version, preflight, read_chunks};
 use sha2::{Digest, Sha256};
 
+use leb128::{unsigned, with_length};
+
 const DOCUMENT: u8 = 0;
 const CHANGE: u8 = 1;
 const COMPRESSED: u8 = 2;
-
-fn unsigned(mut value: u64) -> Vec<u8> {
-    let mut out = Vec::new();
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-    out
-}
-
-fn with_length(bytes: &[u8]) -> Vec<u8> {
-    [unsigned(bytes.len() as u64), bytes.to_vec()].concat()
-}
 
 /// A chunk with the checksum of this body under that kind.
 fn chunk_of(kind: u8, hashed: (u8, &[u8]), body: &[u8]) -> Bytes {

@@ -1,24 +1,14 @@
 //! Frames and sync messages that must be refused of automerge-repo's clients: with an error, at once, and without much memory.
 
+mod leb128;
+
 use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use protocol::FrameError;
 use protocol::automerge::{Bounds, Message, SyncMessage, check_value, decode, read_chunks};
 
-fn unsigned(mut value: u64) -> Vec<u8> {
-    let mut out = Vec::new();
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-    out
-}
-
-fn with_length(bytes: &[u8]) -> Vec<u8> {
-    [unsigned(bytes.len() as u64), bytes.to_vec()].concat()
-}
+use leb128::{unsigned, with_length};
 
 fn sync(tail: &[u8]) -> Result<SyncMessage, FrameError> {
     let bytes = [&[0x42][..], tail].concat();

@@ -97,12 +97,7 @@ impl<'a, T: Cell<'a>> Cells<'a, T> {
     /// Checks that no cell is left.
     pub(super) fn finish(&mut self) -> Result<(), FrameError> {
         self.fill()?;
-        let (field, at) = (self.field, self.scan.position());
-        if self.left == 0 {
-            Ok(())
-        } else {
-            Err(FrameError::Trailing { field, at })
-        }
+        ended(&self.scan, self.field, self.left)
     }
 
     pub(super) fn position(&self) -> usize {
@@ -204,12 +199,7 @@ impl<'a> Truths<'a> {
 
     pub(super) fn finish(&mut self) -> Result<(), FrameError> {
         self.fill()?;
-        let (field, at) = (self.field, self.scan.position());
-        if self.left == 0 {
-            Ok(())
-        } else {
-            Err(FrameError::Trailing { field, at })
-        }
+        ended(&self.scan, self.field, self.left)
     }
 
     fn fill(&mut self) -> Result<(), FrameError> {
@@ -218,5 +208,14 @@ impl<'a> Truths<'a> {
             self.is_true = !self.is_true;
         }
         Ok(())
+    }
+}
+
+/// That a column ends where the rows do: none of a run is left.
+fn ended(scan: &Scan<'_>, field: &'static str, left: u64) -> Result<(), FrameError> {
+    let at = scan.position();
+    match left {
+        0 => Ok(()),
+        _ => Err(FrameError::Trailing { field, at }),
     }
 }
