@@ -176,10 +176,8 @@ impl Lane {
             .into_iter()
             .map(|asked| (asked.waiting, Some(asked.reply)))
             .unzip();
-        let tried = self.try_until_decided(&appends, &mut askers).await;
-        let undecided = askers.into_iter().flatten();
-        if let Err(error) = tried {
-            let undecided: Vec<_> = undecided.collect();
+        if let Err(error) = self.try_until_decided(&appends, &mut askers).await {
+            let undecided: Vec<_> = askers.into_iter().flatten().collect();
             tracing::error!(%error, appends = appends.len(), undecided = undecided.len(), "commit failed");
             for asker in undecided {
                 // He may have stopped waiting.
