@@ -1,11 +1,9 @@
 //! Collections in the ShareDB dialect, over the sockets of the real binary: projections, which show some of what is there, and
 //! queries that are subscribed to.
 
-mod common;
-
-use common::sharedb::{Client, refused};
-use common::tokens::{SECRET, claims, folder, now_s, path_of, sign};
-use common::wire::{Server, Socket};
+use crate::common::sharedb::{Client, refused};
+use crate::common::tokens::{SECRET, claims, folder, now_s, path_of, sign};
+use crate::common::wire::{Server, Socket};
 use serde_json::{Value, json};
 
 const JSON0: &str = "http://sharejs.org/types/JSONv0";

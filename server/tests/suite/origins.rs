@@ -1,8 +1,6 @@
 //! Pages of other origins, on the real binary: those that are listed may read the API and open sockets, others nothing.
 
-mod common;
-
-use common::wire::{Answer, Server, Socket};
+use crate::common::wire::{Answer, Server, Socket};
 
 fn server() -> Server {
     Server::start(&[("ORIGINS", "https://good.example, http://localhost:5173")])

@@ -1,13 +1,11 @@
 //! Several nodes in one process, on one store and one bus in memory: what one says the others hear, and what they do not hear
 //! they find in the store.
 
-mod common;
-
 use std::time::Duration;
 
-use common::nodes::{PATIENCE, Shared, hears, hears_all, presence, push};
-use common::wire::PULL_EVERYTHING;
-use common::{quarantined, write};
+use crate::common::nodes::{PATIENCE, Shared, hears, hears_all, presence, push};
+use crate::common::wire::PULL_EVERYTHING;
+use crate::common::{quarantined, write};
 use engine::{DocumentKey, Kind, Order, Quarantined};
 use storage::{Revoked, Store, TimelinePage};
 

@@ -1,7 +1,5 @@
 //! Encrypted connections, on the real binary: TLS 1.3 and nothing older, and certificates that change while people write.
 
-mod common;
-
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -9,8 +7,8 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use common::edit;
-use common::wire::{Server, Socket};
+use crate::common::edit;
+use crate::common::wire::{Server, Socket};
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use rustix::process::{Pid, Signal, kill_process};
 use rustls::crypto::aws_lc_rs;
@@ -129,7 +127,9 @@ fn an_edit_over_tls_is_stored_and_seen_by_others() {
     let mut writer = open(&server, &shown).unwrap();
     write(&mut writer, 1, "encrypted");
     let mut reader = open(&server, &shown).unwrap();
-    reader.send_frame(&common::wire::PULL_EVERYTHING).unwrap();
+    reader
+        .send_frame(&crate::common::wire::PULL_EVERYTHING)
+        .unwrap();
     let seen = std::iter::from_fn(|| reader.next_frame()).any(|(_, frame)| {
         let text = String::from_utf8_lossy(&frame);
         text.contains("encrypted")

@@ -1,9 +1,7 @@
 //! Ordered documents over the REST API: created, edited, looked back at, undone and hashed, over a store in memory.
 
-mod common;
-
+use crate::common::api::{Answer, Api, DOCUMENTS};
 use axum::http::{Method, StatusCode};
-use common::api::{Answer, Api, DOCUMENTS};
 use engine::{DocumentKey, Kind};
 use serde_json::{Value, json};
 use server::place::{SeekError, state_at_time, state_at_version};

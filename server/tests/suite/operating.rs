@@ -1,15 +1,13 @@
 //! What operators ask of several nodes, and have them do: where documents are best opened, how far each replica is, and
 //! draining.
 
-mod common;
-
 use std::process::{Command, Output};
 
+use crate::common::api::{Answer, Api};
+use crate::common::nodes::{Served, Shared, hears, push};
+use crate::common::wire::{Server, Socket};
+use crate::common::write;
 use axum::http::{Method, StatusCode};
-use common::api::{Answer, Api};
-use common::nodes::{Served, Shared, hears, push};
-use common::wire::{Server, Socket};
-use common::write;
 use serde_json::{Value, json};
 
 impl Served {

@@ -1,22 +1,20 @@
 //! Several nodes on one store and one application behind their hooks: it is told by one of them, whichever it happened at,
 //! and gives a document its first content once.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::common::edit;
+use crate::common::nodes::{Served, Shared, hears, push};
+use crate::common::wire::PULL_EVERYTHING;
 use axum::extract::State;
 use axum::http::Uri;
 use axum::routing::post;
 use axum::{Json, Router};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use common::edit;
-use common::nodes::{Served, Shared, hears, push};
-use common::wire::PULL_EVERYTHING;
 use engine::{DocumentKey, Order};
 use serde_json::{Value, json};
 use server::config::{HookConfig, HookEvents};

@@ -1,11 +1,9 @@
 //! Batches over the REST API: operations in several ordered documents, all of them made or none, also while sessions have the
 //! documents open and others edit them.
 
-mod common;
-
+use crate::common::api::{Answer, Api, DOCUMENTS};
+use crate::common::nodes::{Shared, hears};
 use axum::http::StatusCode;
-use common::api::{Answer, Api, DOCUMENTS};
-use common::nodes::{Shared, hears};
 use engine::DocumentKey;
 use futures_util::future::join_all;
 use serde_json::{Value, json};

@@ -1,13 +1,11 @@
 //! The REST API, asked as over the network but without one: the whole router over a store in memory.
 
-mod common;
-
 use std::collections::BTreeSet;
 
+use crate::common::api::{Api, DOCUMENTS};
+use crate::common::write;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
-use common::api::{Api, DOCUMENTS};
-use common::write;
 use serde_json::{Value, json};
 use storage::Store;
 

@@ -1,15 +1,13 @@
 //! The ShareDB dialect over the sockets of the real binary, as no client's library would speak it: every question is answered
 //! once and in order, whatever is wrong with it, and whoever reads slowly misses nothing.
 
-mod common;
-
 use std::collections::BTreeSet;
 use std::thread;
 use std::time::Duration;
 
-use common::sharedb::{Client, masked, refused};
-use common::tokens::{SECRET, claims, folder, now_s, path_of, sign};
-use common::wire::{Server, Socket};
+use crate::common::sharedb::{Client, masked, refused};
+use crate::common::tokens::{SECRET, claims, folder, now_s, path_of, sign};
+use crate::common::wire::{Server, Socket};
 use serde_json::{Value, json};
 
 fn adding(id: &str, version: u64, number: u64) -> Value {

@@ -1,12 +1,10 @@
 //! What a request shows, to a server that checks tokens: nothing, what is no good, what was good once, and what is.
 
-mod common;
-
+use crate::common::api::{Answer, Api, DOCUMENTS};
+use crate::common::tokens::{self, SECRET, claims, now_s, sign};
+use crate::common::write;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
-use common::api::{Answer, Api, DOCUMENTS};
-use common::tokens::{self, SECRET, claims, now_s, sign};
-use common::write;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

@@ -1,12 +1,10 @@
 //! Messages that never become whole, on the real binary: together they take up so much memory and no more.
 
-mod common;
-
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use common::wire::{Server, Socket};
+use crate::common::wire::{Server, Socket};
 
 /// Begins a message of a mebibyte, and sends so much of it.
 fn begin(socket: &mut Socket, sent: usize) {

@@ -1,11 +1,9 @@
 //! Limits that nodes keep together, over real sockets: who is over one at all nodes is refused at any of them.
 
-mod common;
-
 use std::time::Duration;
 
-use common::nodes::{Served, Shared};
-use common::wire::{Answer, Socket};
+use crate::common::nodes::{Served, Shared};
+use crate::common::wire::{Answer, Socket};
 use server::config::Config;
 
 /// Two connections from an address, and two to a document.
@@ -73,6 +71,6 @@ async fn eventually<T>(look: impl Fn() -> Option<T>) -> T {
             }
         }
     };
-    let waited = tokio::time::timeout(common::nodes::PATIENCE, waits).await;
+    let waited = tokio::time::timeout(crate::common::nodes::PATIENCE, waits).await;
     waited.expect("it is there in time")
 }

@@ -1,10 +1,8 @@
 //! Ordered documents on several nodes in one process, over sockets: operations are made once and in one order, and people are
 //! seen on all nodes, in documents and in channels, for as long as they are there.
 
-mod common;
-
-use common::nodes::{Served, Shared};
-use common::wire::Socket;
+use crate::common::nodes::{Served, Shared};
+use crate::common::wire::Socket;
 use serde_json::{Value, json};
 
 /// A client of the ShareDB dialect.

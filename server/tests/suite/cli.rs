@@ -1,12 +1,10 @@
 //! The command line, as a shell runs it: the built binary, its output and its exit codes.
 
-mod common;
-
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use common::{write, write_ordered};
+use crate::common::{write, write_ordered};
 use serde_json::{Value, json};
 use server::config::SETTINGS;
 use storage::{SqliteStore, Store};
@@ -410,8 +408,8 @@ fn the_version_is_told_both_ways() {
 async fn what_is_quarantined_is_listed_shown_and_forgotten() {
     let shell = Shell::with_documents().await;
     let payload: Vec<u8> = (0..=255).cycle().take(300).collect();
-    let bad = common::quarantined("notes", &payload);
-    let shown_as = common::quarantined("show", b"x");
+    let bad = crate::common::quarantined("notes", &payload);
+    let shown_as = crate::common::quarantined("show", b"x");
     let folder = shell.0.path().join("quire-data");
     let store = SqliteStore::open(&folder).await.unwrap();
     store.quarantine(bad.clone()).await.unwrap();

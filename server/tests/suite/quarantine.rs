@@ -1,13 +1,11 @@
 //! The quarantine over the API, asked as over the network but without one.
 
-mod common;
-
 use std::sync::Arc;
 
+use crate::common::{quarantined, write};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, StatusCode};
-use common::{quarantined, write};
 use serde_json::{Value, json};
 use server::config::{Config, Environment, Flags};
 use server::{http, serve};

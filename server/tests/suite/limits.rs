@@ -1,10 +1,8 @@
 //! Limits on who connects and how much comes, on the real binary: who is over one hears which, and nobody else notices.
 
-mod common;
-
 use std::io::Write;
 
-use common::wire::{Server, Socket, upgrade};
+use crate::common::wire::{Server, Socket, upgrade};
 use server::listener;
 
 const PER_ADDRESS: &str = "quire_limit_hits_total{limit=\"connections_per_address\"}";

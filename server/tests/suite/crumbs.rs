@@ -1,14 +1,12 @@
 //! Crumbs, on the real binary: what the process before left is tried at start, and only what does harm is kept out.
 
-mod common;
-
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use crate::common::write;
 use bytes::Bytes;
-use common::write;
 use engine::{DocumentKey, PayloadHash};
 use storage::{QuarantineQuery, SqliteStore, Store};
 use tempfile::TempDir;
@@ -173,7 +171,7 @@ async fn what_ends_the_trial_is_guilty() {
 #[tokio::test]
 async fn an_edit_that_ends_the_trial_is_guilty() {
     let (folder, _) = folder().await;
-    let killer = common::edit(9, "[[abort]]");
+    let killer = crate::common::edit(9, "[[abort]]");
     let never = DocumentKey::new("default", "never").unwrap();
     leave(folder.path(), &[slot(1, &never, 0, Some(&killer), 0)]);
     start_and_stop(folder.path());

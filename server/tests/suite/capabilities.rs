@@ -1,13 +1,11 @@
 //! Who may do what over the API: every route with every kind of grant, and what those hear who may not.
 
-mod common;
-
 use std::collections::BTreeSet;
 
+use crate::common::api::{Answer, Api, DOCUMENTS};
+use crate::common::{quarantined, write};
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
-use common::api::{Answer, Api, DOCUMENTS};
-use common::{quarantined, write};
 use engine::{Author, Capability, Grant, Pattern, Rule};
 use serde_json::{Value, json};
 use server::auth::Pass;
@@ -394,7 +392,7 @@ async fn lists_show_what_may_be_read_page_by_page_and_name_nothing_else() {
 #[tokio::test]
 async fn who_wrote_last_is_told_to_those_who_may_see_history() {
     let api = Api::new().await;
-    common::write_as(&*api.store, "signed", "bob").await;
+    crate::common::write_as(&*api.store, "signed", "bob").await;
     let content = ask(Method::GET, format!("{DOCUMENTS}/signed/content"), None);
     for (may, author) in [("read", None), ("read history", Some("bob"))] {
         let answer = with_grant(&api, grant(&[("*", "*", may)]), &content).await;

@@ -1,12 +1,10 @@
 //! What is taken away while it is in use, on the real binary: whoever uses it is closed at once and stays out, and nobody else
 //! notices.
 
-mod common;
-
 use std::io::Write;
 
-use common::tokens::{self, SECRET, claims, now_s, sign};
-use common::wire::{Answer, Server, Socket};
+use crate::common::tokens::{self, SECRET, claims, now_s, sign};
+use crate::common::wire::{Answer, Server, Socket};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -126,7 +124,7 @@ fn what_was_written_before_a_revocation_stays_and_what_comes_with_it_does_not() 
     let guarded = Guarded::start();
     let (ada, bob) = (writer("ada", "a"), writer("bob", "b"));
     let mut socket = guarded.join("one", &bob);
-    let update = common::edit(1, "kept");
+    let update = crate::common::edit(1, "kept");
     let frame = [&[0, 2, u8::try_from(update.len()).unwrap()], &update[..]].concat();
     socket.send_frame(&frame).unwrap();
     while socket.next_frame().unwrap().1 != frame {}
@@ -135,7 +133,7 @@ fn what_was_written_before_a_revocation_stays_and_what_comes_with_it_does_not() 
 
     // Bob comes back with what was written offline.
     let mut again = guarded.connect("one", &bob);
-    let update = common::edit(2, "late");
+    let update = crate::common::edit(2, "late");
     let offline = [&[0, 2, u8::try_from(update.len()).unwrap()], &update[..]].concat();
     let _ = again.send_frame(&offline);
     assert_eq!(again.closed().0, REVOKED);

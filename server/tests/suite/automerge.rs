@@ -1,13 +1,11 @@
 //! The dialect of automerge-repo over the sockets of the real binary, message by message: what is stored is what a client is told
 //! of, whoever may not read or write is told so, and two who have the same fall silent.
 
-mod common;
-
+use crate::common::sharedb::masked;
+use crate::common::tokens::{SECRET, claims, folder, path_of, sign};
+use crate::common::wire::{Server, Socket};
 use automerge::{AutoCommit, ROOT, transaction::Transactable};
 use bytes::Bytes;
-use common::sharedb::masked;
-use common::tokens::{SECRET, claims, folder, path_of, sign};
-use common::wire::{Server, Socket};
 use protocol::automerge::{
     Bloom, ChangeHash, DocumentId, Envelope, Flags, Have, Message, Metadata, PeerId, Said,
     SessionId, SyncMessage, Version, decode, encode,
