@@ -220,6 +220,8 @@ impl Replay {
                 Taken::Done
             }
             Ok(integrated) => {
+                let Change { dot, context, .. } = &self.changes[change];
+                self.content.came_with(*dot, context, &integrated.begins);
                 if change >= self.stored {
                     self.begins.0.extend(integrated.begins.0);
                 }

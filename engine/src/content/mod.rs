@@ -16,6 +16,8 @@ use serde_json::Value;
 use smallvec::SmallVec;
 use thiserror::Error;
 
+use crate::clock::VectorClock;
+use crate::dot::Dot;
 use crate::names::Kind;
 use crate::sabotage::{self, Sprung, Trap};
 pub use automerge::{AutomergeChange, AutomergeContent};
@@ -184,6 +186,26 @@ impl Content {
         match &mut self.0 {
             Engine::Yjs(content) => content.change(|content| content.integrate(payload)),
             Engine::Automerge(content) => content.change(|content| content.integrate(payload)),
+        }
+    }
+
+    /// Takes note of the dot and the context of a change that has brought some news, where that tells what later ones build
+    /// on.
+    pub(crate) fn came_with(&mut self, dot: Dot, context: &VectorClock, news: &Begins) {
+        match &mut self.0 {
+            Engine::Yjs(_) => {}
+            Engine::Automerge(content) => content.plain_mut().came_with(dot, context, news),
+        }
+    }
+
+    /// The clock of all that some news builds on, where edits say so themselves. The news has no dots yet.
+    pub(crate) fn context_of<'a>(
+        &self,
+        news: impl Iterator<Item = &'a Begins>,
+    ) -> Option<VectorClock> {
+        match &self.0 {
+            Engine::Yjs(_) => None,
+            Engine::Automerge(content) => Some(content.plain().context_of(news)),
         }
     }
 

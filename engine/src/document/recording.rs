@@ -89,10 +89,11 @@ impl Document {
     }
 
     fn change_of(&mut self, pushes: &[&Pushed], knows: Option<u64>, now: Now) -> Change {
-        // The last one saw most, and may build upon it.
-        let seen = pushes.last().and_then(|pushed| pushed.seen).max(knows);
-        let context = seen.map(|step| self.steps.clock_at(step, self.replica));
+        let context = self.context_of(pushes, knows);
         let dot = self.next_dot();
+        for pushed in pushes {
+            self.content.came_with(dot, &context, &pushed.begins);
+        }
         let (kind, payload) = match pushes {
             [lone] => (ChangeKind::of_one(self.kind), lone.payload.clone()),
             several => {
@@ -109,13 +110,26 @@ impl Document {
         Change {
             document: self.key.clone(),
             dot,
-            context: context.unwrap_or_default(),
+            context,
             hlc: self.hlc.tick(now),
             author: pushes[0].author.clone(),
             connection: pushes[0].connection,
             kind,
             payload,
         }
+    }
+
+    /// What the author of consecutive edits had seen: as the edits themselves say, or what it was shown.
+    fn context_of(&self, pushes: &[&Pushed], knows: Option<u64>) -> VectorClock {
+        let exact = self
+            .content
+            .context_of(pushes.iter().map(|pushed| &pushed.begins));
+        exact.unwrap_or_else(|| {
+            // The last one saw most, and may build upon it.
+            let seen = pushes.last().and_then(|pushed| pushed.seen).max(knows);
+            let clock = seen.map(|step| self.steps.clock_at(step, self.replica));
+            clock.unwrap_or_default()
+        })
     }
 
     /// One more change of this replica, which no client made and nobody is told of.

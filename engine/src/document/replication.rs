@@ -251,7 +251,7 @@ impl Document {
                 whole = false;
                 continue;
             }
-            match self.integrate_heard(&update) {
+            match self.integrate_heard(change, &update) {
                 Ok(all) => whole &= all,
                 Err(error) if error.breaks() => {
                     self.heard_broke(change, &update, &error, now, effects);
@@ -263,10 +263,12 @@ impl Document {
         whole
     }
 
-    /// Integrates an update of another replica; says whether that is all of it.
-    fn integrate_heard(&mut self, update: &Bytes) -> Result<bool, ContentError> {
+    /// Integrates an update of a change of another replica; says whether that is all of it.
+    fn integrate_heard(&mut self, change: &Change, update: &Bytes) -> Result<bool, ContentError> {
         let waited = !self.content.waiting().is_empty();
         let integrated = self.content.integrate(update)?;
+        self.content
+            .came_with(change.dot, &change.context, &integrated.begins);
         if integrated.news {
             let shown = integrated.fresh.unwrap_or_else(|| update.clone());
             self.replication.arrived.shown.push(shown);

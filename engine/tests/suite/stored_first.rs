@@ -3,6 +3,7 @@
 //! `QUIRE_SIM_SEEDS` sets how many seeds of random scenes are tried, `QUIRE_SIM_SEED` tries one; a failing one is printed.
 
 mod cluster;
+mod contexts;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -132,6 +133,36 @@ fn changes_are_kept_as_they_came_and_say_so() {
         [ChangeKind::AutomergeChanges, ChangeKind::AutomergePayloads]
     );
     assert_eq!(cluster.log[1].change.updates().unwrap(), [one, two]);
+}
+
+#[test]
+fn who_wrote_offline_did_not_see_what_was_written_meanwhile() {
+    let limits = Limits {
+        snapshot_changes: 3,
+        snapshot_bytes: 1,
+        ..Limits::default()
+    };
+    let mut cluster = founded(2, 3, limits);
+    let founded = cluster.log[0].change.dot;
+    cluster.leave(2);
+    cluster.clients[2].pen.type_at(0, "offline ");
+    for who in [0, 1, 0, 1, 0] {
+        cluster.write(who, |pen| pen.type_at(0, "x"));
+        cluster.quiesce();
+    }
+    assert!(cluster.snapshot.is_some());
+    for at in 0..2 {
+        cluster.crash(at);
+    }
+    cluster.join(2, 0);
+    cluster.quiesce();
+    contexts::check(&cluster.log);
+    let changes: Vec<_> = cluster.log.iter().map(|it| &it.change).collect();
+    let [.., online, offline] = changes[..] else {
+        panic!("all is stored");
+    };
+    assert_eq!(offline.context.heads().collect::<Vec<_>>(), [founded]);
+    assert_eq!(online.context.count(), 5, "it was written after the others");
 }
 
 #[test]
@@ -301,6 +332,7 @@ impl Scene {
             self.cluster.pass(3_000);
         }
         self.cluster.quiesce();
+        contexts::check(&self.cluster.log);
         let mut log = Content::new(Kind::Automerge).unwrap();
         for stored in &self.cluster.log {
             for payload in stored.change.updates().unwrap() {

@@ -133,6 +133,10 @@ impl Graph {
         self.places.contains_key(&mark(hash))
     }
 
+    pub(super) fn place(&self, mark: &Mark) -> Option<u32> {
+        self.places.get(mark).copied()
+    }
+
     pub(super) fn hash(&self, place: u32) -> ChangeHash {
         self.nodes[place as usize].hash
     }
@@ -245,13 +249,18 @@ impl Graph {
 
     /// The changes that a peer with these heads lacks, in order. Heads that are not here say nothing.
     pub(super) fn lacked_with(&self, heads: &[ChangeHash]) -> Vec<u32> {
-        let known = heads.iter().filter_map(|hash| self.places.get(&mark(hash)));
-        let known: Vec<_> = known.copied().collect();
-        if known.is_empty() {
+        let known = heads.iter().filter_map(|hash| self.place(&mark(hash)));
+        self.lacked_behind(known)
+    }
+
+    /// The changes that are neither at these places nor what these build on, in order.
+    pub(super) fn lacked_behind(&self, known: impl IntoIterator<Item = u32>) -> Vec<u32> {
+        let mut known = known.into_iter().peekable();
+        if known.peek().is_none() {
             return (0..self.len() as u32).collect();
         }
         let mut walk = Walk::default();
-        known.into_iter().for_each(|place| walk.meet(place, false));
+        known.for_each(|place| walk.meet(place, false));
         let heads = self
             .heads
             .iter()
@@ -313,6 +322,14 @@ pub(super) fn mark(hash: &ChangeHash) -> Mark {
     let (first, rest) = hash.0.split_first_chunk().expect("a hash has 32 bytes");
     let (second, _) = rest.split_first_chunk().expect("a hash has 32 bytes");
     (u64::from_be_bytes(*first), u32::from_be_bytes(*second))
+}
+
+/// The first hash with this beginning.
+pub(super) fn first_of(mark: &Mark) -> ChangeHash {
+    let mut hash = [0; 32];
+    hash[..8].copy_from_slice(&mark.0.to_be_bytes());
+    hash[8..12].copy_from_slice(&mark.1.to_be_bytes());
+    ChangeHash(hash)
 }
 
 /// Heads as they are told: their hashes, one behind the other.

@@ -6,10 +6,11 @@
 //! in, and saying what a peer lacks, costs microseconds, however large the document is.
 //!
 //! A payload is any number of change chunks, one behind the other, each as its author wrote it. What is *had* is heads:
-//! their hashes, in order, one behind the other. A state is an [`UpdateList`] of the heads, a saved document with all
-//! changes that follow from nothing missing, and the chunks that wait.
+//! their hashes, in order, one behind the other. A state is an [`UpdateList`] of the heads, the dots that the changes came
+//! with ([`dots`]), a saved document with all changes that follow from nothing missing, and the chunks that wait.
 
 mod arrival;
+mod dots;
 mod graph;
 mod orphans;
 mod picture;
@@ -25,7 +26,10 @@ use serde_json::Value;
 
 use super::{Begins, Brings, ContentError, Integrated, alone};
 use crate::change::UpdateList;
+use crate::clock::VectorClock;
+use crate::dot::Dot;
 use arrival::{Arrival, Raw, arrivals};
+use dots::Dots;
 use graph::{Graph, decode_heads, encode_heads, mark};
 use orphans::Orphans;
 use picture::{Picture, are_same, load};
@@ -34,6 +38,7 @@ use picture::{Picture, are_same, load};
 #[derive(Default)]
 pub struct AutomergeContent {
     graph: Graph,
+    dots: Dots,
     orphans: Orphans,
     picture: Picture,
     /// What is held of payloads besides the changes that were new in them, in bytes.
@@ -181,6 +186,7 @@ impl AutomergeContent {
     pub fn restore(&mut self, state: &Bytes) -> Result<(), ContentError> {
         let State {
             heads,
+            dots,
             saved,
             orphans,
         } = State::read(state)?;
@@ -190,7 +196,7 @@ impl AutomergeContent {
                 let why = "the saved document has other heads".to_owned();
                 return Err(ContentError::Undecodable(why));
             }
-            self.take_in_saved(saved, doc)?;
+            self.take_in_saved(saved, doc, &dots)?;
         }
         let mut orphans = orphans.iter();
         orphans.try_for_each(|orphan| self.integrate(orphan).map(drop))
@@ -260,11 +266,11 @@ impl AutomergeContent {
     /// # Errors
     /// The library failed.
     pub fn state(&self) -> Result<Bytes, ContentError> {
-        let saved = match self.graph.len() {
-            0 => Bytes::new(),
-            _ => self.look(|doc| Ok(doc.save()))?.into(),
+        let (dots, saved) = match self.graph.len() {
+            0 => (Bytes::new(), Bytes::new()),
+            _ => self.look(|doc| Ok((self.dots_of(doc), doc.save().into())))?,
         };
-        let parts = [self.have(), saved];
+        let parts = [self.have(), dots, saved];
         let parts: Vec<_> = parts
             .into_iter()
             .chain(self.waiting().iter().cloned())
@@ -304,6 +310,50 @@ impl AutomergeContent {
     /// The payload with the change that made the library fail, once one was found.
     pub(super) fn culprit(&self) -> Option<&Bytes> {
         self.culprit.get()
+    }
+
+    /// Takes note of the dot and the context of a change that has brought some news.
+    pub(super) fn came_with(&mut self, dot: Dot, context: &VectorClock, news: &Begins) {
+        for mark in &news.0 {
+            match self.graph.place(mark) {
+                Some(place) => self.dots.note(dot, place),
+                None => self.dots.note_waiting(dot, context, *mark),
+            }
+        }
+    }
+
+    /// The clock of all that is known of what some news builds on. The news has no dots yet.
+    pub(super) fn context_of<'a>(&self, news: impl Iterator<Item = &'a Begins>) -> VectorClock {
+        let mut context = VectorClock::default();
+        let mut places = Vec::new();
+        for begin in news.flat_map(|news| &news.0) {
+            let Some(orphan) = self.orphans.get(begin) else {
+                places.extend(self.graph.place(begin));
+                continue;
+            };
+            for dep in orphan.deps.iter().map(mark) {
+                match self.graph.place(&dep) {
+                    Some(place) => places.push(place),
+                    None => context.join(&self.dots.clock_of_waiting(dep)),
+                }
+            }
+        }
+        if !places.is_empty() {
+            let lacked = self.graph.lacked_behind(places);
+            context.join(&self.dots.clock_without(&lacked));
+        }
+        context
+    }
+
+    /// The dots of the changes in the order in which a document has them.
+    fn dots_of(&self, doc: &Automerge) -> Bytes {
+        let mut positions = vec![0; self.graph.len()];
+        for (position, change) in (0..).zip(doc.get_changes_meta(&[])) {
+            if let Some(place) = self.graph.place(&mark(&change.hash)) {
+                positions[place as usize] = position;
+            }
+        }
+        self.dots.to_bytes(|place| positions[place as usize])
     }
 
     fn is_here(&self, hash: &ChangeHash) -> bool {
@@ -348,8 +398,10 @@ impl AutomergeContent {
 
     fn take_in(&mut self, change: Arrival) -> Result<ChangeHash, ContentError> {
         let hash = change.hash;
-        self.graph.insert(change)?;
-        Ok(hash)
+        let taken = self.graph.insert(change);
+        let mark = mark(&hash);
+        self.dots.waits_no_more(mark, self.graph.place(&mark));
+        taken.map(|()| hash)
     }
 
     /// Takes in what had waited for these. One that turns out not to fit waits no more: whoever brings what it waited for
@@ -398,7 +450,12 @@ impl AutomergeContent {
     }
 
     /// Takes in all changes of a saved document.
-    fn take_in_saved(&mut self, saved: Bytes, doc: Automerge) -> Result<(), ContentError> {
+    fn take_in_saved(
+        &mut self,
+        saved: Bytes,
+        doc: Automerge,
+        dots: &Bytes,
+    ) -> Result<(), ContentError> {
         if self.graph.len() > 0 {
             let mut changes = doc.get_changes(&[]).into_iter();
             return changes.try_for_each(|change| self.integrate(change.raw_bytes()).map(drop));
@@ -406,6 +463,7 @@ impl AutomergeContent {
         let mut graph = Graph::default();
         let changes = doc.get_changes_meta(&[]);
         changes.iter().for_each(|change| graph.insert_saved(change));
+        self.dots = Dots::read(dots, graph.len())?;
         self.graph = graph;
         self.picture.begin_with(saved, self.graph.len(), Some(doc));
         Ok(())
@@ -471,6 +529,7 @@ impl fmt::Debug for AutomergeContent {
 /// A state, taken apart.
 struct State {
     heads: Vec<ChangeHash>,
+    dots: Bytes,
     /// A saved document, or nothing if there are no changes.
     saved: Bytes,
     orphans: Vec<Bytes>,
@@ -480,11 +539,12 @@ impl State {
     fn read(state: &Bytes) -> Result<Self, ContentError> {
         let bad = |why: &dyn fmt::Display| ContentError::Undecodable(why.to_string());
         let parts = UpdateList::split(state).map_err(|error| bad(&error))?;
-        let [heads, saved, orphans @ ..] = &parts[..] else {
-            return Err(bad(&"a state has heads and a document"));
+        let [heads, dots, saved, orphans @ ..] = &parts[..] else {
+            return Err(bad(&"a state has heads, dots and a document"));
         };
         Ok(Self {
             heads: decode_heads(heads)?,
+            dots: dots.clone(),
             saved: saved.clone(),
             orphans: orphans.to_vec(),
         })

@@ -10,6 +10,7 @@ use automerge::ChangeHash;
 use bytes::Bytes;
 
 use super::arrival::Arrival;
+use super::graph::{self, Mark, first_of};
 
 /// Changes that wait, each once.
 #[derive(Debug, Default)]
@@ -25,6 +26,13 @@ pub(super) struct Orphans {
 impl Orphans {
     pub(super) fn has(&self, hash: &ChangeHash) -> bool {
         self.waiting.contains_key(hash)
+    }
+
+    /// The change that waits whose hash begins with this.
+    pub(super) fn get(&self, mark: &Mark) -> Option<&Arrival> {
+        let mut beyond = self.waiting.range(first_of(mark)..);
+        let (_, change) = beyond.next()?;
+        (graph::mark(&change.hash) == *mark).then_some(change)
     }
 
     /// How many bytes wait.
