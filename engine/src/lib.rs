@@ -34,6 +34,9 @@ pub use document::{
 mod dot;
 pub use dot::{Dot, Order, ReplicaId};
 
+mod gist;
+pub use gist::Gist;
+
 mod grant;
 pub use grant::{
     Access, Capabilities, Capability, Grant, Pattern, Rights, Rule, UnknownCapability,

@@ -342,6 +342,32 @@ impl Content {
         }
     }
 
+    /// Whether what there is, as clients are told, says all of the content: who has all that it names lacks nothing.
+    pub(crate) fn has_gists(&self) -> bool {
+        match &self.0 {
+            // A state vector says nothing of what was deleted.
+            Engine::Yjs(_) => false,
+            Engine::Automerge(_) => true,
+        }
+    }
+
+    /// What there is, if that says all of the content and there is any.
+    pub(crate) fn gist(&self) -> Option<Bytes> {
+        match &self.0 {
+            Engine::Yjs(_) => None,
+            Engine::Automerge(content) if content.is_broken() => None,
+            Engine::Automerge(content) => content.plain().gist(),
+        }
+    }
+
+    /// Whether a peer that has `have` has all that a gist names.
+    pub(crate) fn is_all_had(&self, gist: &[u8], have: &[u8]) -> bool {
+        match &self.0 {
+            Engine::Yjs(_) => false,
+            Engine::Automerge(_) => automerge::is_all_had(gist, have),
+        }
+    }
+
     /// The writer of some news, if they are counted and there is but one.
     pub(crate) fn only_writer(&self, begins: &Begins) -> Option<Writer> {
         match (&self.0, &begins.0[..]) {

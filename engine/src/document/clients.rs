@@ -173,6 +173,10 @@ impl Document {
             let own = self.content.have(std::iter::empty());
             return Ok(vec![self.content.missing_from(&own)?]);
         }
+        if self.is_unread() {
+            // Whoever lacks anything has the content loaded.
+            return Ok(vec![self.content.nothing()]);
+        }
         let mut whole = std::mem::take(&mut self.whole);
         let showable = self.showable();
         let lacked = if showable.is_nothing(have) {
@@ -386,7 +390,10 @@ impl Document {
             .map(|pushed| &pushed.begins)
             .chain(self.durability.unsaved_begins())
             .filter(|_| !self.sabotage.is(Bug::StaleStep1));
-        let have = self.content.have(unsaved);
+        let have = match self.gist_unread() {
+            Some(have) => have.clone(),
+            None => self.content.have(unsaved),
+        };
         effects.push(Effect::Send {
             to: Audience::One(connection),
             event: Event::Have { have },

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::change::Change;
 use crate::content::Writer;
 use crate::dot::{Dot, ReplicaId};
+use crate::gist::Gist;
 use crate::limit::Limit;
 use crate::names::ConnectionId;
 use crate::presence::{PresenceEntry, PresenceId, PresenceNotice, PresenceRoll};
@@ -24,6 +25,8 @@ pub type Effects = Vec<Effect>;
 pub enum Effect {
     /// Load the document's past; answer with `Opened` or `OpenFailed`.
     Load,
+    /// Load the document's past, of which its gist will do if the store has one of all that is stored; answer as to `Load`.
+    LoadGist,
     /// Load the whole log instead, without a snapshot, because the snapshot does not restore; answer as to `Load`.
     LoadLog,
     /// Show an event to some of the clients.
@@ -51,6 +54,9 @@ pub enum Effect {
     Append(Vec<Change>),
     /// Verify and store a snapshot; answer with `SnapshotStored` or `SnapshotFailed`.
     StoreSnapshot(Snapshot),
+    /// Keep the document's gist in place of the one before, if no other change is stored by then. There is no answer: it is
+    /// missed by nobody.
+    StoreGist(Gist),
     /// A stored change could not be integrated; the document is open without it.
     Skipped(Dot),
     /// Keep a payload that made the content library fail, for people to look at, and give its hash with

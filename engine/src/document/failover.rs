@@ -176,6 +176,10 @@ impl Document {
         if self.failover.giving || heads.dominates(&self.stored_and_here()) {
             return self.failover.giving;
         }
+        if self.is_unread() {
+            self.give_up_unread(effects);
+            return true;
+        }
         match self.lost_beyond(heads, now, effects) {
             Ok(changes) => {
                 self.failover.giving = true;

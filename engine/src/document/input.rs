@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::change::{Change, StoredChange};
 use crate::clock::VectorClock;
 use crate::dot::ReplicaId;
+use crate::gist::Gist;
 use crate::grant::{Access, Rights};
 use crate::names::{Author, ConnectionId, Kind};
 use crate::presence::{PresenceEntry, PresenceId, PresenceNotice, PresenceRoll};
@@ -52,6 +53,9 @@ pub enum Input {
         /// The last step of the document that it had been shown when it asked.
         seen: Option<u64>,
     },
+    /// Something is about to come that needs the content: it is loaded, if it is not here. A driver that says so first can take
+    /// note of what comes when it is about to be taken in.
+    ContentWanted,
     /// A client that had stopped reading, and whose queue was dropped, reads again.
     Drained {
         /// Its connection.
@@ -249,6 +253,9 @@ pub struct Loaded {
     pub kind: Option<Kind>,
     /// Whether the document was deleted.
     pub deleted: bool,
+    /// What there is, as the document's gist says, if that was asked for and is of all that is stored. Then neither a snapshot
+    /// nor changes are given.
+    pub gist: Option<Bytes>,
     /// The latest snapshot that can be trusted.
     pub snapshot: Option<Snapshot>,
     /// The changes that the snapshot does not cover, in timeline order.
@@ -257,4 +264,15 @@ pub struct Loaded {
     pub heads: VectorClock,
     /// The payloads that are kept out of the document.
     pub quarantined: BTreeSet<PayloadHash>,
+}
+
+impl From<Gist> for Loaded {
+    fn from(gist: Gist) -> Self {
+        Self {
+            kind: Some(gist.kind),
+            gist: Some(gist.have),
+            heads: gist.clock,
+            ..Self::default()
+        }
+    }
 }

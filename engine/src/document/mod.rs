@@ -32,6 +32,7 @@ mod roll_call;
 mod seldom;
 mod showing;
 mod steps;
+mod unread;
 mod whole;
 mod writers;
 
@@ -69,6 +70,7 @@ use resting::Tail;
 use seldom::Seldom;
 use showing::Unshown;
 use steps::Steps;
+use unread::Unread;
 use whole::Whole;
 use writers::Writers;
 
@@ -105,6 +107,7 @@ pub struct Document {
     lobby: Seldom<Lobby>,
     /// What the store is being asked of its lanes.
     question: Option<Box<Question>>,
+    unread: Seldom<Unread>,
     failover: Seldom<Failover>,
     tail: Tail,
     idle_since_ms: Option<u64>,
@@ -130,8 +133,7 @@ impl Document {
         effects: &mut Effects,
     ) -> Result<Self, ContentError> {
         let limits = limits.into();
-        effects.push(Effect::Load);
-        Ok(Self {
+        let document = Self {
             key,
             kind,
             replica,
@@ -157,6 +159,7 @@ impl Document {
             replication: Seldom::default(),
             lobby: Seldom::default(),
             question: None,
+            unread: Seldom::default(),
             failover: Seldom::default(),
             tail: Tail::default(),
             idle_since_ms: None,
@@ -165,7 +168,9 @@ impl Document {
             read_only: false,
             rebuilding: Seldom::default(),
             sabotage: Sabotage::default(),
-        })
+        };
+        document.ask_for_past(effects);
+        Ok(document)
     }
 
     /// Breaks the document on purpose, to show that a check notices.
@@ -179,7 +184,7 @@ impl Document {
         self.phase
     }
 
-    /// The content, for reading.
+    /// The content, for reading. It is empty while the document is unread.
     pub fn content(&self) -> &Content {
         &self.content
     }
@@ -229,6 +234,10 @@ impl Document {
         let Some(input) = self.hear_in_lobby(input, now, effects) else {
             return;
         };
+        if self.needs_content(&input) {
+            self.read(effects);
+            return self.defer(input, effects);
+        }
         match input {
             Input::Opened(loaded) => self.opened(loaded, now, effects),
             Input::OpenFailed => self.load_failed(now, effects),
@@ -245,6 +254,7 @@ impl Document {
                 intent,
                 seen,
             } => self.intent(connection, intent, seen, now, effects),
+            Input::ContentWanted => self.read(effects),
             Input::Drained { connection, seen } => self.drained(connection, seen, now, effects),
             Input::Committed { through } => self.committed(through, now, effects),
             Input::CommitFailed => self.commit_failed(now),

@@ -62,7 +62,13 @@ impl Document {
         match loaded.kind {
             _ if loaded.deleted => self.close_all(CloseReason::Deleted, effects),
             Some(kind) if kind != self.kind => self.close_all(CloseReason::WrongKind, effects),
-            _ => self.begin_replay(loaded, now, effects),
+            _ if self.is_loaded_otherwise(&loaded) => self.give_up_unread(effects),
+            _ => match loaded.gist.clone() {
+                Some(have) if self.phase == Phase::Opening => {
+                    self.open_unread(have, &loaded, now, effects);
+                }
+                _ => self.begin_replay(loaded, now, effects),
+            },
         }
     }
 
@@ -106,6 +112,7 @@ impl Document {
         let rebuilt = past.finish();
         self.take_note_of(&rebuilt, effects);
         self.content = rebuilt.content;
+        self.was_read();
         if self.content.begins_what_waited() {
             self.durability.withhold(rebuilt.begins);
         }
@@ -127,7 +134,7 @@ impl Document {
             self.clock.observe(change.dot);
             self.tail.grow(change);
             if !whole || self.is_false_alarm(change) {
-                effects.push(Effect::Skipped(change.dot));
+                self.skipped(change.dot, effects);
             }
         }
         if rebuilt.has_quarantined {

@@ -4,7 +4,7 @@
 //! Opening ──all replayed──▶ Open ──Drain──▶ Draining ──all stored──▶ (retired)
 //!    │                      │  ▲
 //!    │        content breaks│  │all replayed
-//!    │                      ▼  │
+//!    │          or is wanted▼  │
 //!    │                    Rebuilding
 //!    └──failed, deleted, wrong kind──▶ Closed ◀──Deleted──┘
 //! ```
@@ -16,9 +16,10 @@ use super::effect::CloseReason;
 pub enum Phase {
     /// Its past is being loaded. Clients are not let in yet: nothing is answered from a document that is half there.
     Opening,
-    /// It serves clients.
+    /// It serves clients; as long as nobody needs its content, perhaps without.
     Open,
-    /// Its content broke and is built anew. Clients stay, and what they say is deferred.
+    /// Its content broke and is built anew, or was not needed until now and is loaded. Clients stay, and what they say is
+    /// deferred.
     Rebuilding,
     /// It takes no more edits, waits until all is stored, and then lets everyone go.
     Draining(CloseReason),

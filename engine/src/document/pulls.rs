@@ -75,6 +75,11 @@ impl Pulls {
         self.told.get(replica)
     }
 
+    /// Whether all that was told of is among what was seen.
+    pub(super) fn is_all_in(&self, clock: &VectorClock) -> bool {
+        clock.dominates(&self.told)
+    }
+
     /// Whether a change need not be waited for: it is here, or nobody can find it.
     pub(super) fn is_settled(&self, dot: Dot, clock: &VectorClock) -> bool {
         clock.contains(dot) || self.given_up.contains(dot) && !self.stored.contains(dot)

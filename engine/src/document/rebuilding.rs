@@ -209,9 +209,15 @@ impl Document {
             REBUILDS_MAX => self.become_read_only("its content broke too often", effects),
             _ => return self.drain(CloseReason::NotReady),
         }
-        self.rebuilding.clock = self.clock.clone();
-        self.rebuilding.have = self.content.have(std::iter::empty());
+        let have = self.content.have(std::iter::empty());
         self.content = empty;
+        self.load_anew(have, effects);
+    }
+
+    /// Has the past loaded while clients are here, who were told that this is what there is.
+    pub(super) fn load_anew(&mut self, have: Bytes, effects: &mut Effects) {
+        self.rebuilding.clock = self.clock.clone();
+        self.rebuilding.have = have;
         self.whole.forget();
         self.phase = Phase::Rebuilding;
         self.rebuilding.unsaved = self.durability.unsaved_changes().cloned().collect();

@@ -40,8 +40,7 @@ impl Document {
     pub(super) fn note_checkpoint_if_due(&mut self) {
         let step = self.steps.last();
         if self.phase == Phase::Open && self.checkpoints.is_due(step) && self.has_shown_all() {
-            self.checkpoints
-                .note(step, self.content.have(std::iter::empty()));
+            self.checkpoints.note(step, self.have());
         }
     }
 

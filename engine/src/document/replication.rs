@@ -157,6 +157,12 @@ impl Document {
         self.replication.pulls.forget_beyond(known);
     }
 
+    /// Whether all is here that anyone has told of.
+    pub(super) fn knows_all_told(&self) -> bool {
+        let replication = self.replication.if_used();
+        replication.is_none_or(|replication| replication.pulls.is_all_in(&self.clock))
+    }
+
     /// What the store has said it has.
     pub(super) fn told_by_store(&self) -> &VectorClock {
         self.replication.pulls.stored()
@@ -198,7 +204,8 @@ impl Document {
         if change.dot.replica == self.replica {
             return;
         }
-        if self.phase == Phase::Open && is_ready(&change, &self.clock, &self.replication.pulls) {
+        let takes = self.phase == Phase::Open && !self.is_unread();
+        if takes && is_ready(&change, &self.clock, &self.replication.pulls) {
             self.take_in(&change, now, effects);
         } else {
             self.replication.held.insert(change, &self.limits);
@@ -213,6 +220,9 @@ impl Document {
             // Somebody else writes this replica's lane, or an append of an earlier life of the document came late. Only the
             // store can tell what is in it.
             return self.close_all(CloseReason::NotReady, effects);
+        }
+        if self.read_if_behind(effects) {
+            return;
         }
         while self.phase == Phase::Open
             && let Some(change) = self.next_ready()
@@ -235,7 +245,7 @@ impl Document {
             return;
         }
         if !self.integrate_all(change, now, effects) && self.phase == Phase::Open {
-            effects.push(Effect::Skipped(change.dot));
+            self.skipped(change.dot, effects);
         }
     }
 
@@ -301,7 +311,7 @@ impl Document {
             for counter in *gap.counters.start()..=last {
                 let dot = Dot::new(gap.replica, counter);
                 self.count_in(dot);
-                effects.push(Effect::Skipped(dot));
+                self.skipped(dot, effects);
             }
         }
         self.take_in_held(now, effects);

@@ -104,6 +104,9 @@ impl Document {
         } else if self.phase != Phase::Rebuilding && self.is_safe() && !self.tail.taking
             || self.sabotage.is(Bug::ForgetOnUnload)
         {
+            if self.phase == Phase::Open && self.is_safe() {
+                self.leave_gist(effects);
+            }
             effects.push(Effect::Retire);
         }
     }
@@ -115,6 +118,9 @@ impl Document {
 
     pub(super) fn drain(&mut self, reason: CloseReason) {
         if matches!(self.phase, Phase::Open | Phase::Opening | Phase::Rebuilding) {
+            if self.phase != Phase::Open {
+                self.note_partial();
+            }
             self.phase = Phase::Draining(reason);
         }
     }
@@ -123,6 +129,7 @@ impl Document {
         if let Phase::Draining(reason) = self.phase
             && self.is_safe()
         {
+            self.leave_gist(effects);
             self.close_all(reason, effects);
         }
     }

@@ -4,13 +4,14 @@
 
 mod cluster;
 mod contexts;
+mod unread;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use automerge::transaction::Transactable;
 use automerge::{ROOT, ScalarValue};
 use bytes::Bytes;
-use engine::{ChangeKind, Content, Intent, Kind, Limits, Phase};
+use engine::{ChangeKind, Content, Input, Intent, Kind, Limits, Phase};
 
 use crate::dice::{Dice, number};
 use crate::pen::Pen;
@@ -258,7 +259,12 @@ impl Scene {
                 self.cluster.leave(who);
                 self.cluster.join(who, node);
             }
-            18 if self.dice.one_in(3) => self.cluster.crash(node),
+            18 if self.dice.one_in(3) => {
+                if self.dice.one_in(2) {
+                    self.cluster.keep_gist();
+                }
+                self.cluster.crash(node);
+            }
             18 => self.cluster.compare(),
             _ => self.send_late(),
         }
@@ -330,6 +336,9 @@ impl Scene {
             self.cluster.quiesce();
             self.cluster.compare();
             self.cluster.pass(3_000);
+        }
+        for node in 0..NODES {
+            self.cluster.tell(node, Input::ContentWanted);
         }
         self.cluster.quiesce();
         contexts::check(&self.cluster.log);

@@ -432,6 +432,7 @@ impl World {
             | Effect::PublishSignal(_) => {
                 assert!(self.limits.shared, "there is no other replica");
             }
+            Effect::LoadGist | Effect::StoreGist(_) => panic!("Yjs documents have no gist"),
             Effect::GiveBack(_) | Effect::HistoryLost { .. } => {
                 panic!("the store has lost nothing")
             }

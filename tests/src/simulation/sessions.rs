@@ -276,6 +276,9 @@ impl World {
             Effect::LoadLog => {
                 return Err(Check::Alarms.failed("a snapshot did not restore"));
             }
+            Effect::LoadGist | Effect::StoreGist(_) => {
+                return Err(Check::Alarms.failed("Yjs documents have no gist"));
+            }
             Effect::Send { to, event, shows } => {
                 return self.send(node, document, &to, &event, shows);
             }

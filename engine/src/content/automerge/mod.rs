@@ -207,6 +207,12 @@ impl AutomergeContent {
         encode_heads(self.graph.heads())
     }
 
+    /// The heads, if there are any and nothing waits that they do not tell of.
+    pub(super) fn gist(&self) -> Option<Bytes> {
+        let says_all = self.graph.len() > 0 && self.waiting().is_empty();
+        says_all.then(|| self.have())
+    }
+
     /// The heads of all but the given pieces of news and what follows from them.
     pub(super) fn have_without<'a>(&self, unsaved: impl Iterator<Item = &'a Begins>) -> Bytes {
         let mut unsaved = unsaved.peekable();
@@ -549,6 +555,14 @@ impl State {
             orphans: orphans.to_vec(),
         })
     }
+}
+
+/// Whether all of these heads are among what a peer says that it has.
+pub(super) fn is_all_had(heads: &[u8], have: &[u8]) -> bool {
+    let (Ok(heads), Ok(have)) = (decode_heads(heads), decode_heads(have)) else {
+        return false;
+    };
+    heads.iter().all(|head| have.contains(head))
 }
 
 /// Payloads of several authors, to be put one behind the other.

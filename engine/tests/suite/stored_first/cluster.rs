@@ -6,9 +6,9 @@ use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use engine::{
-    Audience, AutomergeContent, Change, CloseReason, ConnectionId, Document, DocumentKey, Effect,
-    Effects, Event, Input, Intent, Joining, Kind, Limits, Loaded, Now, Order, PayloadHash, PushTag,
-    ReplicaId, Snapshot, StoredChange, VectorClock,
+    Audience, AutomergeContent, Change, CloseReason, ConnectionId, Content, Document, DocumentKey,
+    Effect, Effects, Event, Gist, Input, Intent, Joining, Kind, Limits, Loaded, Now, Order,
+    PayloadHash, PushTag, ReplicaId, Snapshot, StoredChange, VectorClock,
 };
 
 use crate::pen::Pen;
@@ -17,6 +17,7 @@ use crate::pen::Pen;
 pub(super) struct Cluster {
     pub(super) log: Vec<StoredChange>,
     pub(super) snapshot: Option<Snapshot>,
+    pub(super) gist: Option<Gist>,
     pub(super) quarantined: BTreeSet<PayloadHash>,
     /// The hashes of all changes that are stored.
     stored: BTreeSet<[u8; 32]>,
@@ -34,6 +35,8 @@ pub(super) struct Node {
     pub(super) appending: Option<Vec<Change>>,
     pub(super) bus: VecDeque<Change>,
     pub(super) skipped: usize,
+    /// How often the content was asked for after the document had opened.
+    pub(super) loads: usize,
     effects: Effects,
     replica: ReplicaId,
 }
@@ -69,6 +72,7 @@ impl Cluster {
         let mut cluster = Self {
             log: Vec::new(),
             snapshot: None,
+            gist: None,
             quarantined: BTreeSet::new(),
             stored: BTreeSet::new(),
             nodes: Vec::new(),
@@ -86,7 +90,7 @@ impl Cluster {
         for at in 0..nodes {
             let node = cluster.fresh_node();
             cluster.nodes.push(node);
-            cluster.load(at);
+            cluster.open(at);
         }
         cluster
     }
@@ -94,9 +98,8 @@ impl Cluster {
     fn fresh_node(&mut self) -> Node {
         self.replicas += 1;
         let replica = ReplicaId(self.replicas);
-        let key = DocumentKey::new("default", "notes").unwrap();
         let opened = Document::open(
-            key,
+            key(),
             Kind::Automerge,
             replica,
             self.limits,
@@ -107,6 +110,7 @@ impl Cluster {
             appending: None,
             bus: VecDeque::new(),
             skipped: 0,
+            loads: 0,
             effects: Effects::new(),
             replica,
         }
@@ -118,10 +122,38 @@ impl Cluster {
         for client in &mut self.clients {
             client.line.take_if(|line| line.node == at);
         }
-        self.load(at);
+        self.open(at);
     }
 
-    fn load(&mut self, at: usize) {
+    /// Opens with the gist, if that is of all that is stored, as a store says.
+    fn open(&mut self, at: usize) {
+        let (heads, is_clean) = (self.heads(), self.quarantined.is_empty());
+        let gist = self.gist.clone();
+        match gist.filter(|gist| gist.clock == heads && is_clean) {
+            Some(gist) => self.tell(at, Input::Opened(gist.into())),
+            None => self.load(at),
+        }
+    }
+
+    /// Keeps a gist of what is stored, as a node does that puts the document away.
+    pub(super) fn keep_gist(&mut self) {
+        let mut content = Content::new(Kind::Automerge).unwrap();
+        for stored in &self.log {
+            for payload in stored.change.updates().unwrap() {
+                content.integrate(&payload).unwrap();
+            }
+        }
+        if content.waiting().is_empty() {
+            self.gist = Some(Gist {
+                document: key(),
+                kind: Kind::Automerge,
+                clock: self.heads(),
+                have: content.have(std::iter::empty()),
+            });
+        }
+    }
+
+    pub(super) fn load(&mut self, at: usize) {
         let covered = self.snapshot.as_ref();
         let changes = self.log.iter().filter(|stored| {
             covered.is_none_or(|snapshot| !snapshot.clock.contains(stored.change.dot))
@@ -215,7 +247,18 @@ impl Cluster {
                 let heads = self.heads();
                 self.tell(at, Input::Heads { heads, asked: true });
             }
-            Effect::Load => self.load(at),
+            Effect::LoadGist => self.open(at),
+            Effect::Load => {
+                self.nodes[at].loads += 1;
+                self.load(at);
+            }
+            Effect::StoreGist(gist) => {
+                let told = hashes_of_heads(&gist.have);
+                assert!(told.iter().all(|head| self.stored.contains(head)));
+                if gist.clock == self.heads() {
+                    self.gist = Some(gist);
+                }
+            }
             Effect::LoadLog => self.load_log(at),
             Effect::Quarantine(found) => {
                 self.quarantined.insert(found.hash);
@@ -259,10 +302,7 @@ impl Cluster {
     /// Whoever is told of a change may take others to have it.
     fn check_truth(&self, event: &Event) {
         let told = match event {
-            Event::Have { have } => have
-                .chunks(32)
-                .map(|head| head.try_into().unwrap())
-                .collect(),
+            Event::Have { have } => hashes_of_heads(have),
             Event::Missing { payload } | Event::Change { payload } | Event::Ack { payload, .. } => {
                 hashes(payload)
             }
@@ -463,6 +503,15 @@ impl Client {
         let changes = queue.filter(|(event, _)| matches!(event, Event::Change { .. }));
         changes.count()
     }
+}
+
+fn key() -> DocumentKey {
+    DocumentKey::new("default", "notes").unwrap()
+}
+
+fn hashes_of_heads(have: &[u8]) -> Vec<[u8; 32]> {
+    let heads = have.chunks(32).map(|head| head.try_into().unwrap());
+    heads.collect()
 }
 
 fn hashes(payload: &Bytes) -> Vec<[u8; 32]> {

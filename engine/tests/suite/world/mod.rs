@@ -501,6 +501,7 @@ impl World {
             }
             Effect::ReadOnly { reason } => self.alarms.push(reason),
             Effect::ForeignEdit { .. } => panic!("the policy is off"),
+            Effect::LoadGist | Effect::StoreGist(_) => panic!("Yjs documents have no gist"),
             Effect::Publish(_)
             | Effect::PublishPresence(_)
             | Effect::AskPresence
