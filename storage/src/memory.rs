@@ -18,8 +18,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use engine::ordered::OperationName;
 use engine::{
-    Author, Change, DocumentKey, Dot, Kind, Order, PayloadHash, Quarantined, ReplicaId, Snapshot,
-    StoredChange, VectorClock,
+    Author, Change, DocumentKey, Dot, Gist, Kind, Order, PayloadHash, Quarantined, ReplicaId,
+    Snapshot, StoredChange, VectorClock,
 };
 
 use crate::lease::{Holder, Lease};
@@ -132,6 +132,21 @@ impl Store for MemoryStore {
                 .living(&snapshot.document, snapshot.kind)?
                 .ok_or(StoreError::SnapshotAhead)?
                 .put_snapshot(snapshot)
+        })
+    }
+
+    fn keep_gist(&self, gist: Gist) -> Answer<'_, bool> {
+        self.with(move |state| {
+            let found = state.documents.get_mut(&gist.document);
+            Ok(found.is_some_and(|found| found.keep_gist(gist)))
+        })
+    }
+
+    fn gist(&self, document: DocumentKey) -> Answer<'_, Option<Gist>> {
+        self.with(move |state| {
+            let is_clean = state.quarantine.hashes(&document).is_empty();
+            let found = state.documents.get(&document).filter(|_| is_clean);
+            Ok(found.and_then(Document::gist).cloned())
         })
     }
 

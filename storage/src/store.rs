@@ -13,8 +13,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use engine::ordered::OperationName;
 use engine::{
-    Author, Change, DocumentKey, Dot, Kind, Loaded, Order, PayloadHash, Quarantined, ReplicaId,
-    Snapshot, StoredChange, VectorClock,
+    Author, Change, DocumentKey, Dot, Gist, Kind, Loaded, Order, PayloadHash, Quarantined,
+    ReplicaId, Snapshot, StoredChange, VectorClock,
 };
 use thiserror::Error;
 
@@ -128,6 +128,18 @@ pub trait Store: fmt::Debug + Send + Sync {
     ///
     /// *If broken*: a document opens with content that nobody wrote.
     fn put_snapshot(&self, snapshot: Snapshot) -> Answer<'_, ()>;
+
+    /// Keeps a document's gist in place of the one before. False if it is not of the very changes that are stored, or the
+    /// document is deleted, of another kind or not there; then what was kept stays. It is a cache: what was kept may get lost.
+    ///
+    /// *If broken*: clients are told that a document has what is not stored.
+    fn keep_gist(&self, gist: Gist) -> Answer<'_, bool>;
+
+    /// A document's gist, if one was kept that is of all that is stored and no other change, and is whole. None for a deleted
+    /// document, and for one of which something is quarantined: what it shows may be less than what is stored.
+    ///
+    /// *If broken*: whoever has what a document once was is told that this is all.
+    fn gist(&self, document: DocumentKey) -> Answer<'_, Option<Gist>>;
 
     /// What is known of a document; `None` if there never was one. A deleted one says so.
     fn describe(&self, document: DocumentKey) -> Answer<'_, Option<Description>>;
@@ -314,6 +326,7 @@ impl From<Past> for Loaded {
         Self {
             kind: past.kind,
             deleted: past.deleted,
+            gist: None,
             snapshot: past.snapshot,
             changes: past.changes,
             heads: past.heads,

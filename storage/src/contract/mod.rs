@@ -16,6 +16,9 @@ pub use documents::*;
 mod duties;
 pub use duties::*;
 
+mod gists;
+pub use gists::*;
+
 mod given;
 pub use given::*;
 
@@ -75,6 +78,9 @@ macro_rules! store_contract {
             a_snapshot_stands_for_what_it_covers
             a_snapshot_that_is_given_is_taken_if_it_is_the_right_one
             a_snapshot_that_is_given_is_passed_over_if_the_store_knows_better
+            a_gist_is_good_as_long_as_nothing_else_is_stored
+            a_gist_is_kept_only_of_what_is_stored
+            a_gist_says_nothing_of_what_is_deleted_or_quarantined
             looking_back_takes_the_newest_snapshot_within
             old_snapshots_go_and_the_newest_two_stay
             a_snapshot_covers_only_what_is_stored

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use engine::{
-    Change, DocumentKey, Dot, Kind, Order, PayloadHash, ReplicaId, Snapshot, StoredChange,
+    Change, DocumentKey, Dot, Gist, Kind, Order, PayloadHash, ReplicaId, Snapshot, StoredChange,
     VectorClock,
 };
 
@@ -26,6 +26,7 @@ pub(super) struct Document {
     names: BTreeMap<Name, u64>,
     /// With the order through which each goes, ascending.
     snapshots: Vec<(Order, Snapshot)>,
+    gist: Option<Gist>,
 }
 
 /// Changes that are not stored yet, and may be.
@@ -43,6 +44,7 @@ impl Document {
             operations: Vec::new(),
             names: BTreeMap::new(),
             snapshots: Vec::new(),
+            gist: None,
         }
     }
 
@@ -188,6 +190,24 @@ impl Document {
         self.snapshots.insert(at, (through, snapshot));
         self.thin();
         Ok(())
+    }
+
+    /// Keeps a gist, if it is of what is stored.
+    pub(super) fn keep_gist(&mut self, gist: Gist) -> bool {
+        let is_true = self.is_of_all(&gist);
+        if is_true {
+            self.gist = Some(gist);
+        }
+        is_true
+    }
+
+    /// The gist that was kept, if it is of what is stored still.
+    pub(super) fn gist(&self) -> Option<&Gist> {
+        self.gist.as_ref().filter(|gist| self.is_of_all(gist))
+    }
+
+    fn is_of_all(&self, gist: &Gist) -> bool {
+        self.deleted_ms.is_none() && self.kind == gist.kind && self.heads() == gist.clock
     }
 
     fn thin(&mut self) {

@@ -3,7 +3,7 @@
 //! `connect` is the way in and proves the settings on which durability rests. Appends go through the writing `lanes`, each
 //! of which commits all that waits as one `batch`: one statement, one trip. `careful` looks closely at what that does not
 //! take, `together` appends to several documents or to none, and `operations` knows the places and names of operations. Everything else asks on connections of its own kind and is tried again with `patience`: `past` and `heads` for
-//! opening and comparing, `history` for looking back, `documents`, `keep` (snapshots), `quarantine`, `revocations`, `news`,
+//! opening and comparing, `history` for looking back, `documents`, `keep` (snapshots), `gists`, `quarantine`, `revocations`, `news`,
 //! `tickets` and `leases` for the rest. `eras` knows whether another server has taken the database's place, and `failure`
 //! what may pass; `sql` has the statements, `rows` and `columns` turn them into
 //! values and back. The tables are explained in `migrations/postgres`.
@@ -18,6 +18,7 @@ mod connect;
 mod documents;
 mod eras;
 mod failure;
+mod gists;
 mod heads;
 mod history;
 mod keep;
@@ -44,7 +45,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use engine::ordered::OperationName;
 use engine::{
-    Author, Change, DocumentKey, Kind, Order, PayloadHash, Quarantined, ReplicaId, Snapshot,
+    Author, Change, DocumentKey, Gist, Kind, Order, PayloadHash, Quarantined, ReplicaId, Snapshot,
     StoredChange, VectorClock,
 };
 
@@ -263,6 +264,14 @@ impl Store for PostgresStore {
 
     fn put_snapshot(&self, snapshot: Snapshot) -> Answer<'_, ()> {
         Box::pin(self.keep_snapshot(snapshot))
+    }
+
+    fn keep_gist(&self, gist: Gist) -> Answer<'_, bool> {
+        Box::pin(async move { with!(self.loads, c => gists::keep(c, &gist)) })
+    }
+
+    fn gist(&self, document: DocumentKey) -> Answer<'_, Option<Gist>> {
+        Box::pin(async move { with!(self.loads, c => gists::read(c, &document)) })
     }
 
     fn describe(&self, document: DocumentKey) -> Answer<'_, Option<Description>> {

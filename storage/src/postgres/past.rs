@@ -46,7 +46,7 @@ pub(super) async fn past(
     let kind = rows::kind(&row, 2).ok_or_else(rows::damaged_document)?;
     past.kind = Some(kind);
     past.deleted = row.try_get(3)?;
-    let heads = heads(&row)?;
+    let heads = heads(&row, 4)?;
     if past.deleted && until.is_none() {
         past.heads = heads;
         return Ok(past);
@@ -215,9 +215,10 @@ fn quarantined(row: &PgRow) -> Result<impl Iterator<Item = PayloadHash> + use<>,
         .map(PayloadHash))
 }
 
-fn heads(row: &PgRow) -> Result<VectorClock, sqlx::Error> {
-    let lanes: Option<Vec<i64>> = row.try_get(4)?;
-    let counters: Option<Vec<i64>> = row.try_get(5)?;
+/// The latest change of each lane, by two columns of which the first is `first`: the replicas, and the counters.
+pub(super) fn heads(row: &PgRow, first: usize) -> Result<VectorClock, sqlx::Error> {
+    let lanes: Option<Vec<i64>> = row.try_get(first)?;
+    let counters: Option<Vec<i64>> = row.try_get(first + 1)?;
     let heads = lanes.unwrap_or_default().into_iter();
     let heads = heads.zip(counters.unwrap_or_default());
     Ok(heads.filter_map(super::heads::head).collect())

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use engine::{
-    Author, Change, ChangeKind, ConnectionId, DocumentKey, Dot, Hlc, Kind, Order, ReplicaId,
+    Author, Change, ChangeKind, ConnectionId, DocumentKey, Dot, Gist, Hlc, Kind, Order, ReplicaId,
     Snapshot, StoredChange, VectorClock,
 };
 use sqlx::Row;
@@ -76,6 +76,18 @@ pub(super) fn snapshot(
     };
     let checksum: i64 = row.try_get(first + 2).ok()?;
     (checksum == i64::from(snapshot.checksum())).then_some(snapshot)
+}
+
+/// Reads a gist whose columns, from `first` on, are clock, have, checksum.
+pub(super) fn gist(row: &PgRow, first: usize, document: &DocumentKey, kind: Kind) -> Option<Gist> {
+    let gist = Gist {
+        document: document.clone(),
+        kind,
+        clock: VectorClock::from_bytes(row.try_get(first).ok()?).ok()?,
+        have: bytes(row, first + 1)?,
+    };
+    let checksum: i64 = row.try_get(first + 2).ok()?;
+    (checksum == i64::from(gist.checksum())).then_some(gist)
 }
 
 /// Reads a description without its clock, whose columns are id, workspace, name, kind, created_ms, deleted_ms and the

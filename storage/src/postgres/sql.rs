@@ -62,7 +62,7 @@ macro_rules! select_changes {
 
 /// Walks over the lanes of the documents that `asked` lists by their `id`, from the last to the first, each with its head:
 /// one step into the primary key for each lane, and one to find that there are no more.
-macro_rules! heads {
+macro_rules! lane_heads {
     () => {
         " lane (document, replica, counter) AS (
             SELECT asked.id, last.replica, last.counter FROM asked, LATERAL (
@@ -76,6 +76,7 @@ macro_rules! heads {
         ) "
     };
 }
+pub(super) use lane_heads;
 
 macro_rules! describe {
     ($which:literal) => {
@@ -369,7 +370,7 @@ pub(super) const VERSION_OF: &str = concat!(
 pub(super) const OPEN: &str = concat!(
     "WITH RECURSIVE asked AS (
         SELECT id, kind, deleted_ms FROM documents WHERE workspace = $1 AND name = $2), ",
-    heads!(),
+    lane_heads!(),
     "SELECT (SELECT array_agg(hash) FROM quarantine WHERE workspace = $1 AND name = $2),
         asked.id, asked.kind, asked.deleted_ms IS NOT NULL,
         (SELECT array_agg(replica ORDER BY replica) FROM lane),
@@ -406,7 +407,7 @@ pub(super) const HEADS: &str = concat!(
             SELECT id FROM documents d
             WHERE d.workspace = a.workspace AND d.name = a.name OFFSET 0) d
     ), asked AS (SELECT DISTINCT id FROM named), ",
-    heads!(),
+    lane_heads!(),
     "SELECT n.no, l.replica, l.counter FROM named n JOIN lane l ON l.document = n.id"
 );
 
@@ -420,7 +421,7 @@ pub(super) const STANDINGS: &str = "SELECT
 
 pub(super) const HEADS_OF: &str = concat!(
     "WITH RECURSIVE asked AS (SELECT id FROM unnest($1::bigint[]) AS a (id)), ",
-    heads!(),
+    lane_heads!(),
     "SELECT document, replica, counter FROM lane"
 );
 

@@ -167,6 +167,10 @@ impl<'a> Batch<'a> {
                 let answer = self.thin_snapshots(&document).await;
                 self.hold(reply, answer)
             }
+            Request::KeepGist(gist, reply) => {
+                let answer = self.keep_gist(&gist).await;
+                self.hold(reply, answer)
+            }
             Request::Quarantine(quarantined, reply) => {
                 let answer = self.quarantine(&quarantined).await;
                 self.hold(reply, answer)

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use engine::{Dot, Hlc, ReplicaId};
+use engine::{Dot, Hlc, ReplicaId, VectorClock};
 use sqlx::SqliteConnection;
 
 use super::sql;
@@ -51,14 +51,18 @@ impl Latest {
         Self { heads }
     }
 
+    /// Completes the heads of what is filed.
+    pub(super) fn add_heads(&self, document: i64, clock: &mut VectorClock) {
+        let heads = self.heads.get(&document).into_iter().flatten();
+        heads.for_each(|head| clock.observe(head.dot));
+    }
+
     /// Completes what is known of a document by what is filed.
     pub(super) fn add(&self, document: i64, description: &mut Description) {
         let Some(heads) = self.heads.get(&document) else {
             return;
         };
-        heads
-            .iter()
-            .for_each(|head| description.clock.observe(head.dot));
+        self.add_heads(document, &mut description.clock);
         // Nothing of a document stands after its last arrival.
         let last = heads.iter().max_by_key(|head| head.order);
         description.changed_ms = last.map(|head| head.hlc.wall_ms());

@@ -2,7 +2,7 @@
 //!
 //! `open` is the way in and proves the settings on which durability rests. `writer` is the one task that writes, `batch` a
 //! transaction of it, with `known`, `append`, `operations`, `keep`, `quarantine`, `revocations` and `leases` for documents, changes, places and names of operations, snapshots, what is kept
-//! out, what was taken away and which processes live, `tickets` for those and for duties, and `news` for what is to be told. A change stands in `arrivals` first and under its document after `filing`. `read` and `past` run beside the writer, never wait for it, and find a change in either place. `rows` turns rows into values and refuses damaged ones; `sql` has the statements, and `room` gives the log its length. The
+//! out, what was taken away and which processes live, `tickets` for those and for duties, `gists` for those, and `news` for what is to be told. A change stands in `arrivals` first and under its document after `filing`. `read` and `past` run beside the writer, never wait for it, and find a change in either place. `rows` turns rows into values and refuses damaged ones; `sql` has the statements, and `room` gives the log its length. The
 //! tables are explained in `migrations/sqlite`.
 
 mod append;
@@ -11,6 +11,7 @@ mod batch;
 mod cache;
 mod failure;
 mod filing;
+mod gists;
 mod keep;
 mod known;
 mod latest;
@@ -39,7 +40,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use engine::ordered::OperationName;
 use engine::{
-    Author, Change, DocumentKey, Kind, Order, PayloadHash, Quarantined, ReplicaId, Snapshot,
+    Author, Change, DocumentKey, Gist, Kind, Order, PayloadHash, Quarantined, ReplicaId, Snapshot,
     StoredChange, VectorClock,
 };
 
@@ -189,6 +190,14 @@ impl Store for SqliteStore {
 
     fn put_snapshot(&self, snapshot: Snapshot) -> Answer<'_, ()> {
         Box::pin(self.keep_snapshot(snapshot))
+    }
+
+    fn keep_gist(&self, gist: Gist) -> Answer<'_, bool> {
+        Box::pin(self.write(move |reply| Request::KeepGist(gist, reply)))
+    }
+
+    fn gist(&self, document: DocumentKey) -> Answer<'_, Option<Gist>> {
+        Box::pin(async move { self.readers.gist(&document).await })
     }
 
     fn describe(&self, document: DocumentKey) -> Answer<'_, Option<Description>> {

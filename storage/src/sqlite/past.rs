@@ -163,7 +163,8 @@ fn dot(row: &SqliteRow) -> Result<Dot, sqlx::Error> {
     ))
 }
 
-async fn known(
+/// What is known of a document, if there is or was one.
+pub(super) async fn known(
     reading: &mut SqliteConnection,
     document: &DocumentKey,
 ) -> Result<Option<Known>, StoreError> {
@@ -176,7 +177,8 @@ async fn known(
     row.as_ref().map(Known::read).transpose()
 }
 
-async fn filed_heads(
+/// The latest change of each lane of a document that is filed.
+pub(super) async fn filed_heads(
     reading: &mut SqliteConnection,
     document: i64,
 ) -> Result<VectorClock, sqlx::Error> {

@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use engine::{
-    DocumentKey, Kind, Order, PayloadHash, ReplicaId, Snapshot, StoredChange, VectorClock,
+    DocumentKey, Gist, Kind, Order, PayloadHash, ReplicaId, Snapshot, StoredChange, VectorClock,
 };
 use futures_util::TryStreamExt;
 use futures_util::stream::BoxStream;
@@ -16,6 +16,7 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Sqlite, Transaction};
 
 use super::failure::store_error;
+use super::gists;
 use super::latest::Latest;
 use super::leases;
 use super::news;
@@ -73,6 +74,12 @@ impl Readers {
     async fn past(&self, document: &DocumentKey, until: Option<Order>) -> Result<Past, StoreError> {
         let mut reading = self.begin().await?;
         past(&mut reading, document, until, &self.damage).await
+    }
+
+    /// A document's gist.
+    pub(super) async fn gist(&self, document: &DocumentKey) -> Result<Option<Gist>, StoreError> {
+        let mut reading = self.begin().await?;
+        gists::gist(&mut reading, document).await
     }
 
     /// A transaction, so that all that is read in it is of the same moment.

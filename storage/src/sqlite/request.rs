@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use engine::{Change, DocumentKey, Kind, PayloadHash, Quarantined, ReplicaId, Snapshot};
+use engine::{Change, DocumentKey, Gist, Kind, PayloadHash, Quarantined, ReplicaId, Snapshot};
 use tokio::sync::oneshot;
 
 use crate::lease::Holder;
@@ -46,6 +46,8 @@ pub(super) enum Request {
     RemoveSnapshot(i64, Reply<()>),
     /// Remove the snapshots of a document that newer ones make superfluous.
     ThinSnapshots(DocumentKey, Reply<()>),
+    /// Keep a document's gist.
+    KeepGist(Gist, Reply<bool>),
     /// Keep a payload out of its document.
     Quarantine(Quarantined, Reply<()>),
     /// Let a payload into its document again.
@@ -82,6 +84,7 @@ impl Request {
             Self::AppendAll(_, reply) => fail(reply, error),
             Self::Create(.., reply) => fail(reply, error),
             Self::Delete(_, reply)
+            | Self::KeepGist(_, reply)
             | Self::ForgetQuarantined(.., reply)
             | Self::LiftRevocation(_, reply)
             | Self::TakeDuty(.., reply) => fail(reply, error),

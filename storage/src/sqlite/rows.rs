@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use engine::{
-    Author, Change, ChangeKind, ConnectionId, DocumentKey, Dot, Hlc, Kind, Order, ReplicaId,
+    Author, Change, ChangeKind, ConnectionId, DocumentKey, Dot, Gist, Hlc, Kind, Order, ReplicaId,
     Snapshot, StoredChange, VectorClock,
 };
 use sqlx::Row;
@@ -61,6 +61,18 @@ pub(super) fn snapshot(row: &SqliteRow, document: &DocumentKey, kind: Kind) -> O
     };
     let checksum: i64 = row.try_get(2).ok()?;
     (checksum == i64::from(snapshot.checksum())).then_some(snapshot)
+}
+
+/// Reads a gist whose columns are clock, have, checksum.
+pub(super) fn gist(row: &SqliteRow, document: &DocumentKey, kind: Kind) -> Option<Gist> {
+    let gist = Gist {
+        document: document.clone(),
+        kind,
+        clock: VectorClock::from_bytes(row.try_get(0).ok()?).ok()?,
+        have: bytes(row, 1)?,
+    };
+    let checksum: i64 = row.try_get(2).ok()?;
+    (checksum == i64::from(gist.checksum())).then_some(gist)
 }
 
 /// Reads a description whose columns are workspace, name, kind, created_ms, deleted_ms, the timestamp of the last change

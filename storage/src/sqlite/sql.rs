@@ -293,6 +293,11 @@ pub(super) const SNAPSHOT_SIZES: &str =
 pub(super) const INSERT_SNAPSHOT: &str = "INSERT INTO snapshots
     (document, through_ord, covered, clock, state, checksum) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
+pub(super) const GIST: &str = "SELECT clock, have, checksum FROM gists WHERE document = ?1";
+
+pub(super) const KEEP_GIST: &str =
+    "INSERT OR REPLACE INTO gists (document, clock, have, checksum) VALUES (?1, ?2, ?3, ?4)";
+
 pub(super) const INSERT_DOCUMENT: &str =
     "INSERT INTO documents (workspace, name, kind, created_ms) VALUES (?1, ?2, ?3, ?4)";
 

@@ -306,7 +306,7 @@ async fn a_database_without_arrivals_is_brought_to_the_newest_schema() {
     let old =
         "ALTER TABLE replicas DROP COLUMN until_ms; ALTER TABLE replicas DROP COLUMN incarnation;
         ALTER TABLE replicas DROP COLUMN node;
-        DROP TABLE identity; DROP TABLE operations; DROP TABLE duties; DROP TABLE tickets; DROP TABLE outbox; DROP TABLE revocations; DROP TABLE arrivals;
+        DROP TABLE gists; DROP TABLE identity; DROP TABLE operations; DROP TABLE duties; DROP TABLE tickets; DROP TABLE outbox; DROP TABLE revocations; DROP TABLE arrivals;
         DELETE FROM _sqlx_migrations WHERE version > 2";
     meddle(fixture.path(), old).await;
     let refused = SqliteStore::open_read_only(fixture.path()).await;
