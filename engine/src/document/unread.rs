@@ -86,17 +86,18 @@ impl Document {
         };
         let is_here = |connection| self.peers.contains(connection);
         match input {
+            Input::Drained { connection, .. } => is_here(*connection),
             Input::Intent {
-                connection,
-                intent: Intent::Push { .. },
-                ..
-            }
-            | Input::Drained { connection, .. } => is_here(*connection),
-            Input::Intent {
-                connection,
-                intent: Intent::Pull { have },
-                ..
-            } => is_here(*connection) && !self.content.is_all_had(all, have),
+                connection, intent, ..
+            } => match intent {
+                Intent::Push { payload, .. } => {
+                    is_here(*connection) && *payload != self.content.nothing()
+                }
+                Intent::Pull { have } => {
+                    is_here(*connection) && !self.content.is_all_had(all, have)
+                }
+                _ => false,
+            },
             _ => false,
         }
     }

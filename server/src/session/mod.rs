@@ -19,7 +19,7 @@ use std::task::{Context, Poll};
 
 use engine::{
     Audience, Change, CloseReason, ConnectionId, Document, DocumentKey, Effect, Effects, Event,
-    Input, Intent, Joining, Kind, Now, Phase, PresenceDropped, Rights, Snapshot,
+    Gist, Input, Intent, Joining, Kind, Now, Phase, PresenceDropped, Rights, Snapshot,
 };
 use storage::{Failpoint, Word};
 use tokio::time::Instant;
@@ -79,6 +79,8 @@ struct Session {
     /// Where the store's answers go.
     way: Mailbox,
     inbox: Inbox,
+    /// An edit that waits for content that is being loaded, and the mail after it that was taken with it.
+    held_back: Vec<Mail>,
     alarm: Alarm,
     appending: Appending,
     /// The way of signals to the application, once there was one.
@@ -136,6 +138,7 @@ impl Session {
             work,
             way,
             inbox,
+            held_back: Vec::new(),
             alarm: Alarm::default(),
             appending: Appending::default(),
             signals: None,
@@ -169,6 +172,11 @@ impl Session {
         } else {
             Wants::All
         };
+        if wants == Wants::All && !self.held_back.is_empty() {
+            let mut post = self.inbox.take(wants, BATCH_MAX);
+            post.mails.splice(0..0, self.held_back.drain(..));
+            return post;
+        }
         let (news, waited) = self.wait(wants).await;
         let stored = match news {
             News::Time => return Post::of(Input::Tick),
@@ -223,8 +231,24 @@ impl Session {
         }
         let mut stopwatch = Stopwatch::start(self.world.message_cpu_max);
         for mail in post.mails {
-            self.open_mail(mail, &mut stopwatch, effects);
+            if self.holds_back(&mail, effects) {
+                self.held_back.push(mail);
+            } else {
+                self.open_mail(mail, &mut stopwatch, effects);
+            }
         }
+    }
+
+    /// Whether a mail waits for content that is not here: an edit, and what comes after it. An edit is handed over when it can be
+    /// taken in, because that is noted before.
+    fn holds_back(&mut self, mail: &Mail, effects: &mut Effects) -> bool {
+        let is_push = |intent: &Intent| matches!(intent, Intent::Push { .. });
+        let has_push = matches!(mail, Mail::Intents { intents, .. } if intents.iter().any(is_push));
+        if has_push && self.document.is_unread() {
+            let now = self.world.clock.now();
+            self.document.handle(Input::ContentWanted, now, effects);
+        }
+        self.document.phase() == Phase::Rebuilding
     }
 
     /// Has the document replay its past, if it has one to replay, and lets others run now and then.
@@ -434,6 +458,7 @@ impl Session {
         for effect in effects {
             match effect {
                 Effect::Load => self.load(),
+                Effect::LoadGist => self.load_gist(),
                 Effect::LoadLog => self.load_log(),
                 Effect::Send { to, event, shows } => self.send(&to, &event, shows),
                 Effect::Resume { connection } => self.members.lock().resume(connection),
@@ -443,6 +468,7 @@ impl Session {
                 }
                 Effect::Append(changes) => self.append(changes),
                 Effect::StoreSnapshot(snapshot) => self.store_snapshot(snapshot),
+                Effect::StoreGist(gist) => self.store_gist(gist),
                 Effect::Skipped(dot) => {
                     metrics::damaged_rows(1);
                     error!(document = %self.key, %dot, "stored change does not decode, the document opens without it");
@@ -480,7 +506,7 @@ impl Session {
                 Effect::Retire => retired = true,
             }
         }
-        retired && self.hub.retire(&self.key, &self.inbox)
+        retired && self.held_back.is_empty() && self.hub.retire(&self.key, &self.inbox)
     }
 
     fn send(&self, to: &Audience, event: &Event, shows: Option<u64>) {
@@ -504,6 +530,11 @@ impl Session {
         self.open(storing::load(world, key, self.kind));
     }
 
+    fn load_gist(&self) {
+        let (world, key) = (self.world.clone(), self.key.clone());
+        self.open(storing::load_gist(world, key, self.kind));
+    }
+
     fn load_log(&self) {
         metrics::damaged_rows(1);
         error!(document = %self.key, "a snapshot does not restore, the document opens from its log");
@@ -518,6 +549,11 @@ impl Session {
 
     fn store_snapshot(&self, snapshot: Snapshot) {
         self.ask(storing::store_snapshot(self.world.clone(), snapshot));
+    }
+
+    fn store_gist(&self, gist: Gist) {
+        self.hub
+            .spawn(storing::store_gist(self.world.clone(), gist));
     }
 
     /// Reads the past. A document that is only being opened is refused if names could be given again that were lost.

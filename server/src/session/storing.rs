@@ -9,14 +9,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use engine::{Change, DocumentKey, Input, Kind, Loaded, ReplicaId, Snapshot};
+use engine::{Change, DocumentKey, Gist, Input, Kind, Loaded, ReplicaId, Snapshot};
 use storage::{Failpoint, Past, StoreError, load_log};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::hot;
 use crate::breadcrumb::Step;
 use crate::hook::{self, Hook};
-use crate::telemetry::metrics;
+use crate::telemetry::metrics::{self, LoadedWhat};
 use crate::world::World;
 
 /// The append that is on its way, if one is: a document has one at a time.
@@ -99,6 +99,29 @@ pub(super) async fn give_back(
             warn!(document = %key, "the store did not take what it has lost: {failure}");
             Input::GiveBackFailed
         }
+    }
+}
+
+/// Reads what a document comes to, or if the store has not kept that, its past.
+pub(super) async fn load_gist(world: Arc<World>, key: DocumentKey, kind: Kind) -> Input {
+    let turn = world.admission.openings.take().await;
+    let gist = world.store.gist(key.clone()).await;
+    drop(turn);
+    match gist {
+        Ok(Some(gist)) => {
+            metrics::document_loaded(LoadedWhat::Gist);
+            Input::Opened(gist.into())
+        }
+        // If the store fails, it is asked for more at once, and that failure is told of.
+        Ok(None) | Err(_) => load(world, key, kind).await,
+    }
+}
+
+/// Keeps what a document comes to. Nobody misses it if that fails.
+pub(super) async fn store_gist(world: Arc<World>, gist: Gist) {
+    let key = gist.document.clone();
+    if let Err(failure) = world.store.keep_gist(gist).await {
+        debug!(document = %key, "what the document comes to was not kept: {failure}");
     }
 }
 
@@ -192,6 +215,7 @@ fn loaded(key: &DocumentKey, past: Past) -> Loaded {
         metrics::damaged_rows(past.damaged);
         error!(document = %key, rows = past.damaged, "damaged rows were left out, the document opens without them");
     }
+    metrics::document_loaded(LoadedWhat::Content);
     info!(document = %key, changes = past.changes.len(), snapshot = past.snapshot.is_some(), "document opened");
     past.into()
 }

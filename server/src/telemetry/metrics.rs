@@ -24,6 +24,7 @@ const CLOSED: &str = "quire_connections_closed_total";
 const CHANGES: &str = "quire_changes_stored_total";
 const APPEND_SECONDS: &str = "quire_append_seconds";
 const APPEND_FAILURES: &str = "quire_append_failures_total";
+const LOADS: &str = "quire_document_loads_total";
 const SNAPSHOTS: &str = "quire_snapshots_stored_total";
 const SLOW_READERS: &str = "quire_slow_readers_total";
 const QUARANTINED: &str = "quire_quarantined_total";
@@ -187,6 +188,10 @@ fn describe() {
         "Seconds from asking the store to keep changes to its answer"
     );
     describe_counter!(APPEND_FAILURES, "Appends that failed and are repeated");
+    describe_counter!(
+        LOADS,
+        "Documents read from the store, by whether all of the content was, or only what it comes to"
+    );
     describe_counter!(SNAPSHOTS, "Snapshots stored and read back");
     describe_counter!(
         SLOW_READERS,
@@ -254,6 +259,9 @@ fn describe() {
     }
     for cause in [Cause::Edit, Cause::Stored, Cause::Crash, Cause::Stuck] {
         counter!(QUARANTINED, "cause" => cause.as_str()).absolute(0);
+    }
+    for what in ["content", "gist"] {
+        counter!(LOADS, "what" => what).absolute(0);
     }
     counter!(SLOW_READERS).absolute(0);
     gauge!(STUCK).set(0.0);
@@ -343,6 +351,24 @@ impl Drop for Waiting {
         gauge!(WAITING, "for" => self.limit).decrement(1.0);
         histogram!(WAIT_SECONDS, "for" => self.limit).record(self.since.elapsed().as_secs_f64());
     }
+}
+
+/// What of a document was read from the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LoadedWhat {
+    /// All of the content.
+    Content,
+    /// What it comes to.
+    Gist,
+}
+
+/// A document was read from the store, for clients to share.
+pub(crate) fn document_loaded(what: LoadedWhat) {
+    let what = match what {
+        LoadedWhat::Content => "content",
+        LoadedWhat::Gist => "gist",
+    };
+    counter!(LOADS, "what" => what).increment(1);
 }
 
 /// A snapshot was stored and read back.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-/// A server on a free port that forgets everything.
+/// A server on a free port, which forgets everything unless it was started to keep it.
 pub(crate) struct Server {
     process: Child,
     /// A server whose output nobody takes does not get far.
@@ -24,12 +24,17 @@ pub(crate) struct Server {
 impl Server {
     /// Starts with these settings, by their variables without `QUIRE_`.
     pub(crate) fn start(settings: &[(&str, &str)]) -> Self {
+        Self::start_on("memory", settings)
+    }
+
+    /// Starts on a store of a kind.
+    pub(crate) fn start_on(store: &str, settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings = settings
             .iter()
             .map(|(name, value)| (format!("QUIRE_{name}"), value));
         let mut process = Command::new(env!("CARGO_BIN_EXE_quire"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--store", "memory"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--store", store])
             .env_clear()
             .envs(settings)
             .current_dir(folder.path())

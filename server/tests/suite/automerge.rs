@@ -24,6 +24,13 @@ impl Peer {
     }
 
     fn join_at(server: &Server, name: &str, path: &str) -> Self {
+        let (peer, metadata) = Self::meet(server, name, path);
+        assert_eq!(metadata.is_ephemeral, Some(true), "in memory");
+        peer
+    }
+
+    /// Joins, and says what the server says of itself.
+    fn meet(server: &Server, name: &str, path: &str) -> (Self, Metadata) {
         let mut peer = Self {
             socket: Socket::open(server, path),
             own: PeerId(name.into()),
@@ -40,12 +47,11 @@ impl Peer {
                     (&*version, envelope.target.as_ref()),
                     ("1", Some(&peer.own))
                 );
-                assert_eq!(metadata.is_ephemeral, Some(true), "in memory");
                 peer.server = envelope.sender;
+                (peer, metadata)
             }
             other => panic!("{other:?} is no welcome"),
         }
-        peer
     }
 
     fn say(&mut self, message: &Message) {
@@ -425,4 +431,50 @@ fn changes_that_lack_something_are_no_heads_until_it_comes() {
     }
     ann.tell(&document, Said::Sync(whole.write()));
     ann.hears_heads(&document, &whole.heads);
+}
+
+/// Whoever comes back with what the server has is told so without any of it being loaded; what is written then is taken in.
+#[test]
+fn a_client_with_many_unchanged_documents_comes_back_and_none_is_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = [("DATA_DIR", folder.path().to_str().unwrap())];
+    let mut documents: Vec<_> = (1..=50).map(|number| (id(number), typed("a"))).collect();
+    let mut server = Server::start_on("sqlite", &settings);
+    let (mut ann, metadata) = Peer::meet(&server, "ann", "/automerge/team");
+    assert_eq!(metadata.is_ephemeral, Some(false));
+    for (document, doc) in &mut documents {
+        type_in(doc, "b");
+        ann.sends(document, doc);
+        ann.hears_heads(document, &heads_of(doc));
+    }
+    server.terminate();
+    assert!(server.ended().success());
+
+    let server = Server::start_on("sqlite", &settings);
+    let (mut ann, _) = Peer::meet(&server, "ann", "/automerge/team");
+    let loads =
+        |what: &str| server.metric(&format!("quire_document_loads_total{{what=\"{what}\"}}"));
+    for (document, doc) in &mut documents {
+        let same = SyncMessage {
+            changes: Vec::new(),
+            ..all_of(doc)
+        };
+        ann.tell(document, Said::Sync(same.write()));
+        let answer = ann.hears_sync(document);
+        assert_eq!((answer.heads, answer.changes.len()), (heads_of(doc), 0));
+    }
+    assert_eq!((loads("gist"), loads("content")), (50.0, 0.0));
+
+    let (mut bob, _) = Peer::meet(&server, "bob", "/automerge/team");
+    let (document, doc) = &mut documents[0];
+    bob.requests(document);
+    assert_eq!(
+        made_of(&bob.hears_sync(document).changes).get_heads(),
+        doc.get_heads()
+    );
+    let (document, doc) = &mut documents[1];
+    type_in(doc, "c");
+    ann.sends(document, doc);
+    ann.hears_heads(document, &heads_of(doc));
+    assert_eq!((loads("gist"), loads("content")), (50.0, 2.0));
 }

@@ -61,6 +61,8 @@ fn an_edit_is_taken_in_with_the_content() {
     for who in 0..3 {
         cluster.join(who, who % 2);
     }
+    cluster.quiesce();
+    assert_eq!(loads(&cluster), [0, 0]);
     let acked = cluster.clients[0].acked;
     cluster.write(0, |pen| pen.type_at(0, "one "));
     cluster.write(0, |pen| pen.type_at(0, "two "));

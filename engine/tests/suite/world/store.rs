@@ -155,11 +155,11 @@ impl FakeStore {
             .filter(|stored| !covered.contains(stored.change.dot));
         Loaded {
             kind: self.kind,
-            deleted: false,
             snapshot,
             changes: rest.cloned().collect(),
             heads: self.heads(),
             quarantined: self.quarantined.clone(),
+            ..Loaded::default()
         }
     }
 
