@@ -157,7 +157,8 @@ impl Document {
         if !is_whole || self.is_unread() || self.clock.is_empty() {
             return;
         }
-        let Some(have) = self.content.gist() else {
+        let gist = self.content.gist();
+        let Some(have) = gist.filter(|have| have.len() <= GIST_BYTES_MAX) else {
             return;
         };
         if self.unread.kept == self.clock {
@@ -188,3 +189,6 @@ impl Document {
         self.close_all(CloseReason::NotReady, effects);
     }
 }
+
+/// What says more than this is not kept, in bytes: of an Automerge document, 2,048 heads.
+const GIST_BYTES_MAX: usize = 64 * 1024;
