@@ -151,7 +151,7 @@ impl Document {
         }
     }
 
-    /// Leaves the document's gist with the store, if that has none of these changes and all of them are here.
+    /// Leaves the document's gist with the store, unless it has one of the same changes or they are not all here.
     pub(super) fn leave_gist(&mut self, effects: &mut Effects) {
         let is_whole = !self.read_only && self.quarantined.is_empty() && !self.is_partial();
         if !is_whole || self.is_unread() || self.clock.is_empty() {

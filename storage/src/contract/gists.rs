@@ -84,7 +84,7 @@ pub async fn a_gist_says_nothing_of_what_is_deleted_or_quarantined(store: &dyn S
 }
 
 /// What a document has after some changes; the store does not look into it.
-fn gist(document: &DocumentKey, heads: &[(ReplicaId, u64)], have: &'static str) -> Gist {
+pub fn gist(document: &DocumentKey, heads: &[(ReplicaId, u64)], have: &'static str) -> Gist {
     Gist {
         document: document.clone(),
         kind: Kind::Yjs,

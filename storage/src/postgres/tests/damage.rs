@@ -3,7 +3,7 @@
 use engine::{Author, DocumentKey, Dot, Kind, Order, ReplicaId};
 
 use super::{Fixture, append};
-use crate::contract::{changes, document, snapshot};
+use crate::contract::{changes, document, gist, snapshot};
 use crate::store::{Store, TimelinePage};
 
 /// A document with six changes of a new replica.
@@ -103,4 +103,18 @@ async fn an_author_may_have_a_nul() {
     assert_eq!(appended, Ok(()));
     let past = fixture.load(notes).await.unwrap();
     assert_eq!(past.changes[0].change, odd[0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_gist_is_none() {
+    let Some(fixture) = Fixture::open().await else {
+        return;
+    };
+    let notes = document("notes");
+    let replica = six_changes(&fixture, &notes).await;
+    let kept = fixture.keep_gist(gist(&notes, &[(replica, 6)], "all"));
+    assert_eq!(kept.await, Ok(true));
+    assert!(fixture.gist(notes.clone()).await.unwrap().is_some());
+    fixture.meddle("UPDATE gists SET have = 'other'");
+    assert_eq!(fixture.gist(notes).await, Ok(None));
 }

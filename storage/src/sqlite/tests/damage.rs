@@ -3,7 +3,7 @@
 use engine::{Dot, Kind, Order, VectorClock};
 
 use super::{Fixture, REPLICA};
-use crate::contract::{change, document, snapshot};
+use crate::contract::{change, document, gist, snapshot};
 use crate::store::{Place, Store, StoreError, TimelinePage};
 
 #[tokio::test]
@@ -198,4 +198,18 @@ async fn a_document_of_an_unknown_kind_harms_only_itself() {
         ..Default::default()
     };
     assert_eq!(store.documents(query).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_damaged_gist_is_none() {
+    for damage in ["clock = x'ff'", "have = x''", "checksum = checksum + 1"] {
+        let fixture = Fixture::open().await;
+        let notes = document("notes");
+        fixture.append(&notes, 1, 5).await;
+        let kept = fixture.keep_gist(gist(&notes, &[(REPLICA, 5)], "all"));
+        assert_eq!(kept.await, Ok(true));
+        assert!(fixture.gist(notes.clone()).await.unwrap().is_some());
+        fixture.meddle(&format!("UPDATE gists SET {damage}")).await;
+        assert_eq!(fixture.gist(notes).await, Ok(None), "{damage}");
+    }
 }
