@@ -178,3 +178,47 @@ export class FormWriter extends Writer {
     return untilIt(look, names, `${this.name} sees who is in ${field}`)
   }
 }
+
+/** The same person at a board of Automerge; their text is its notes. */
+export class BoardWriter extends Writer {
+  static path = '/board'
+  static field = 'text'
+  static settled = 'saved'
+
+  /** What stands on the board, column by column. */
+  async board() {
+    return this.page.evaluate(() => {
+      const column = (section) => [section.querySelector('.column-title').value, ...[...section.querySelectorAll('.cards textarea')].map(({ value }) => value)].join(', ')
+      return [...document.querySelectorAll('.column')].map(column).join(' | ')
+    })
+  }
+
+  column(title) {
+    return this.page.locator('.column').nth(['To do', 'Doing', 'Done'].indexOf(title))
+  }
+
+  /** The card with these words, wherever it goes from here. */
+  async card(words) {
+    const cards = await this.page.locator('.cards li').evaluateAll((items) => items.map((item) => [item.dataset.field, item.querySelector('textarea').value]))
+    const [field] = cards.find(([, value]) => value === words) ?? []
+    if (field === undefined) throw new Error(`${this.name} sees no card "${words}"`)
+    return this.page.locator(`[data-field="${field}"]`)
+  }
+
+  async addCard(title, words) {
+    await this.column(title).getByRole('button', { name: 'Add a card' }).click()
+    await this.type(words)
+  }
+
+  /** Presses keys on the grip of a card. */
+  async steer(words, ...keys) {
+    await (await this.card(words)).locator('.grip').focus()
+    for (const key of keys) await this.page.keyboard.press(key)
+  }
+
+  /** Waits until exactly this is said of who is on the card with these words. */
+  seesOn(words, names) {
+    const look = async () => (await (await this.card(words)).locator('.here').allTextContents()).join('; ')
+    return untilIt(look, names, `${this.name} sees who is on "${words}"`)
+  }
+}

@@ -2,23 +2,42 @@
  * Other people's carets and selections, drawn from the same presence fields that y-codemirror.next writes and reads
  * (`user` and `cursor`), so its users and ours see each other. Drawn here for two reasons: its caret is built with a `style`
  * attribute, which a strict content security policy refuses, and it puts colours from strangers into style text unchecked.
+ * How a place is tied to a text is for the text to say.
  */
 import { Annotation, RangeSet, type Extension, type Range } from '@codemirror/state'
 import { Decoration, EditorView, ViewPlugin, WidgetType, type DecorationSet, type ViewUpdate } from '@codemirror/view'
-import * as Y from 'yjs'
-import type { WebsocketProvider } from 'y-websocket'
 import { inkOn, selectionColour } from './colours.ts'
+import type { Presences } from './desk.ts'
 import { faceOf, type Face } from './people.ts'
 
-type Awareness = WebsocketProvider['awareness']
+/** Whose presence has changed, by their numbers. */
+export interface Changed {
+  added: number[]
+  updated: number[]
+  removed: number[]
+}
+
+/** The people in a text, and whose carets have moved. */
+export interface Company extends Presences {
+  on(event: 'change', listener: (changed: Changed) => void): unknown
+  off(event: 'change', listener: (changed: Changed) => void): unknown
+}
+
+/** Ties places to the letters of a text, so that they stay between them whatever is written elsewhere. */
+export interface Anchors {
+  anchorAt(index: number): unknown
+  /** Where a stranger's anchor stands in our text; null when it is none, or not of this text. */
+  indexOf(anchor: unknown): number | null
+  areSame(known: unknown, anchor: unknown): boolean
+}
 
 /** Marks the transaction that only redraws carets. */
 const redraw = Annotation.define<null>()
 
-/** Put this after `yCollab`, so that the shared text is up to date when carets are placed. */
-export function remoteCursors(text: Y.Text, awareness: Awareness): Extension {
+/** Put this after what binds the shared text, so that the text is up to date when carets are placed. */
+export function remoteCursors(anchors: Anchors, company: Company): Extension {
   return [
-    ViewPlugin.define((view) => new RemoteCursors(view, text, awareness), { decorations: (plugin) => plugin.decorations }),
+    ViewPlugin.define((view) => new RemoteCursors(view, anchors, company), { decorations: (plugin) => plugin.decorations }),
     caretTheme,
   ]
 }
@@ -29,10 +48,10 @@ class RemoteCursors {
 
   constructor(
     private readonly view: EditorView,
-    private readonly text: Y.Text,
-    private readonly awareness: Awareness,
+    private readonly anchors: Anchors,
+    private readonly company: Company,
   ) {
-    awareness.on('change', this.#presenceChanged)
+    company.on('change', this.#presenceChanged)
   }
 
   update(update: ViewUpdate): void {
@@ -41,11 +60,11 @@ class RemoteCursors {
   }
 
   destroy(): void {
-    this.awareness.off('change', this.#presenceChanged)
+    this.company.off('change', this.#presenceChanged)
   }
 
-  #presenceChanged = (changed: { added: number[]; updated: number[]; removed: number[] }): void => {
-    const others = [...changed.added, ...changed.updated, ...changed.removed].filter((id) => id !== this.awareness.clientID)
+  #presenceChanged = (changed: Changed): void => {
+    const others = [...changed.added, ...changed.updated, ...changed.removed].filter((id) => id !== this.company.clientID)
     for (const client of others) this.#moves.set(client, (this.#moves.get(client) ?? 0) + 1)
     for (const client of changed.removed) this.#moves.delete(client)
     if (others.length > 0) this.view.dispatch({ annotations: redraw.of(null) })
@@ -55,15 +74,16 @@ class RemoteCursors {
   #publish({ state, view }: ViewUpdate): void {
     if (!view.hasFocus) return
     const { anchor, head } = state.selection.main
-    const cursor = { anchor: Y.createRelativePositionFromTypeIndex(this.text, anchor), head: Y.createRelativePositionFromTypeIndex(this.text, head) }
-    if (!sameCursor(this.awareness.getLocalState()?.['cursor'], cursor)) this.awareness.setLocalStateField('cursor', cursor)
+    const cursor = { anchor: this.anchors.anchorAt(anchor), head: this.anchors.anchorAt(head) }
+    if (!this.#isKnown(cursor)) this.company.setLocalStateField('cursor', cursor)
   }
 
   #ranges(length: number): Range<Decoration>[] {
-    return [...this.awareness.getStates()].flatMap(([client, state]) => {
-      if (client === this.awareness.clientID) return []
-      const anchor = this.#place(state['cursor']?.anchor, length)
-      const head = this.#place(state['cursor']?.head, length)
+    return [...this.company.getStates()].flatMap(([client, state]) => {
+      if (client === this.company.clientID) return []
+      const cursor = state['cursor'] as Cursor
+      const anchor = this.#place(cursor?.anchor, length)
+      const head = this.#place(cursor?.head, length)
       return anchor === null || head === null ? [] : this.#draw(client, faceOf(state, client), anchor, head)
     })
   }
@@ -77,23 +97,19 @@ class RemoteCursors {
     return [Decoration.mark({ attributes: { style } }).range(Math.min(anchor, head), Math.max(anchor, head)), caret]
   }
 
-  /** Where a stranger's relative position stands in our text; null when it is none, or not of this text. */
-  #place(position: unknown, length: number): number | null {
-    try {
-      const relative = Y.createRelativePositionFromJSON(position)
-      const place = Y.createAbsolutePositionFromRelativePosition(relative, this.text.doc!)
-      return place?.type === this.text ? Math.min(place.index, length) : null
-    } catch {
-      return null
-    }
+  #place(anchor: unknown, length: number): number | null {
+    const index = this.anchors.indexOf(anchor)
+    return index === null ? null : Math.min(index, length)
+  }
+
+  #isKnown(cursor: { anchor: unknown; head: unknown }): boolean {
+    const known = this.company.getStates().get(this.company.clientID)?.['cursor'] as Cursor
+    return known != null && this.anchors.areSame(known.anchor, cursor.anchor) && this.anchors.areSame(known.head, cursor.head)
   }
 }
 
-function sameCursor(known: { anchor: unknown; head: unknown } | null | undefined, cursor: { anchor: Y.RelativePosition; head: Y.RelativePosition }): boolean {
-  if (known == null) return false
-  const same = (one: unknown, other: Y.RelativePosition) => Y.compareRelativePositions(Y.createRelativePositionFromJSON(one), other)
-  return same(known.anchor, cursor.anchor) && same(known.head, cursor.head)
-}
+/** The presence field of that name, whoever wrote it. */
+type Cursor = { anchor?: unknown; head?: unknown } | null | undefined
 
 /** A thin line with a name above it; each move makes it anew, which shows the name for a while before it fades. */
 class Caret extends WidgetType {

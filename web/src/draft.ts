@@ -4,13 +4,7 @@
  * are transformed against each other, as any two concurrent operations.
  */
 import { types } from 'sharedb/lib/client'
-
-/** Text put in, or taken out, at a place within a string; the place is the last part of the path. */
-export interface Edit {
-  p: (string | number)[]
-  si?: string
-  sd?: string
-}
+import { difference, moved, type Edit } from './difference.ts'
 
 export class Draft {
   #text: string
@@ -51,33 +45,6 @@ export class Draft {
   }
 }
 
-/** From one text to another by one removal and one insertion at most; no character is cut in two. */
-export function difference(before: string, after: string): Edit[] {
-  let start = 0
-  while (start < before.length && before[start] === after[start]) start += 1
-  if (isHigh(before, start - 1)) start -= 1
-  let end = 0
-  const most = Math.min(before.length, after.length) - start
-  while (end < most && before.at(-1 - end) === after.at(-1 - end)) end += 1
-  if (end > 0 && isLow(before, before.length - end)) end -= 1
-  const [removed, inserted] = [before.slice(start, before.length - end), after.slice(start, after.length - end)]
-  return [...(removed === '' ? [] : [{ p: [start], sd: removed }]), ...(inserted === '' ? [] : [{ p: [start], si: inserted }])]
-}
-
 function applied(text: string, { p: [at], si, sd }: Edit): string {
   return text.slice(0, Number(at)) + (si ?? '') + text.slice(Number(at) + (sd?.length ?? 0))
-}
-
-function moved(caret: number, { p: [place], si, sd }: Edit): number {
-  const at = Number(place)
-  if (at >= caret) return caret
-  return si === undefined ? Math.max(at, caret - (sd?.length ?? 0)) : caret + si.length
-}
-
-function isHigh(text: string, at: number): boolean {
-  return /[\ud800-\udbff]/.test(text[at] ?? '')
-}
-
-function isLow(text: string, at: number): boolean {
-  return /[\udc00-\udfff]/.test(text[at] ?? '')
 }

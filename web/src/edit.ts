@@ -9,11 +9,12 @@ import { Connection, type Word } from './connection.ts'
 import { shareIdentity, showPeople } from './desk.ts'
 import { byId, say } from './dom.ts'
 import { Door } from './door.ts'
-import { mountEditor } from './editor.ts'
+import { mountEditor, wholeSheet } from './editor.ts'
 import { HistoryPanel, textOf } from './history.ts'
 import { nameProblem } from './names.ts'
 import { takeToken } from './token.ts'
 import { linkViews } from './views.ts'
+import { yjsText } from './yjstext.ts'
 
 /** The root that y-codemirror.next's own examples use, so their pages and this one show the same text. */
 const FIELD = 'codemirror'
@@ -31,7 +32,8 @@ async function start(): Promise<void> {
   const doc = new Y.Doc()
   const origin = location.origin.replace(/^http/, 'ws')
   const provider = new WebsocketProvider(`${origin}/yjs/${WORKSPACE}`, encodeURIComponent(name), doc, { connect: false })
-  const editor = mountEditor(byId('editor'), doc.getText(FIELD), provider.awareness)
+  const text = doc.getText(FIELD)
+  const editor = mountEditor(byId('editor'), text.toString(), [yjsText(text, provider.awareness), wholeSheet])
   const door = new Door(name, provider, editor)
   followConnection(provider, doc, door)
   leaveWithPage(provider, door)

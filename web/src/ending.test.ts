@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { endingOf } from './ending.ts'
+import { endingOf, isForGood } from './ending.ts'
 
 test('whoever may not go on is told so, and what helps', () => {
   expect(endingOf(4401, 'The token has expired.', true)).toMatchObject({ remedy: 'sign in' })
@@ -18,3 +18,10 @@ test('for all else the server has the word', () => {
     remedy: 'none',
   })
 })
+
+test.each([[1000, false], [1001, false], [1006, false], [1012, false], [1013, false], [4400, true], [4401, true], [4499, true], [4500, false]])(
+  'after %i coming back is given up: %j',
+  (code, given) => {
+    expect(isForGood(code)).toBe(given)
+  },
+)

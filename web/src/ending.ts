@@ -11,6 +11,11 @@ export interface Ending {
 
 const KEPT = ' What you wrote is still here, but what was not saved yet is in this tab only.'
 
+/** Codes after which coming back would only repeat what went wrong (`docs/protocols.md`). */
+export function isForGood(code: number): boolean {
+  return code >= 4400 && code < 4500
+}
+
 /** `wrote`: whether this person may have written something that is not saved. */
 export function endingOf(code: number, reason: string, wrote: boolean): Ending {
   const kept = wrote ? KEPT : ''

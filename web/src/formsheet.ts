@@ -4,10 +4,9 @@
  */
 import type { Connection, Doc } from 'sharedb/lib/client'
 import { channelOf } from './address.ts'
-import { inkOn } from './colours.ts'
-import { byId, element } from './dom.ts'
-import type { Edit } from './draft.ts'
-import { occupants } from './occupants.ts'
+import { byId } from './dom.ts'
+import type { Edit } from './difference.ts'
+import { showWhoIsWhere, tellWhereIAm } from './occupying.ts'
 import { add, BLANK, planOf, put, type Path, type Plan } from './plan.ts'
 import { Room } from './room.ts'
 import type { Sheet } from './sharing.ts'
@@ -37,8 +36,8 @@ export class FormSheet implements Sheet {
     this.#bindOthers(doc)
     doc.on('op', (operation: Component[], source: unknown) => this.#happened(operation, source))
     this.#form.addEventListener('submit', (event) => event.preventDefault())
-    this.#sayWhereIAm(room)
-    room.on('change', () => this.#showWhoIsWhere(room))
+    tellWhereIAm(this.#form, room)
+    room.on('change', () => showWhoIsWhere(this.#form, room))
     room.enter()
     return room
   }
@@ -84,29 +83,6 @@ export class FormSheet implements Sheet {
     byId<HTMLButtonElement>('fewer').disabled = plan.places <= 0
     this.#tasks!.show(plan.tasks)
     byId('tally').textContent = tally(plan)
-  }
-
-  #sayWhereIAm(room: Room): void {
-    const tell = (target: EventTarget | null) => {
-      const field = target instanceof Element ? target.closest<HTMLElement>('[data-field]') : null
-      room.setLocalStateField('field', field?.dataset['field'] ?? null)
-    }
-    this.#form.addEventListener('focusin', ({ target }) => tell(target))
-    this.#form.addEventListener('focusout', ({ relatedTarget }) => tell(relatedTarget as EventTarget | null))
-  }
-
-  #showWhoIsWhere(room: Room): void {
-    const where = occupants(room.getStates(), room.clientID)
-    for (const place of this.#form.querySelectorAll<HTMLElement>('[data-field]')) {
-      const here = where.get(place.dataset['field']!) ?? []
-      place.querySelector(':scope > .here')?.remove()
-      place.classList.toggle('taken', here.length > 0)
-      if (here.length === 0) continue
-      const { colour } = here[0]!
-      place.style.setProperty('--peer', colour)
-      place.style.setProperty('--peer-ink', inkOn(colour))
-      place.append(element('span', { class: 'here' }, here.map(({ name }) => name).join(', ')))
-    }
   }
 }
 

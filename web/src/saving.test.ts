@@ -73,3 +73,8 @@ test('when the server says that it is over, nobody waits', () => {
   vi.advanceTimersByTime(10 * OFFLINE_AFTER_MS)
   expect(told).toEqual(['saved', 'offline'])
 })
+
+test('a server that stores nothing is only connected', () => {
+  saving.stands({ ...SETTLED, isEphemeral: true })
+  expect(told).toEqual(['connected'])
+})

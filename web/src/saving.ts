@@ -5,7 +5,7 @@
  */
 import { Connection } from './connection.ts'
 
-export type SavingWord = 'connecting' | 'saving' | 'saved' | 'not saved' | 'read only' | 'offline'
+export type SavingWord = 'connecting' | 'connected' | 'saving' | 'saved' | 'not saved' | 'read only' | 'offline'
 
 /** How things stand just now. */
 export interface Standing {
@@ -16,6 +16,8 @@ export interface Standing {
   /** The server does not take something of it. */
   refused: boolean
   mayWrite: boolean
+  /** The server stores nothing, and says so; then nothing is called saved. */
+  isEphemeral?: boolean
 }
 
 export const CALM_AFTER_MS = 500
@@ -72,10 +74,11 @@ export class Saving {
   }
 
   #currentWord(): SavingWord {
-    const { unsaved, refused, mayWrite } = this.#standing
+    const { unsaved, refused, mayWrite, isEphemeral } = this.#standing
     if (this.#connection.word !== 'connected') return this.#connection.word
     if (unsaved) return refused || !mayWrite ? 'not saved' : 'saving'
     if (!mayWrite) return 'read only'
+    if (isEphemeral) return 'connected'
     return this.#calm ? 'saved' : 'saving'
   }
 }

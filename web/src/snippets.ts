@@ -52,8 +52,20 @@ function sharedb(url: string, signedIn: boolean): string {
   ].join('\n')
 }
 
+/** The adapter opens its socket with an address and nothing else. */
+function automerge(url: string, signedIn: boolean): string {
+  const address = `${url}/automerge/${WORKSPACE}`
+  return [
+    `import { Repo } from '@automerge/automerge-repo'`,
+    `import { WebSocketClientAdapter } from '@automerge/automerge-repo-network-websocket'`,
+    ``,
+    `const server = new WebSocketClientAdapter(${signedIn ? `\`${address}?token=${'${token}'}\`` : `'${address}'`})`,
+    `const repo = new Repo({ network: [server] })`,
+  ].join('\n')
+}
+
 /** By the `data-snippet` of the element. */
-const CLIENTS: Record<string, (url: string, signedIn: boolean) => string> = { 'y-websocket': yWebsocket, hocuspocus, sharedb }
+const CLIENTS: Record<string, (url: string, signedIn: boolean) => string> = { 'y-websocket': yWebsocket, hocuspocus, sharedb, automerge }
 
 async function copy(code: string, button: HTMLButtonElement, shown: HTMLElement): Promise<void> {
   try {

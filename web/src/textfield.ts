@@ -3,7 +3,8 @@
  * can write in one field at once; the field's caret stays where its person has put it.
  */
 import type { Doc } from 'sharedb/lib/client'
-import { Draft, type Edit } from './draft.ts'
+import type { Edit } from './difference.ts'
+import { Draft } from './draft.ts'
 import { put, valueAt, type Path } from './plan.ts'
 
 export class TextField {

@@ -6,6 +6,7 @@ test.each([
   ['rich-text', 'notes/one', ['Quill']],
   ['json0', 'forms/fair', ['Form']],
   ['json0', 'shapes/7', []],
+  ['automerge', '4NMNnkMhL8jXrdJ9jamS58PAVdXu', ['Board']],
   ['text', 'notes/two', []],
 ])('a document of kind %s called %s can be opened as %j', (kind, name, titles) => {
   expect(viewsOf(kind, name).map(({ title }) => title)).toEqual(titles)

@@ -1,6 +1,7 @@
 /**
  * The ways in which the pages show a document. Those of a Yjs document are two texts in it: what is written in one is not
- * in the other, while the people in both see each other. Documents of ShareDB have one, by their type.
+ * in the other, while the people in both see each other. Documents of ShareDB have one, by their type, and those of Automerge
+ * the board.
  */
 import { byId } from './dom.ts'
 
@@ -15,6 +16,8 @@ export const RICH: View = { path: '/write', title: 'Rich text' }
 export const QUILL: View = { path: '/quill', title: 'Quill' }
 export const FORM: View = { path: '/form', title: 'Form' }
 
+export const BOARD: View = { path: '/board', title: 'Board' }
+
 /** The collections of documents that are named without one, by the page that opens them. */
 export const TEXTS = 'texts'
 export const FORMS = 'forms'
@@ -23,6 +26,7 @@ export const FORMS = 'forms'
 export function viewsOf(kind: string, name: string): View[] {
   if (kind === 'yjs') return [PLAIN, RICH]
   if (kind === 'rich-text') return [QUILL]
+  if (kind === 'automerge') return [BOARD]
   return kind === 'json0' && name.startsWith(`${FORMS}/`) ? [FORM] : []
 }
 

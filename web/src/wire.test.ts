@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { delayBefore, FIRST_DELAY_MS, isForGood, LAST_DELAY_MS } from './wire.ts'
+import { delayBefore, FIRST_DELAY_MS, LAST_DELAY_MS } from './wire.ts'
 
 test('each try waits twice as long as the one before, up to a bound', () => {
   const delays = Array.from({ length: 60 }, (_, tries) => delayBefore(tries, () => 1))
@@ -12,10 +12,3 @@ test('each try waits twice as long as the one before, up to a bound', () => {
 test('clients that were cut off together come back spread over half of their wait', () => {
   expect(delayBefore(0, () => 0)).toBe(FIRST_DELAY_MS / 2)
 })
-
-test.each([[1000, false], [1001, false], [1006, false], [1012, false], [1013, false], [4400, true], [4401, true], [4499, true], [4500, false]])(
-  'after %i coming back is given up: %j',
-  (code, given) => {
-    expect(isForGood(code)).toBe(given)
-  },
-)

@@ -5,6 +5,7 @@
  */
 import { Connection, type State } from 'sharedb/lib/client'
 import { WORKSPACE } from './api.ts'
+import { isForGood } from './ending.ts'
 import type { Chance } from './names.ts'
 import { socketOptions } from './token.ts'
 
@@ -76,11 +77,6 @@ export class Wire {
 /** How long to wait before a try: twice as long as before the last, up to a bound, and not all clients at the same moment. */
 export function delayBefore(tries: number, chance: Chance = Math.random): number {
   return Math.min(FIRST_DELAY_MS * 2 ** tries, LAST_DELAY_MS) * (0.5 + chance() / 2)
-}
-
-/** Codes after which coming back would only repeat what went wrong (`docs/protocols.md`). */
-export function isForGood(code: number): boolean {
-  return code >= 4400 && code < 4500
 }
 
 function openSocket(): WebSocket {

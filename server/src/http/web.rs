@@ -87,24 +87,32 @@ fn content_type(name: &str) -> &'static str {
         "js" => "text/javascript; charset=utf-8",
         "css" => "text/css; charset=utf-8",
         "svg" => "image/svg+xml",
+        "wasm" => "application/wasm",
         _ => "text/plain; charset=utf-8",
     }
 }
 
-/// Only rich text has libraries that turn text into markup: what is pasted, in a document that is never shown.
+/// Only rich text has libraries that turn text into markup: what is pasted, in a document that is never shown. Only
+/// Automerge is WebAssembly.
 fn content_security_policy(name: &str) -> String {
     let makers_of_markup = match name {
         "write.html" => "ProseMirrorClipboard",
         "quill.html" => "QuillClipboard",
         _ => "'none'",
     };
-    format!("{CONTENT_SECURITY_POLICY}; trusted-types {makers_of_markup}")
+    let webassembly = match name {
+        "board.html" => " 'wasm-unsafe-eval'",
+        _ => "",
+    };
+    format!(
+        "{CONTENT_SECURITY_POLICY}; script-src 'self'{webassembly}; trusted-types {makers_of_markup}"
+    )
 }
 
 /// The pages around a document, each by its path and by its file.
-const EDITORS: [&str; 4] = ["edit", "write", "quill", "form"];
+const EDITORS: [&str; 5] = ["edit", "write", "quill", "form", "board"];
 
 /// Why each part is as it is stands in `web/README.md`.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-     img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; \
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; \
+     connect-src 'self'; base-uri 'none'; form-action 'self'; \
      frame-ancestors 'none'; require-trusted-types-for 'script'";
