@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
-import { BoardWriter } from './browser.mjs'
+import { BoardWriter, openPage } from './browser.mjs'
 import { leave, setStage } from './stage.mjs'
 import { until, untilIt } from './until.mjs'
 
@@ -74,6 +74,23 @@ test('who writes on a card goes on writing on it while the other moves it, and b
   await wren.page.keyboard.press('Control+Home')
   await Promise.all([heron.type(' quay 🌊'), wren.type('twelve ')])
   for (const writer of [heron, wren]) await seesBoard(writer, 'To do | Doing, twelve posters for the quay 🌊 | Done')
+  await leave(heron, wren)
+})
+
+test('letters that are being composed on a card are not lost while the other writes on it', async () => {
+  const [heron, wren] = await stage.pair(BoardWriter, 'composed')
+  await heron.addCard('To do', 'quay')
+  await seesBoard(wren, 'To do, quay | Doing | Done')
+  const keyboard = await heron.context.newCDPSession(heron.page)
+  await keyboard.send('Input.imeSetComposition', { text: 'にほ', selectionStart: 2, selectionEnd: 2 })
+  await seesBoard(wren, 'To do, quayにほ | Doing | Done')
+  await (await wren.card('quayにほ')).locator('textarea').focus()
+  await wren.page.keyboard.press('Control+Home')
+  await wren.type('the ')
+  await untilIt(async () => Object.values((await stage.data(idOf('composed'))).cards)[0].text, 'the quayにほ', 'the server has both')
+  assert.equal(await heron.board(), 'To do, quayにほ | Doing | Done')
+  await keyboard.send('Input.insertText', { text: '日本' })
+  for (const writer of [heron, wren]) await seesBoard(writer, 'To do, the quay日本 | Doing | Done')
   await leave(heron, wren)
 })
 
@@ -215,6 +232,25 @@ test('a board is opened by its id as well, and goes by the name that it was begu
   assert.equal(await heron.page.locator('#title').textContent(), 'a board')
   await seesBoard(heron, EMPTY)
   await leave(heron)
+})
+
+test('a board with long words fits a screen 360 pixels wide, its columns one below the other, and is dark at night', async () => {
+  const wren = new BoardWriter(await openPage(stage.browser, { viewport: { width: 360, height: 640 }, colorScheme: 'dark' }))
+  await wren.page.goto(`${stage.server.url}/board?document=narrow`)
+  await wren.see('saved')
+  await wren.goTo('Control+Home')
+  await wren.typeAtOnce('long'.repeat(40))
+  await wren.addCard('Doing', 'longer'.repeat(20))
+  await wren.see('saved')
+  for (const place of ['html', '.sheet', '.column', '.cards li']) {
+    const fits = ({ scrollWidth, clientWidth }) => scrollWidth <= clientWidth
+    assert.ok(await wren.page.locator(place).first().evaluate(fits), `${place} is too wide`)
+  }
+  const [above, below] = await Promise.all(['To do', 'Doing'].map((title) => wren.column(title).boundingBox()))
+  assert.ok(below.y >= above.y + above.height && below.x === above.x)
+  const paper = await wren.page.locator('.cards li').first().evaluate((card) => getComputedStyle(card).backgroundColor)
+  assert.ok(paper.match(/\d+/g).every((part) => Number(part) < 64), paper)
+  await leave(wren)
 })
 
 /** Does something while nobody reaches the server, and waits until all is saved again. */

@@ -153,9 +153,62 @@ test('when access to a rich text ends the words stay in sight, until somebody si
   await ada.leave()
 })
 
+test('the board asks for a token as well, and says who may only read', async () => {
+  const ada = await visit('board', '', '/board')
+  await ada.told('This server asks who you are.')
+  await ada.signIn('ada')
+  await ada.see('saved')
+  await ada.content.focus()
+  await ada.type('On the quay.')
+  await ada.see('saved')
+  const rea = await visit('board', '#token=rea', '/board')
+  await rea.see('read only')
+  await untilIt(() => rea.text(), 'On the quay.', 'the reader has the text')
+  assert.equal(await rea.isEditable(), 'false')
+  assert.equal(await rea.page.getByRole('button', { name: 'Add a card' }).first().isEnabled(), false)
+  await ada.type(' At six.')
+  await untilIt(() => rea.text(), 'On the quay. At six.', 'the reader sees what is written')
+  await rea.see('read only')
+  await ada.leave()
+  await rea.leave()
+})
+
+test('whoever may not begin a board is told that there is none, until somebody has', async () => {
+  const rea = await visit('not begun', '#token=rea', '/board')
+  await rea.told('There is no such board yet')
+  const ada = await visit('not begun', '#token=ada', '/board')
+  await ada.see('saved')
+  await rea.see('read only')
+  await rea.page.locator('.column').first().waitFor()
+  await ada.leave()
+  await rea.leave()
+})
+
+test('when access to a board ends the words stay in sight, and are saved after signing in again', async () => {
+  doorkeeper.people.brief = { user: 'ada', may: WRITE, expires: Math.floor(Date.now() / 1000) + 10 }
+  const ada = await visit('board ends', '#token=brief', '/board')
+  await ada.see('saved')
+  await ada.content.focus()
+  await ada.type('Still here.')
+  await ada.see('saved')
+  await ada.page.getByLabel('Token').waitFor()
+  assert.equal(await ada.text(), 'Still here.')
+  assert.equal(await ada.isEditable(), 'false')
+  await ada.signIn('ada')
+  await ada.see('saved')
+  assert.equal(await ada.isEditable(), 'true')
+  await ada.goTo('Control+End')
+  await ada.type(' And on.')
+  await ada.see('saved')
+  const again = await visit('board ends', '#token=ada', '/board')
+  await untilIt(() => again.text(), 'Still here. And on.', 'all is there')
+  await ada.leave()
+  await again.leave()
+})
+
 /** Somebody on the page of a document, signed in or not. */
 async function visit(document, fragment = '', page = '/edit') {
-  const visitor = new Visitor(await openPage(chromium.browser), page === '/edit' ? '.cm-content' : '.tiptap')
+  const visitor = new Visitor(await openPage(chromium.browser), page === '/write' ? '.tiptap' : '.cm-content')
   await visitor.page.goto(`${server.url}${page}?document=${encodeURIComponent(document)}${fragment}`)
   return visitor
 }

@@ -17,6 +17,7 @@ export class BoardSheet {
 
   /** Once, when the document is there. */
   attach(handle: DocHandle<unknown>, gathering: Gathering): void {
+    byId('board').hidden = false
     const texts = handle as DocHandle<Record<string, unknown>>
     this.#editor = mountEditor(byId('editor'), stringIn(texts, TEXT), [sharedText(texts, TEXT, gathering), notes])
     const columns = new Columns(byId('columns'), handle)
@@ -39,6 +40,6 @@ export class BoardSheet {
 
 /** The text is one part of the sheet, and as long as what is written in it. */
 const notes = EditorView.theme({
-  '.cm-content': { minHeight: '9rem', padding: '0.8rem 1rem' },
+  '.cm-content': { minHeight: '9rem', padding: '1.15rem 1rem 0.8rem' },
   '.cm-scroller': { overflow: 'visible' },
 })

@@ -54,8 +54,14 @@ export class Columns {
         this.#showCard(card, this.#stacks.get(column.id)!.list, at)
       })
     })
-    for (const id of stacks) this.#stacks.get(id)!.section.remove(), this.#stacks.delete(id)
-    for (const id of rows) this.#rows.get(id)!.item.remove(), this.#rows.delete(id)
+    for (const id of stacks) {
+      this.#stacks.get(id)!.section.remove()
+      this.#stacks.delete(id)
+    }
+    for (const id of rows) {
+      this.#rows.get(id)!.item.remove()
+      this.#rows.delete(id)
+    }
   }
 
   /** As they are in the document, but for the card that is carried just now. */

@@ -93,7 +93,7 @@ export class Keeping {
     this.#handle = handle
     // Waiting has a limit of its own in the client, and we have none.
     while (!handle.isReady()) await handle.whenReady().catch(() => {})
-    if (!isBoard(handle.doc())) return this.#end(FOREIGN)
+    if (!isBoard(handle.doc())) return this.#refuse()
     handle.on('change', () => this.#happened())
     handle.on('remote-heads', () => this.#lookSoon())
     this.#isThere = true
@@ -102,6 +102,12 @@ export class Keeping {
     this.sheet.allowWriting(this.#mayWrite && !this.#notices.isShut)
     if (this.#isInSync) this.#gathering.enter(handle)
     this.#happened()
+  }
+
+  /** A history of something else would be none to look at. */
+  #refuse(): void {
+    byId('history-toggle').hidden = true
+    this.#end(FOREIGN)
   }
 
   #heard(message: Message): void {

@@ -105,14 +105,14 @@ fn content_security_policy(name: &str) -> String {
         _ => "",
     };
     format!(
-        "{CONTENT_SECURITY_POLICY}; script-src 'self'{webassembly}; trusted-types {makers_of_markup}"
+        "default-src 'none'; script-src 'self'{webassembly}; {CONTENT_SECURITY_POLICY}; \
+         trusted-types {makers_of_markup}"
     )
 }
 
 /// The pages around a document, each by its path and by its file.
 const EDITORS: [&str; 5] = ["edit", "write", "quill", "form", "board"];
 
-/// Why each part is as it is stands in `web/README.md`.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; \
-     connect-src 'self'; base-uri 'none'; form-action 'self'; \
-     frame-ancestors 'none'; require-trusted-types-for 'script'";
+/// What all pages have in common. Why each part is as it is stands in `web/README.md`.
+const CONTENT_SECURITY_POLICY: &str = "style-src 'self'; img-src 'self'; connect-src 'self'; \
+     base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'";
