@@ -31,10 +31,10 @@ export class CardField {
     })
   }
 
-  /** Shows the string as it is now; letters that are being composed would be lost by writing into the field. */
-  show(): void {
+  /** Shows the string as it is now, at these heads; letters that are being composed would be lost by writing into the field. */
+  show(heads = this.handle.heads()): void {
     if (this.#isComposing) return
-    this.#heads = this.handle.heads()
+    this.#heads = heads
     const edits = difference(this.#shown, this.#text)
     this.#shown = this.#text
     if (this.input.value === this.#shown) return
@@ -53,8 +53,15 @@ export class CardField {
     const edits = difference(this.#shown, this.input.value)
     if (edits.length === 0) return
     this.#shown = this.input.value
-    this.#heads = this.handle.changeAt(this.#heads, (doc) => write(doc, this.path(), edits, this.#shown)) ?? this.#heads
+    this.#heads = this.#change((doc) => write(doc, this.path(), edits, this.#shown))
     this.show()
+  }
+
+  /** Changes the document as it was seen, and gives the heads of that. */
+  #change(what: (doc: unknown) => void): UrlHeads {
+    if (String(this.#heads) !== String(this.handle.heads())) return this.handle.changeAt(this.#heads, what) ?? this.#heads
+    this.handle.change(what)
+    return this.handle.heads()
   }
 }
 

@@ -3,7 +3,7 @@
  * element wherever it goes, so that whoever writes on it goes on doing so. A card that is dragged is elsewhere for its own
  * person only, until it is dropped.
  */
-import type { DocHandle } from '@automerge/automerge-repo/slim'
+import type { DocHandle, UrlHeads } from '@automerge/automerge-repo/slim'
 import { CardField } from './cardfield.ts'
 import { boardOf, placesFor, withCardAt, type Card, type Column, type Place } from './cards.ts'
 import { element } from './dom.ts'
@@ -45,13 +45,14 @@ export class Columns {
 
   show(): void {
     const columns = this.#columns()
+    const heads = this.handle.heads()
     const [stacks, rows] = [new Set(this.#stacks.keys()), new Set(this.#rows.keys())]
     columns.forEach((column, at) => {
       stacks.delete(column.id)
-      this.#showColumn(column, at)
+      this.#showColumn(column, at, heads)
       column.cards.forEach((card, at) => {
         rows.delete(card.id)
-        this.#showCard(card, this.#stacks.get(column.id)!.list, at)
+        this.#showCard(card, this.#stacks.get(column.id)!.list, at, heads)
       })
     })
     for (const id of stacks) {
@@ -70,18 +71,18 @@ export class Columns {
     return this.#carried === null ? columns : withCardAt(columns, this.#carried.id, this.#carried.column, this.#carried.at)
   }
 
-  #showColumn(column: Column, at: number): void {
+  #showColumn(column: Column, at: number, heads: UrlHeads): void {
     const stack = this.#stacks.get(column.id) ?? this.#newStack(column)
     stack.column = column
-    stack.title.show()
+    stack.title.show(heads)
     stack.tally.textContent = String(column.cards.length)
     stand(stack.section, this.host, at)
   }
 
-  #showCard(card: Card, list: HTMLElement, at: number): void {
+  #showCard(card: Card, list: HTMLElement, at: number, heads: UrlHeads): void {
     const row = this.#rows.get(card.id) ?? this.#newRow(card)
     row.card = card
-    row.field.show()
+    row.field.show(heads)
     row.item.classList.toggle('dragged', this.#carried?.id === card.id)
     stand(row.item, list, at)
   }

@@ -31,6 +31,7 @@ export class Keeping {
   #handle: DocHandle<unknown> | null = null
   /** What the server calls its store; none where it has none. */
   #store: StorageId | undefined
+  #isEntered = false
   /** Whether the board is there. */
   #isThere = false
   /** Whether the server has told on this connection what it has. */
@@ -56,14 +57,17 @@ export class Keeping {
     byId('history-toggle').hidden = !access.maySeeHistory
     this.#notices.isShut = false
     this.#connect()
-    if (this.#handle !== null) return
+    if (this.#isEntered) return
+    this.#isEntered = true
     showPeople(this.#gathering)
     shareIdentity(this.#gathering)
     await this.#find()
   }
 
+  /** Where nothing is stored, told is all that anything can be. */
   get unsaved(): boolean {
-    if (this.#handle === null || !this.#isThere || this.#store === undefined) return false
+    if (this.#handle === null || !this.#isThere) return false
+    if (this.#store === undefined) return this.#mayWrite && !this.#isInSync
     return !areSame(this.#handle.heads(), this.#handle.getSyncInfo(this.#store)?.lastHeads)
   }
 
