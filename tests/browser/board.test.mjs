@@ -234,6 +234,22 @@ test('a board is opened by its id as well, and goes by the name that it was begu
   await leave(heron)
 })
 
+test('a board that is deleted stays in sight of who has it open, and is not begun again', async () => {
+  const heron = await stage.join(BoardWriter, 'deleted', 'Heron')
+  await heron.goTo('Control+Home')
+  await heron.type('Still in sight.')
+  await heron.see('saved')
+  await fetch(stage.address(idOf('deleted')), { method: 'DELETE' })
+  const told = (sentence) => heron.page.locator('#banner').filter({ hasText: sentence }).waitFor()
+  await told('This board was deleted.')
+  assert.equal(await heron.text(), 'Still in sight.')
+  assert.equal(await heron.content.getAttribute('contenteditable'), 'false')
+  await heron.page.reload()
+  await told('This board cannot be opened. The document was deleted.')
+  assert.equal(await heron.page.locator('#board').isVisible(), false)
+  await leave(heron)
+})
+
 test('a board with long words fits a screen 360 pixels wide, its columns one below the other, and is dark at night', async () => {
   const wren = new BoardWriter(await openPage(stage.browser, { viewport: { width: 360, height: 640 }, colorScheme: 'dark' }))
   await wren.page.goto(`${stage.server.url}/board?document=narrow`)

@@ -17,9 +17,10 @@ import { Line } from './line.ts'
 import { Notices } from './notices.ts'
 import { helped } from './remedy.ts'
 import { Saving } from './saving.ts'
+import { currentToken } from './token.ts'
 
 const EMPTY = 'There is no such board yet, and you may not begin it.'
-const GONE = 'This board was deleted, or you may no longer read it. What you see is what was left in this tab.'
+const GONE = 'This board was deleted. What you see is what was left in this tab.'
 const FOREIGN = 'This document of Automerge holds something else than a board, which is not shown here.'
 
 export class Keeping {
@@ -36,7 +37,8 @@ export class Keeping {
   #isThere = false
   /** Whether the server has told on this connection what it has. */
   #isInSync = false
-  #isRefused = false
+  /** Why the server does not take or give something, as it has said on this connection. */
+  #refusal: string | null = null
   #mayWrite = true
 
   constructor(
@@ -86,7 +88,7 @@ export class Keeping {
   #connect(): void {
     this.#line = new Line({
       ended: (code, reason) => void this.#ended(code, reason),
-      refused: () => ((this.#isRefused = true), this.#look()),
+      refused: (reason) => ((this.#refusal = reason), this.#look()),
     })
     this.#line.on('message', (message) => this.#heard(message))
     this.#repo.networkSubsystem.addNetworkAdapter(this.#line)
@@ -122,7 +124,8 @@ export class Keeping {
 
   /** The server says that it has no such document, or that it is not for us. */
   #isNowhere(): void {
-    if (this.#isThere) return this.#end(GONE)
+    if (this.#isThere) return void this.#lost()
+    if (this.#refusal !== null) return this.#end(`This board cannot be opened. ${this.#refusal}`)
     if (!this.#mayWrite) return say(byId('banner'), EMPTY)
     const handle = this.#repo.import<Record<string, unknown>>(beginning(), { docId: this.address.id })
     const { title } = this.address
@@ -131,7 +134,7 @@ export class Keeping {
 
   #connected(peer: PeerId): void {
     this.#store = this.#repo.getStorageIdOfPeer(peer)
-    this.#isRefused = false
+    this.#refusal = null
   }
 
   /** From here on the server has us among those who have the document open. */
@@ -167,8 +170,8 @@ export class Keeping {
   #look(): void {
     const inSync = this.#isThere && this.#isInSync && !this.#notices.isShut
     const { unsaved } = this
-    if (!unsaved) this.#isRefused = false
-    this.#saving.stands({ inSync, unsaved, refused: this.#isRefused, mayWrite: this.#mayWrite, isEphemeral: this.#store === undefined })
+    if (this.#isThere && !unsaved) this.#refusal = null
+    this.#saving.stands({ inSync, unsaved, refused: this.#refusal !== null, mayWrite: this.#mayWrite, isEphemeral: this.#store === undefined })
     // The first key that is pressed offline changes what is to be said about being offline.
     if (this.#saving.word === 'offline') this.#notices.explain('offline', 'offline', unsaved)
   }
@@ -185,7 +188,18 @@ export class Keeping {
   async #ended(code: number, reason: string): Promise<void> {
     const ending = endingOf(code, reason, this.unsaved)
     this.#end(ending.words)
-    if (!(await helped(byId('banner'), ending))) return
+    if (await helped(byId('banner'), ending)) await this.#goOn()
+  }
+
+  /** Of what was there the server says no more than that it is not: it was deleted, or they may read it no longer, and can sign in. */
+  async #lost(): Promise<void> {
+    const shown = currentToken()
+    this.#end(GONE)
+    await accessTo(this.address.id, byId('banner'))
+    if (currentToken() !== shown) await this.#goOn()
+  }
+
+  async #goOn(): Promise<void> {
     await this.enter()
     this.sheet.allowWriting(this.#isThere && this.#mayWrite)
   }

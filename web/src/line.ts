@@ -2,7 +2,7 @@
  * The line to the server: the stock adapter of automerge-repo, which comes back by itself. It looks at no reason for which
  * a server ends a connection, and gives up for none; those for which coming back would be pointless end it here.
  */
-import { cbor, type Message, type PeerId, type PeerMetadata } from '@automerge/automerge-repo/slim'
+import { cbor, type PeerId, type PeerMetadata } from '@automerge/automerge-repo/slim'
 import { WebSocketClientAdapter } from '@automerge/automerge-repo-network-websocket'
 import { WORKSPACE } from './api.ts'
 import { isForGood } from './ending.ts'
@@ -18,8 +18,8 @@ const ERROR_MAX_BYTES = 8 * 1024
 export interface LineEvents {
   /** The server has closed for good, and says why. */
   ended(code: number, reason: string): void
-  /** The server does not take something. */
-  refused(): void
+  /** The server does not take something, or does not give it, and says why. */
+  refused(reason: string): void
 }
 
 export class Line extends WebSocketClientAdapter {
@@ -48,7 +48,9 @@ export class Line extends WebSocketClientAdapter {
 
   override receiveMessage(bytes: Uint8Array): void {
     super.receiveMessage(bytes)
-    if (bytes.byteLength <= ERROR_MAX_BYTES && cbor.decode<Message>(new Uint8Array(bytes)).type === 'error') this.events.refused()
+    if (bytes.byteLength > ERROR_MAX_BYTES) return
+    const { type, message } = cbor.decode<{ type: string; message?: unknown }>(new Uint8Array(bytes))
+    if (type === 'error') this.events.refused(String(message))
   }
 }
 
