@@ -234,6 +234,18 @@ test('a board is opened by its id as well, and goes by the name that it was begu
   await leave(heron)
 })
 
+test('an id that nobody knows is waited for, and not begun', async () => {
+  const id = idOf('waited for')
+  const heron = new BoardWriter(await openPage(stage.browser))
+  await heron.page.goto(`${stage.server.url}/board?document=${id}`)
+  await heron.page.locator('#banner').filter({ hasText: 'There is no document of this id yet.' }).waitFor()
+  const wren = await stage.join(BoardWriter, 'waited for', 'Wren')
+  await heron.see('saved')
+  await seesBoard(heron, EMPTY)
+  await heron.page.locator('#banner').waitFor({ state: 'hidden' })
+  await leave(heron, wren)
+})
+
 test('a board that is deleted stays in sight of who has it open, and is not begun again', async () => {
   const heron = await stage.join(BoardWriter, 'deleted', 'Heron')
   await heron.goTo('Control+Home')

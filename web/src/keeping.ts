@@ -20,6 +20,7 @@ import { Saving } from './saving.ts'
 import { currentToken } from './token.ts'
 
 const EMPTY = 'There is no such board yet, and you may not begin it.'
+const UNKNOWN = 'There is no document of this id yet. It is shown as soon as somebody brings it.'
 const GONE = 'This board was deleted. What you see is what was left in this tab.'
 const FOREIGN = 'This document of Automerge holds something else than a board, which is not shown here.'
 
@@ -103,7 +104,7 @@ export class Keeping {
     handle.on('change', () => this.#happened())
     handle.on('remote-heads', () => this.#lookSoon())
     this.#isThere = true
-    if (byId('banner').textContent === EMPTY) say(byId('banner'), null)
+    if ([EMPTY, UNKNOWN].includes(byId('banner').textContent ?? '')) say(byId('banner'), null)
     this.sheet.attach(handle, this.#gathering)
     this.sheet.allowWriting(this.#mayWrite && !this.#notices.isShut)
     if (this.#isInSync) this.#gathering.enter(handle)
@@ -126,10 +127,11 @@ export class Keeping {
   #isNowhere(): void {
     if (this.#isThere) return void this.#lost()
     if (this.#refusal !== null) return this.#end(`This board cannot be opened. ${this.#refusal}`)
+    const { id, title } = this.address
+    // What an id stands for may be something else than a board, and not be here yet.
+    if (title === null) return say(byId('banner'), UNKNOWN)
     if (!this.#mayWrite) return say(byId('banner'), EMPTY)
-    const handle = this.#repo.import<Record<string, unknown>>(beginning(), { docId: this.address.id })
-    const { title } = this.address
-    if (title !== null) handle.change((doc) => (doc['title'] = title))
+    this.#repo.import<Record<string, unknown>>(beginning(), { docId: id }).change((doc) => (doc['title'] = title))
   }
 
   #connected(peer: PeerId): void {
