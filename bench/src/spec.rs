@@ -175,6 +175,9 @@ pub(crate) enum Workload {
         #[arg(long, default_value_t = 10)]
         clients_each: u32,
     },
+    /// Documents of Automerge, in the dialect of automerge-repo
+    #[command(subcommand)]
+    Automerge(Automerge),
     /// Clients that join a document at the same moment
     Open {
         #[arg(long, default_value_t = 1)]
@@ -185,6 +188,68 @@ pub(crate) enum Workload {
         #[arg(long)]
         bytes: Option<u32>,
     },
+}
+
+/// What is done to the server with documents of Automerge.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, Subcommand)]
+#[serde(tag = "deed", rename_all = "snake_case")]
+pub(crate) enum Automerge {
+    /// One text in which people type, more and more of them, each number as long as edits are sent
+    Typing {
+        /// How many people there are at first
+        #[arg(long, default_value_t = 2)]
+        from: u32,
+        /// With how many it ends, if the server is not late before
+        #[arg(long, default_value_t = 256)]
+        most: u32,
+        #[arg(long, default_value_t = 6.0)]
+        per_second_each: f64,
+        /// How long the text is at first
+        #[arg(long, default_value_t = 50_000)]
+        length: u32,
+    },
+    /// Somebody makes documents, and somebody else reads them
+    Documents {
+        #[arg(long, default_value_t = 1_000)]
+        documents: u32,
+        /// Of each
+        #[arg(long, default_value_t = 200)]
+        changes: u32,
+    },
+    /// Who made the documents comes back and has them all; they are of the same prefix and seed
+    Return {
+        #[arg(long, default_value_t = 1_000)]
+        documents: u32,
+        #[arg(long, default_value_t = 200)]
+        changes: u32,
+    },
+    /// Somebody brings a document of so many changes
+    Write {
+        #[arg(long, default_value_t = 200_000)]
+        changes: u32,
+    },
+    /// Somebody who has nothing opens that document; it is of the same prefix and seed
+    Open {
+        #[arg(long, default_value_t = 200_000)]
+        changes: u32,
+    },
+    /// Nobody is there
+    Rest {
+        #[arg(long, default_value_t = 40.0)]
+        pause: f64,
+    },
+}
+
+impl Workload {
+    /// About how long it takes besides the time that edits are sent for, which may be several times.
+    pub(crate) fn seconds_besides(&self, seconds: f64) -> f64 {
+        match self {
+            Self::Automerge(Automerge::Typing { from, most, .. }) if from < most => 9.0 * seconds,
+            Self::Automerge(Automerge::Documents { .. } | Automerge::Write { .. }) => 15.0,
+            Self::Automerge(Automerge::Rest { pause }) => *pause,
+            _ => 0.0,
+        }
+    }
 }
 
 /// One line of the generator's standard output.
@@ -222,6 +287,8 @@ pub(crate) struct LoadResult {
     pub(crate) acked: u64,
     /// What was measured of cursors.
     pub(crate) presence: Option<PresenceResult>,
+    /// What was measured of documents of Automerge, besides.
+    pub(crate) automerge: Option<AutomergeResult>,
     /// From each connection's beginning to its having the document.
     pub(crate) open: Quantiles,
     /// How long those that did not read took to be equal once they read again.
@@ -258,6 +325,33 @@ pub(crate) struct PresenceResult {
     pub(crate) missing: u64,
     /// From a move's sending to each arrival.
     pub(crate) latency: Quantiles,
+}
+
+/// What was measured of documents of Automerge.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct AutomergeResult {
+    /// The most people with whom at most one delivery in a hundred took longer than a second.
+    pub(crate) people: u32,
+    /// Whether the generator had no time for more of them.
+    pub(crate) is_generators_limit: bool,
+    /// Each number of people.
+    pub(crate) rungs: Vec<Rung>,
+    /// From a connection's beginning to all of the document having come.
+    pub(crate) arrived: Quantiles,
+}
+
+/// So many people who type.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Rung {
+    pub(crate) people: u32,
+    /// Deliveries that were to come, and how many of them took longer than a second.
+    pub(crate) expected: u64,
+    pub(crate) late: u64,
+    /// Of those that came, in microseconds.
+    pub(crate) p50: u64,
+    pub(crate) p99: u64,
+    /// How busy the generator was: 1 is a whole core.
+    pub(crate) generator_share: f64,
 }
 
 /// A distribution of times, in microseconds.

@@ -7,7 +7,7 @@ use clap::Args as ClapArgs;
 
 use super::{Watch, load};
 use crate::process::Sample;
-use crate::spec::{Dialect, LoadResult, LoadSpec, Options, Quantiles, Workload};
+use crate::spec::{AutomergeResult, Dialect, LoadResult, LoadSpec, Options, Quantiles, Workload};
 
 /// What the generator is told by hand; without a workload it reads a specification from standard input.
 #[derive(ClapArgs)]
@@ -198,6 +198,9 @@ fn print(result: &LoadResult) {
     if let Some(recovery) = result.recovery_seconds {
         println!("stalled ones equal {recovery:.3} s after they read again");
     }
+    if let Some(automerge) = &result.automerge {
+        print_rungs(automerge);
+    }
     println!(
         "received           {} frames, {:.1} MB, {} reads; sent {:.1} MB",
         result.frames_in,
@@ -214,6 +217,23 @@ fn print(result: &LoadResult) {
         "missing {}, stalls {}, closed {}, equal: {}",
         result.missing, result.stalls, result.closed, result.equal
     );
+}
+
+fn print_rungs(automerge: &AutomergeResult) {
+    for rung in &automerge.rungs {
+        println!(
+            "{:>4} people        p50 {:.2} ms, p99 {:.2}, {} of {} late, generator {:.0} % of a core",
+            rung.people,
+            rung.p50 as f64 / 1e3,
+            rung.p99 as f64 / 1e3,
+            rung.late,
+            rung.expected,
+            100.0 * rung.generator_share
+        );
+    }
+    if automerge.arrived.count > 0 {
+        println!("arrived            {}", in_words(&automerge.arrived));
+    }
 }
 
 fn in_words(times: &Quantiles) -> String {

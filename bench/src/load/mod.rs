@@ -6,6 +6,7 @@
 
 mod account;
 mod author;
+mod automerge;
 mod beat;
 mod chance;
 mod crowd;
@@ -101,6 +102,7 @@ pub(crate) fn load(spec: &LoadSpec, watch: &mut impl Watch) -> Result<LoadResult
             documents,
             clients_each,
         } => ordered::run(spec, *documents, *clients_each, watch),
+        Workload::Automerge(deed) => automerge::run(spec, deed, watch),
         _ => run::run(spec, Plan::new(spec), watch),
     }
 }

@@ -106,7 +106,10 @@ impl Plan {
                 stalled: stalled.min(clients),
                 ..of(1, clients)
             },
-            Workload::Trace { .. } | Workload::Open { .. } | Workload::Ordered { .. } => of(1, 1),
+            Workload::Trace { .. }
+            | Workload::Open { .. }
+            | Workload::Ordered { .. }
+            | Workload::Automerge(_) => of(1, 1),
         }
     }
 

@@ -423,7 +423,7 @@ pub(super) fn upgrade(server: SocketAddrV4, path: &str) -> String {
 }
 
 /// What a close frame says.
-fn farewell(payload: &[u8]) -> String {
+pub(super) fn farewell(payload: &[u8]) -> String {
     match payload.split_at_checked(2) {
         Some((code, reason)) => format!(
             "closed with {}: {}",

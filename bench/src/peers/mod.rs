@@ -32,6 +32,8 @@ pub(crate) enum Server {
     HocuspocusSqlite,
     /// `sharedb` with its store in memory.
     ShareDb,
+    /// automerge-repo as its sync server sets it up, with files.
+    AutomergeRepo,
     /// `y-sweet`, in memory.
     YSweet,
     /// `y-sweet` with files.
@@ -52,6 +54,7 @@ impl Server {
             Self::Hocuspocus => "Hocuspocus",
             Self::HocuspocusSqlite => "Hocuspocus, SQLite",
             Self::ShareDb => "ShareDB",
+            Self::AutomergeRepo => "automerge-repo",
             Self::YSweet => "y-sweet",
             Self::YSweetFiles => "y-sweet, files",
             Self::Tungstenite => "tungstenite",
@@ -66,6 +69,7 @@ impl Server {
             Self::YWebsocket => "@y/websocket-server 0.1.5",
             Self::Hocuspocus | Self::HocuspocusSqlite => "@hocuspocus/server 4.7.0",
             Self::ShareDb => "sharedb 7.0.0",
+            Self::AutomergeRepo => "@automerge/automerge-repo 2.5.6",
             Self::YSweet | Self::YSweetFiles => "y-sweet 0.9.1",
             Self::Tungstenite => "tokio-tungstenite 0.29",
             Self::Coalesce => "hand-written frames",
@@ -88,13 +92,19 @@ impl Server {
 
     /// Whether what it holds is there again after a restart.
     pub(crate) fn stores(self) -> bool {
-        self.is_quire() || matches!(self, Self::HocuspocusSqlite | Self::YSweetFiles)
+        self.is_quire()
+            || matches!(
+                self,
+                Self::HocuspocusSqlite | Self::AutomergeRepo | Self::YSweetFiles
+            )
     }
 
     pub(crate) fn dialect(self) -> Dialect {
         match self {
-            // Ordered documents are spoken of in one dialect alone.
-            Self::Quire | Self::YWebsocket | Self::ShareDb => Dialect::YWebsocket,
+            // Ordered documents and those of Automerge are each spoken of in one dialect alone.
+            Self::Quire | Self::YWebsocket | Self::ShareDb | Self::AutomergeRepo => {
+                Dialect::YWebsocket
+            }
             Self::QuireHocuspocus | Self::Hocuspocus | Self::HocuspocusSqlite => {
                 Dialect::Hocuspocus
             }
@@ -140,6 +150,14 @@ impl Server {
                     .env("PORT", port.to_string());
                 command
             }
+            Self::AutomergeRepo => {
+                let mut command = Command::new(&tools.node);
+                command
+                    .arg(tools.automerge.join("server.mjs"))
+                    .env("PORT", port.to_string())
+                    .env("DATA_DIR", folder.join("automerge"));
+                command
+            }
             Self::YSweet | Self::YSweetFiles => {
                 let mut command = Command::new(&tools.y_sweet);
                 command.args(["serve", "--host", "127.0.0.1", "--port", &port.to_string()]);
@@ -167,6 +185,7 @@ impl Server {
                 ]
             }
             Self::ShareDb => vec![&tools.node, &tools.sharedb_server],
+            Self::AutomergeRepo => vec![&tools.node, &tools.automerge_repo],
             Self::YSweet | Self::YSweetFiles => vec![&tools.y_sweet],
             Self::Tungstenite | Self::Coalesce => vec![&tools.bench],
         }

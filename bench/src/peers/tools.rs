@@ -17,6 +17,8 @@ pub(crate) struct Tools {
     pub(crate) hocuspocus_sqlite: PathBuf,
     pub(crate) sharedb: PathBuf,
     pub(crate) sharedb_server: PathBuf,
+    pub(crate) automerge: PathBuf,
+    pub(crate) automerge_repo: PathBuf,
     pub(crate) y_sweet: PathBuf,
     /// The folder of the recorded typing sessions.
     pub(crate) traces: PathBuf,
@@ -36,6 +38,7 @@ impl Tools {
         let peers = workspace().join("bench/peers");
         let hocuspocus = peers.join("hocuspocus");
         let sharedb = peers.join("sharedb");
+        let automerge = peers.join("automerge");
         let modules = hocuspocus.join("node_modules");
         Ok(Self {
             quire: release.join("quire"),
@@ -46,6 +49,8 @@ impl Tools {
             hocuspocus,
             sharedb_server: sharedb.join("node_modules/sharedb"),
             sharedb,
+            automerge_repo: automerge.join("node_modules/@automerge/automerge-repo"),
+            automerge,
             y_sweet: target.join("tools/bin/y-sweet"),
             traces: traces(),
             scratch: target.join("bench"),

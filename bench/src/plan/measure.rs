@@ -32,6 +32,7 @@ pub(crate) enum Unit {
     Kibibytes,
     /// A ratio.
     Times,
+    People,
 }
 
 impl Measure {
@@ -176,7 +177,7 @@ pub(super) fn per(sum: f64, count: u64) -> Option<f64> {
     (count > 0).then(|| sum / count as f64)
 }
 
-fn megabytes(bytes: u64) -> f64 {
+pub(super) fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
 

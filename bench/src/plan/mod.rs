@@ -3,6 +3,7 @@
 //! The targets were set from what peers and ceilings reached on the machine that this is developed on; `docs/benchmarks.md`
 //! tells how they are met. A curve is a row for each of its points.
 
+mod automerge;
 mod growth;
 mod measure;
 mod tables;
@@ -68,6 +69,7 @@ pub(crate) enum Section {
     History,
     Joining,
     Ordered,
+    Automerge,
     /// Curves, by what grows.
     Clients,
     Documents,
@@ -76,7 +78,7 @@ pub(crate) enum Section {
 }
 
 impl Section {
-    pub(crate) const TABLES: [Self; 9] = [
+    pub(crate) const TABLES: [Self; 10] = [
         Self::Saturated,
         Self::Steady,
         Self::Rooms,
@@ -86,6 +88,7 @@ impl Section {
         Self::History,
         Self::Joining,
         Self::Ordered,
+        Self::Automerge,
     ];
     pub(crate) const CURVES: [Self; 4] =
         [Self::Clients, Self::Documents, Self::Changes, Self::Size];
@@ -101,6 +104,7 @@ impl Section {
             Self::History => "A long history",
             Self::Joining => "Many who join a large document",
             Self::Ordered => "Ordered documents (ShareDB)",
+            Self::Automerge => "Automerge (automerge-repo)",
             Self::Clients => "Clients of one document",
             Self::Documents => "Documents",
             Self::Changes => "Changes in a document's history",
@@ -131,6 +135,7 @@ impl Section {
             Self::History => "history",
             Self::Joining => "joining",
             Self::Ordered => "ordered",
+            Self::Automerge => "automerge",
             Self::Clients => "growth-clients",
             Self::Documents => "growth-documents",
             Self::Changes => "growth-history",
@@ -142,6 +147,7 @@ impl Section {
 /// All rows, in the order in which they are measured and shown.
 pub(crate) fn rows() -> Vec<Row> {
     let mut rows = tables::rows();
+    rows.extend(automerge::rows());
     rows.extend(growth::rows());
     rows
 }

@@ -33,6 +33,7 @@ pub(super) fn unit(unit: Unit) -> &'static str {
         Unit::Megabytes => "MB",
         Unit::Kibibytes => "KiB",
         Unit::Times => "x",
+        Unit::People => "people",
     }
 }
 

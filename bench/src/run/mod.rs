@@ -240,7 +240,7 @@ fn row_seconds(row: &Row, args: &Args) -> f64 {
         } else {
             step.seconds
         };
-        load + STEP_OVERHEAD_SECONDS
+        load + step.workload.seconds_besides(load) + STEP_OVERHEAD_SECONDS
     };
     row.steps.iter().map(step).sum()
 }
