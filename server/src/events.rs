@@ -2,7 +2,8 @@
 //!
 //! What a connection is told by its documents must not be left out here: its client would take two states that differ for one.
 //! So where more waits than may, the connection is to be closed. Answers to its own questions do not count: it asks for few
-//! things at a time.
+//! things at a time. Acknowledgements of what it has sent count for themselves: those of many documents come at once, when all of
+//! them are stored by one commit.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -48,10 +49,20 @@ pub struct TooMuch;
 #[derive(Debug)]
 struct Queue {
     told: VecDeque<Told>,
-    bytes: usize,
+    waiting: Weight,
+    /// What of others may wait.
     bytes_max: usize,
     is_too_much: bool,
     reader: Option<Waker>,
+}
+
+/// Bytes that wait to be told.
+#[derive(Clone, Copy, Debug, Default)]
+struct Weight {
+    /// Of what others do.
+    others: usize,
+    /// Of what the client has done itself.
+    own: usize,
 }
 
 impl SharedEvent {
@@ -74,23 +85,36 @@ impl SharedEvent {
         })
     }
 
-    fn weight(&self) -> usize {
-        let bytes = match &self.event {
-            Event::Missing { .. } => return 0,
-            Event::Change { payload } | Event::Ack { payload, .. } => payload.len(),
-            Event::Signal(bytes) | Event::Have { have: bytes } => bytes.len(),
-            _ => 0,
+    fn weight(&self) -> Weight {
+        let (own, others) = match &self.event {
+            Event::Missing { .. } => (0, 0),
+            Event::Ack { payload, .. } => (payload.len() + EVENT_OVERHEAD_BYTES, 0),
+            Event::Change { payload } => (0, payload.len() + EVENT_OVERHEAD_BYTES),
+            Event::Signal(bytes) | Event::Have { have: bytes } => {
+                (0, bytes.len() + EVENT_OVERHEAD_BYTES)
+            }
+            _ => (0, EVENT_OVERHEAD_BYTES),
         };
-        bytes + EVENT_OVERHEAD_BYTES
+        Weight { others, own }
+    }
+}
+
+impl Queue {
+    /// Whether an event of this weight is one too many. One alone is always taken.
+    fn is_beyond(&self, more: Weight) -> bool {
+        let is_beyond =
+            |waiting: usize, more: usize, max| more > 0 && waiting > 0 && waiting + more > max;
+        is_beyond(self.waiting.others, more.others, self.bytes_max)
+            || is_beyond(self.waiting.own, more.own, OWN_BYTES_MAX)
     }
 }
 
 impl Events {
-    /// No events yet. So many bytes of them may wait.
+    /// No events yet. So many bytes of what others do may wait.
     pub fn new(bytes_max: usize) -> Self {
         Self(Arc::new(Mutex::new(Queue {
             told: VecDeque::new(),
-            bytes: 0,
+            waiting: Weight::default(),
             bytes_max,
             is_too_much: false,
             reader: None,
@@ -100,14 +124,15 @@ impl Events {
     /// Puts an event behind the others. False if that was one too many, and all are dropped.
     pub(crate) fn put(&self, to: ConnectionId, shared: &Arc<SharedEvent>) -> bool {
         let mut queue = self.queue();
-        let bytes = queue.bytes + shared.weight();
-        if bytes > queue.bytes_max && shared.weight() > 0 && queue.bytes > 0 {
+        let weight = shared.weight();
+        if queue.is_beyond(weight) {
             queue.is_too_much = true;
             queue.told = VecDeque::new();
         }
         let fits = !queue.is_too_much;
         if fits {
-            queue.bytes = bytes;
+            queue.waiting.others += weight.others;
+            queue.waiting.own += weight.own;
             let shared = shared.clone();
             queue.told.push_back(Told::Event { to, shared });
         }
@@ -134,7 +159,9 @@ impl Events {
         match queue.told.pop_front() {
             Some(told) => {
                 if let Told::Event { shared, .. } = &told {
-                    queue.bytes -= shared.weight();
+                    let weight = shared.weight();
+                    queue.waiting.others -= weight.others;
+                    queue.waiting.own -= weight.own;
                 }
                 Poll::Ready(Ok(told))
             }
@@ -162,9 +189,14 @@ fn wake(mut queue: MutexGuard<'_, Queue>) {
 /// What an event takes up besides its bytes.
 const EVENT_OVERHEAD_BYTES: usize = 128;
 
+/// How many bytes of what the client has sent may wait to be acknowledged to it: a client comes back with all that it has
+/// written offline, in a thousand documents.
+const OWN_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use engine::PushTag;
 
     use super::*;
 
@@ -194,6 +226,26 @@ mod tests {
         assert!(!events.put(to, &event(700)));
         assert!(matches!(next(&events), Poll::Ready(Err(TooMuch))));
         assert!(!events.put(to, &event(0)));
+    }
+
+    #[test]
+    fn what_a_client_has_sent_itself_counts_apart_and_is_bounded_too() {
+        let events = Events::new(1_000);
+        let to = ConnectionId(1);
+        let ack = |bytes| {
+            Arc::new(SharedEvent::new(Event::Ack {
+                tag: PushTag(0),
+                payload: vec![0; bytes].into(),
+                news: true,
+            }))
+        };
+        for _ in 0..1_000 {
+            assert!(events.put(to, &ack(5_000)));
+        }
+        assert!(events.put(to, &event(5_000)), "nothing of others waits");
+        while next(&events).is_ready() {}
+        assert!(events.put(to, &ack(OWN_BYTES_MAX)));
+        assert!(!events.put(to, &ack(0)));
     }
 
     #[test]
