@@ -115,5 +115,5 @@ pub(super) fn open(spec: &LoadSpec, changes: u32, watch: &mut impl Watch) -> Res
     Ok(conclude(result, tally, compared))
 }
 
-/// So many changes are brought at once.
+/// So many changes are brought at once: no message is longer than what Quire keeps unsaved of one document (16 MiB).
 const PART: u32 = 50_000;
