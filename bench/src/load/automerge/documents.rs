@@ -37,7 +37,7 @@ pub(super) fn make(
     let line = lines.join(Some(STORAGE), spec.patience())?;
     for part in 0..PARTS {
         owner.write(changes * (part + 1) / PARTS - changes * part / PARTS)?;
-        owner.tell(&mut lines, line, spec, &mut Times::new())?;
+        owner.tell(&mut lines, line, spec, UNDER_WAY, &mut Times::new())?;
     }
     let reader = read_all(spec, &mut lines, &owner)?;
     tally.edits = u64::from(documents) * u64::from(changes);
@@ -74,7 +74,7 @@ pub(super) fn come_back(
     let account = Account::open(lines.now_us(), lines.traffic);
     let line = lines.join(Some(STORAGE), spec.patience())?;
     let mut times = Times::new();
-    owner.tell(&mut lines, line, spec, &mut times)?;
+    owner.tell(&mut lines, line, spec, usize::MAX, &mut times)?;
     let mut tally = Tally::new();
     tally.last_arrival_us = lines.now_us();
     let mut result = account.close(lines.now_us(), lines.traffic, &tally, spec.seed);
@@ -111,28 +111,30 @@ impl Owner {
         self.history.write(changes)
     }
 
-    /// Tells the server of all documents as they are now, and waits until it has said of each that it has the same.
+    /// Tells the server of all documents as they are now, of so many at once, and waits until it has said of each that it has the
+    /// same.
     fn tell(
         &mut self,
         lines: &mut Lines,
         line: usize,
         spec: &LoadSpec,
+        at_once: usize,
         times: &mut Times,
     ) -> Result<()> {
         let began_us = lines.now_us();
-        for document in &self.documents {
-            let state = self
-                .states
-                .get_mut(document)
-                .context("a document of ours")?;
-            replica::say(lines, line, document, &self.history.doc, state)?;
-        }
         let heads = self.history.heads();
         let mut left = self.documents.len();
+        let mut untold = self.documents.iter();
         let late = Instant::now() + spec.patience();
         let mut heard = Vec::new();
         while left > 0 {
             ensure!(Instant::now() < late, "{left} documents were not answered");
+            let may_be_told = at_once.saturating_sub(left - untold.len());
+            for document in untold.by_ref().take(may_be_told) {
+                let state = self.states.get_mut(document);
+                let state = state.context("a document of ours")?;
+                replica::say(lines, line, document, &self.history.doc, state)?;
+            }
             lines.turn(TURN, &mut heard)?;
             for Heard { news, now_us, .. } in heard.drain(..) {
                 let (document, said) = said(news)?;
@@ -176,16 +178,18 @@ fn read_all(
 ) -> Result<HashMap<DocumentId, Replica>> {
     let line = lines.join(None, spec.patience())?;
     let mut replicas = HashMap::new();
-    for document in &owner.documents {
-        let mut replica = Replica::new();
-        replica::say(lines, line, document, &replica.doc, &mut replica.state)?;
-        replicas.insert(document.clone(), replica);
-    }
-    let mut left = replicas.len();
+    let mut left = owner.documents.len();
+    let mut unread = owner.documents.iter();
     let late = Instant::now() + spec.patience();
     let mut heard = Vec::new();
     while left > 0 {
         ensure!(Instant::now() < late, "{left} documents were not read");
+        let may_be_read = UNDER_WAY.saturating_sub(left - unread.len());
+        for document in unread.by_ref().take(may_be_read) {
+            let mut replica = Replica::new();
+            replica::say(lines, line, document, &replica.doc, &mut replica.state)?;
+            replicas.insert(document.clone(), replica);
+        }
         lines.turn(TURN, &mut heard)?;
         // The maker has all there is, and says no more.
         for Heard { news, .. } in heard.drain(..).filter(|heard| heard.line == line) {
@@ -215,5 +219,7 @@ pub(super) fn said(news: News) -> Result<(DocumentId, protocol::automerge::Said)
 const STORAGE: &str = "6f1ed002-ab5a-4f4c-9f2c-9d5a1d6f0c01";
 /// Documents are told of as often as they get longer, so that they come to be by use.
 const PARTS: u32 = 10;
+/// Of how many is spoken at once while they are used; more of them, and a slow server takes their client for dead.
+const UNDER_WAY: usize = 64;
 /// Of how many the REST API is asked.
 const ASKED: usize = 3;
