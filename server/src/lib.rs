@@ -8,6 +8,7 @@
 pub mod address;
 mod alarm;
 pub mod auth;
+mod automerge_file;
 pub mod breadcrumb;
 pub mod cli;
 mod clock;
@@ -24,6 +25,7 @@ pub mod limits;
 pub mod listener;
 pub mod mail;
 pub mod memory;
+mod naming;
 pub mod ordered;
 pub mod origins;
 pub mod outbox;

@@ -1,8 +1,11 @@
-//! The database of another server, to import from: read and never written.
+//! What another server has stored, to import from: read and never written.
 //!
 //! Hocuspocus' SQLite extension keeps one table, `documents`, of a name and a state (`Y.encodeStateAsUpdate`). Versions 2 to
 //! 4 have the same (its source: `extension-sqlite/src/SQLite.ts`). SQLite does not hold a column to its type, so anything may
-//! stand there.
+//! stand there. What automerge-repo keeps is a folder ([`repo_folder`]).
+
+mod repo_folder;
+pub use repo_folder::{RepoDocument, RepoFault, RepoFile, RepoFolder, read_file};
 
 use std::path::{Path, PathBuf};
 
@@ -30,12 +33,23 @@ pub struct ForeignDocument {
     pub state: Option<Bytes>,
 }
 
-/// Why a database can not be imported from.
+/// Why nothing can be imported from something.
 #[derive(Debug, Error)]
 pub enum ForeignError {
     /// There is none.
     #[error("there is no file {}", .0.display())]
     Missing(PathBuf),
+    /// There is none.
+    #[error("there is no folder {}", .0.display())]
+    MissingFolder(PathBuf),
+    /// It is something else.
+    #[error("{} is not a folder of automerge-repo: {why}", path.display())]
+    NotARepo {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// It is something else.
     #[error("{} is not a database of Hocuspocus: {why}", path.display())]
     NotOne {

@@ -30,7 +30,10 @@ mod failpoint;
 pub use failpoint::Failpoint;
 
 mod foreign;
-pub use foreign::{ForeignDocument, ForeignError, HocuspocusDatabase};
+pub use foreign::{
+    ForeignDocument, ForeignError, HocuspocusDatabase, RepoDocument, RepoFault, RepoFile,
+    RepoFolder, read_file,
+};
 
 mod lease;
 pub use lease::{Holder, Lease};

@@ -290,7 +290,7 @@ pub struct QuarantineForgetArgs {
 /// A document and where it is.
 #[derive(Debug, Args)]
 pub struct DocumentArgs {
-    /// Name of the document
+    /// Name of the document, or its address (automerge:…)
     pub name: String,
     /// Workspace that holds it
     #[arg(short, long, default_value = DEFAULT_WORKSPACE)]
@@ -325,6 +325,10 @@ pub struct ImportArgs {
 pub enum ImportCommand {
     /// Take over the documents that Hocuspocus keeps with its SQLite extension
     Hocuspocus(ImportHocuspocusArgs),
+    /// Take over the documents that a server of automerge-repo keeps in a folder
+    AutomergeRepo(ImportAutomergeRepoArgs),
+    /// Take one document from an Automerge file
+    Automerge(ImportAutomergeArgs),
 }
 
 /// `quire import hocuspocus`
@@ -341,6 +345,48 @@ pub struct ImportHocuspocusArgs {
     /// Put before every name
     #[arg(long, default_value = "", hide_default_value = true)]
     pub prefix: String,
+    /// Where documents go.
+    #[command(flatten)]
+    pub target: ImportTargetArgs,
+}
+
+/// `quire import automerge-repo`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: quire import automerge-repo ./automerge-repo-data --dry-run\n\n\
+    Documents that exist already get what they lack, so it may be repeated. No server may run on the data folder \
+    meanwhile, except for a dry run."
+)]
+pub struct ImportAutomergeRepoArgs {
+    /// What its NodeFSStorageAdapter was given
+    #[arg(value_name = "FOLDER")]
+    pub folder: PathBuf,
+    /// Where documents go.
+    #[command(flatten)]
+    pub target: ImportTargetArgs,
+}
+
+/// `quire import automerge`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: quire import automerge story.automerge --document automerge:4NMNnkMhL8jXrdJ9jamS58PAVdXu\n\n\
+    A document that exists already gets what it lacks. No server may run on the data folder meanwhile, except for a dry run."
+)]
+pub struct ImportAutomergeArgs {
+    /// What Automerge.save or Automerge.saveSince gave
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Id or address of the document; the name of the file without its extension if not given
+    #[arg(long, value_name = "ID")]
+    pub document: Option<String>,
+    /// Where documents go.
+    #[command(flatten)]
+    pub target: ImportTargetArgs,
+}
+
+/// Where documents go.
+#[derive(Debug, Args)]
+pub struct ImportTargetArgs {
     /// Only tell what would be done
     #[arg(long)]
     pub dry_run: bool,

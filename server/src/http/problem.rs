@@ -107,6 +107,13 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "document_not_found", detail)
     }
 
+    /// Clients of automerge-repo could never ask for a document of this name.
+    pub(super) fn no_automerge_id() -> Self {
+        let detail = "an Automerge document is named by its id, as in automerge:4NMNnkMhL8jXrdJ9jamS58PAVdXu; clients can ask \
+                      for no other";
+        Self::unprocessable("invalid_name", detail)
+    }
+
     /// There was such a document.
     pub(super) fn document_deleted() -> Self {
         let detail =

@@ -7,6 +7,8 @@
 pub(crate) mod members;
 pub use members::{Member, Members};
 
+pub(crate) mod courier;
+
 mod hot;
 mod others;
 mod signals;

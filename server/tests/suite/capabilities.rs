@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::common::api::{Answer, Api, DOCUMENTS};
 use crate::common::{quarantined, write};
+use automerge::AutoCommit;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use engine::{Author, Capability, Grant, Pattern, Rule};
@@ -23,6 +24,13 @@ fn ask(method: Method, path: impl Into<String>, body: Option<Value>) -> Ask {
         method,
         path: path.into(),
         body,
+    }
+}
+
+impl Ask {
+    /// Whether what is sent is an Automerge file.
+    fn is_file(&self) -> bool {
+        self.method == Method::POST && self.path.ends_with("/changes")
     }
 }
 
@@ -51,6 +59,9 @@ async fn with(api: &Api, pass: Pass, ask: &Ask) -> Answer {
     let path = format!("{}{and}ticket={}", ask.path, ticket.ticket);
     let request = Request::builder().method(&ask.method).uri(path);
     let request = match &ask.body {
+        None if ask.is_file() => request
+            .header("content-type", "application/octet-stream")
+            .body(AutoCommit::new().save().into()),
         None => request.body(Body::empty()),
         Some(body) => request
             .header("content-type", "application/json")
@@ -89,6 +100,14 @@ fn notes(below: &str) -> String {
 
 fn form(below: &str) -> String {
     format!("{DOCUMENTS}/form{below}")
+}
+
+fn file() -> Ask {
+    ask(
+        Method::POST,
+        format!("{DOCUMENTS}/{AUTOMERGE}/changes"),
+        None,
+    )
 }
 
 fn deletion() -> Value {
@@ -141,6 +160,7 @@ fn table() -> Vec<(Ask, &'static str)> {
         (get(&notes("/content?index=0")),                     "403 403 403 403 403 403 200 403 403 200"),
         (get(&notes("/content?at=1")),                        "403 403 403 403 403 403 200 403 403 200"),
         (get(&notes("/changes")),                             "403 403 403 200 403 403 200 403 403 200"),
+        (file(),                                              "403 403 403 403 403 200 200 403 403 200"),
         (post(&notes("/signal"), json!({"payload": "x"})),    "403 403 403 403 200 403 200 403 403 200"),
         (post("/api/v1/workspaces/default/batch", batch()),   "403 403 403 403 403 200 200 403 403 200"),
         (post(&form("/operations"), deletion()),              "403 403 403 403 403 200 200 403 403 200"),
@@ -203,30 +223,33 @@ fn body_for(operation: &Value) -> Option<Value> {
     }
 }
 
-/// Some things can only be done with an ordered document.
-fn document_of(path: &str) -> &'static str {
+/// Some things can only be done with an ordered document, or with one of Automerge.
+fn document_of(path: &str, method: &str) -> &'static str {
     let is_ordered = |below: &&str| path.ends_with(*below);
     match ["/operations", "/undo", "/hash"].iter().any(is_ordered) {
         true => "form",
+        false if path.ends_with("/changes") && method == "post" => AUTOMERGE,
         false => "notes",
     }
 }
+
+const AUTOMERGE: &str = "4NMNnkMhL8jXrdJ9jamS58PAVdXu";
 
 fn operations(spec: &Value) -> Vec<(Ask, BTreeSet<String>)> {
     let mut operations = Vec::new();
     for (path, item) in spec["paths"].as_object().unwrap() {
         let hash = quarantined("notes", b"bad").hash.to_string();
-        let names = [
-            ("workspace", "default"),
-            ("document", document_of(path)),
-            ("hash", &hash),
-            ("id", "1"),
-            ("node", "a"),
-        ];
-        let path = names.iter().fold(path.clone(), |path, (name, value)| {
-            path.replace(&format!("{{{name}}}"), value)
-        });
         for (method, operation) in item.as_object().unwrap() {
+            let names = [
+                ("workspace", "default"),
+                ("document", document_of(path, method)),
+                ("hash", &hash),
+                ("id", "1"),
+                ("node", "a"),
+            ];
+            let path = names.iter().fold(path.clone(), |path, (name, value)| {
+                path.replace(&format!("{{{name}}}"), value)
+            });
             let Some(takes) = operation["security"][0]["bearer"].as_array() else {
                 assert!(
                     !path.starts_with("/api/"),

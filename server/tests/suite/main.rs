@@ -6,6 +6,7 @@
 mod access;
 mod api;
 mod automerge;
+mod automerge_files;
 mod batch;
 mod capabilities;
 mod cli;
@@ -15,6 +16,7 @@ mod config;
 mod credentials;
 mod crumbs;
 mod hook_nodes;
+mod importing;
 mod jwks;
 mod limits;
 mod nodes;

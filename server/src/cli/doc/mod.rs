@@ -8,13 +8,13 @@ mod show;
 
 use std::sync::Arc;
 
-use engine::DocumentKey;
 use storage::{Description, Store};
 
 use super::args::{DataArgs, DocCommand, DocumentArgs};
 use super::failure::Failure;
 use super::{output, serve};
 use crate::config::Config;
+use crate::naming::named;
 use crate::stores;
 use crate::telemetry::logs::{self, LogFormat};
 
@@ -46,7 +46,7 @@ pub(super) async fn open(args: &DataArgs) -> Result<Arc<dyn Store>, Failure> {
 
 /// Opens the store and finds the document, deleted or not.
 async fn find(args: &DocumentArgs) -> Result<(Arc<dyn Store>, Description), Failure> {
-    let key = DocumentKey::new(&args.workspace, &args.name)?;
+    let key = named(&args.workspace, &args.name)?;
     let store = open(&args.data).await?;
     match store.describe(key).await? {
         Some(description) => Ok((store, description)),

@@ -14,6 +14,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::config::Config;
 use crate::http::api::model::Quarantined;
+use crate::naming::named;
 use crate::stores;
 
 pub(super) async fn run(args: QuarantineArgs) -> Result<(), Failure> {
@@ -26,9 +27,7 @@ pub(super) async fn run(args: QuarantineArgs) -> Result<(), Failure> {
 
 async fn list(args: QuarantineListArgs) -> Result<(), Failure> {
     let store = super::open(&args.data).await?;
-    let document = args
-        .name
-        .map(|name| DocumentKey::new(&args.workspace, &name));
+    let document = args.name.map(|name| named(&args.workspace, &name));
     let document = document.transpose()?;
     let wanted = args.limit.unwrap_or(usize::MAX);
     let entries = gather(&*store, document, wanted).await?;
@@ -163,7 +162,7 @@ async fn find(
     args: &DocumentArgs,
     digits: &str,
 ) -> Result<(Arc<dyn Store>, DocumentKey, PayloadHash), Failure> {
-    let document = DocumentKey::new(&args.workspace, &args.name)?;
+    let document = named(&args.workspace, &args.name)?;
     if digits.len() < HASH_DIGITS_MIN || !digits.bytes().all(|it| it.is_ascii_hexdigit()) {
         return Err(Failure::usage(format!(
             "{digits:?} is not the beginning of a hash: at least {HASH_DIGITS_MIN} hexadecimal digits"

@@ -16,6 +16,7 @@ use super::request::DEFAULT_WORKSPACE;
 use crate::auth::{Auth, Pass, Visitor};
 use crate::http::App;
 use crate::http::problem::Problem;
+use crate::naming::named;
 
 /// Whoever makes a request.
 #[derive(Debug)]
@@ -193,10 +194,10 @@ impl FromRequestParts<Arc<App>> for Visit {
 /// The document that the path names, if it names one: whoever decides who is let in may want to know.
 async fn document(parts: &mut Parts) -> Option<DocumentKey> {
     let names = RawPathParams::from_request_parts(parts, &()).await.ok()?;
-    let named = |wanted| names.iter().find(|(name, _)| *name == wanted);
-    let (_, document) = named("document")?;
-    let workspace = named("workspace").map_or(DEFAULT_WORKSPACE, |(_, workspace)| workspace);
-    DocumentKey::new(workspace, document).ok()
+    let part = |wanted| names.iter().find(|(name, _)| *name == wanted);
+    let (_, document) = part("document")?;
+    let workspace = part("workspace").map_or(DEFAULT_WORKSPACE, |(_, workspace)| workspace);
+    named(workspace, document).ok()
 }
 
 #[cfg(test)]

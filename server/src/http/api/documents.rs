@@ -23,6 +23,7 @@ use super::request::{
 use super::{cursor, escaped, existing};
 use crate::http::App;
 use crate::http::problem::Problem;
+use crate::naming::{is_automerge_id, named};
 use crate::ordered::{Submission, submit};
 
 /// Which documents to list.
@@ -100,11 +101,14 @@ pub(super) async fn create(
     WorkspaceName(workspace): WorkspaceName,
     Body(new): Body<NewDocument>,
 ) -> Result<impl IntoResponse, Problem> {
-    let key = DocumentKey::new(&workspace, &new.name)?;
+    let key = named(&workspace, &new.name)?;
     let caller = visit.admit(&app, Some(&key)).await?;
     caller.may(&key, Capability::Write)?;
     caller.may(&key, Capability::Read)?;
     let kind = kind(&new.kind)?;
+    if kind == Kind::Automerge && !is_automerge_id(key.name()) {
+        return Err(Problem::no_automerge_id());
+    }
     let location = path_of(&key);
     let description = match kind.ot_type() {
         Some(ot_type) => begin(&app, &caller, &key, ot_type, new.content).await?,

@@ -4,6 +4,7 @@
 //! answer in the types of [`model`]. Routes are registered together with their description, so the two cannot differ. The API reads committed
 //! changes only; an edit is in it as soon as its author was told that it is saved.
 
+mod adding;
 mod batch;
 pub(super) mod caller;
 mod changes;
@@ -57,7 +58,7 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(documents::list, documents::create))
         .routes(routes!(documents::get, documents::delete))
         .routes(routes!(content::get))
-        .routes(routes!(changes::list))
+        .routes(routes!(changes::list, adding::add))
         .routes(routes!(batch::run).layer(operations_bytes()))
         .routes(routes!(operations::make).layer(operations_bytes()))
         .routes(routes!(operations::take_back))

@@ -116,6 +116,17 @@ pub struct Change {
     pub operation: Option<Operation>,
 }
 
+/// What became of an Automerge file.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Added {
+    /// How many changes are in it.
+    pub changes: usize,
+    /// Whether any of them was not in the document before.
+    pub news: bool,
+    /// Those that no other one in it builds on, by their hashes; they are stored.
+    pub heads: Vec<String>,
+}
+
 /// A payload that is kept out of a document, because it made a content library fail.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Quarantined {

@@ -8,13 +8,17 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use bytes::{Bytes, BytesMut};
 use engine::DocumentKey;
+use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use crate::http::App;
 use crate::http::problem::Problem;
+use crate::naming::named;
+use crate::receiving::Held;
 use crate::telemetry::metrics;
 
 /// Names a workspace.
@@ -111,7 +115,7 @@ impl<S: Send + Sync> FromRequestParts<S> for DocumentName {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let path: DocumentPath = names(parts, state).await?;
-        Ok(Self(DocumentKey::new(&path.workspace, &path.document)?))
+        Ok(Self(named(&path.workspace, &path.document)?))
     }
 }
 
@@ -120,7 +124,7 @@ impl<S: Send + Sync> FromRequestParts<S> for DefaultDocumentName {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let DefaultDocumentPath { document } = names(parts, state).await?;
-        Ok(Self(DocumentKey::new(DEFAULT_WORKSPACE, &document)?))
+        Ok(Self(named(DEFAULT_WORKSPACE, &document)?))
     }
 }
 
@@ -129,7 +133,7 @@ impl<S: Send + Sync> FromRequestParts<S> for HashedName {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let path: HashPath = names(parts, state).await?;
-        let document = DocumentKey::new(&path.workspace, &path.document)?;
+        let document = named(&path.workspace, &path.document)?;
         Ok(Self(document, path.hash))
     }
 }
@@ -202,6 +206,42 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
             }
         }
     }
+}
+
+/// The body of a request that is bytes, as many as a message over a socket may have, and what they count meanwhile.
+pub(super) async fn bytes(app: &App, request: Request) -> Result<(Bytes, Held), Problem> {
+    match timeout(app.body_time_max, received(app, request.into_body())).await {
+        Ok(received) => received,
+        Err(_) => {
+            metrics::limit_hit("request_time");
+            Err(late_body())
+        }
+    }
+}
+
+async fn received(app: &App, mut body: axum::body::Body) -> Result<(Bytes, Held), Problem> {
+    let bytes_max = app.sockets.message_bytes_max;
+    let mut meter = app.hub.world().receiving.meter();
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        // Of what stands behind the body nothing is expected.
+        let Ok(data) = frame.map_err(|_| cut_off())?.into_data() else {
+            continue;
+        };
+        if data.len() > bytes_max - bytes.len() {
+            let detail =
+                format!("the body is longer than {bytes_max} bytes (limits.message_bytes)");
+            let status = StatusCode::PAYLOAD_TOO_LARGE;
+            return Err(Problem::new(status, "body_too_large", detail));
+        }
+        if data.len() > meter.room() {
+            metrics::limit_hit("receiving_bytes");
+            return Err(Problem::document_unavailable());
+        }
+        meter.count(data.len());
+        bytes.extend_from_slice(&data);
+    }
+    Ok((bytes.freeze(), meter.take_all_but(0)))
 }
 
 /// Which part of a list a page is to have.
@@ -280,11 +320,13 @@ fn bad_body(rejection: &JsonRejection) -> Problem {
             "body_too_large",
             "the body is longer than what is taken here: 16 KiB, and 1 MiB where it holds operations",
         ),
-        _ => Problem::bad_request(
-            "body_unreadable",
-            "the body did not arrive whole; send it again",
-        ),
+        _ => cut_off(),
     }
+}
+
+fn cut_off() -> Problem {
+    let detail = "the body did not arrive whole; send it again";
+    Problem::bad_request("body_unreadable", detail)
 }
 
 fn late_body() -> Problem {

@@ -48,7 +48,8 @@ impl Problem {
         )
     }
 
-    fn retryable(code: &'static str, detail: &'static str) -> Self {
+    /// It may be different in a moment.
+    pub(in crate::http) fn retryable(code: &'static str, detail: &'static str) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_after(RETRY_AFTER_S)
     }
 }
