@@ -22,6 +22,9 @@ pub(crate) struct AutomergeFile {
 /// Why bytes are no such file.
 #[derive(Debug, PartialEq, Eq, Error)]
 pub(crate) enum NotAFile {
+    /// There are none.
+    #[error("nothing is in it")]
+    Empty,
     /// They are something else, damaged, cut off, or beyond the bounds.
     #[error("{0}")]
     Refused(#[from] FrameError),
@@ -36,6 +39,9 @@ impl AutomergeFile {
     /// # Errors
     /// It is none.
     pub(crate) fn read(bytes: &Bytes) -> Result<Self, NotAFile> {
+        if bytes.is_empty() {
+            return Err(NotAFile::Empty);
+        }
         let mut payload = BytesMut::new();
         for chunk in read_chunks(bytes, &Bounds::default())? {
             match chunk {
