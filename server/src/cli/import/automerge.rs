@@ -355,9 +355,10 @@ impl Gathered {
         }
     }
 
-    fn refused(&self, document: &str, reason: String) -> Item {
-        let reasons: Vec<_> = iter::once(&reason).chain(&self.faults).cloned().collect();
-        refused(document.to_owned(), self.bytes, reasons.join("; "))
+    /// What became of one that was not.
+    fn refused(mut self, document: &str, reason: String) -> Item {
+        self.faults.insert(0, reason);
+        refused(document.to_owned(), self.bytes, self.faults.join("; "))
     }
 }
 

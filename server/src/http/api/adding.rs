@@ -56,9 +56,11 @@ pub(super) async fn add(
     }
     check_type(request.headers())?;
     let (body, held) = bytes(&app, request).await?;
-    let _permit = app.rebuilds.acquire().await;
+    let permit = app.rebuilds.acquire().await;
     let file = apart(move || AutomergeFile::read(&body)).await??;
     check_place(&app, &key, &file).await?;
+    // Others are not to wait for the store.
+    drop(permit);
     let news = match file.payload.is_empty() {
         true => false,
         false => {
