@@ -9,8 +9,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use automerge::transaction::Transactable;
+use automerge::{AutoCommit, ObjType, ROOT, ReadDoc};
+use protocol::automerge::DocumentId;
 use tokio::task::JoinHandle;
 
+use crate::automerge::{Peer, writer};
 use crate::client::Client;
 use crate::wait::until;
 
@@ -41,6 +45,23 @@ impl Bystanders {
         let work = tokio::spawn(work(writer, reader, watch.clone()));
         Ok(Self {
             document: document.to_owned(),
+            watch,
+            work,
+        })
+    }
+
+    /// The same with an Automerge document.
+    ///
+    /// # Errors
+    /// The server does not serve them.
+    pub async fn begin_automerge(address: SocketAddr, document: DocumentId) -> Result<Self> {
+        let writer = Peer::join(address, "bystander-1").await?;
+        let reader = Peer::join(address, "bystander-2").await?;
+        let watch = Arc::new(Watch::default());
+        let named = document.to_string();
+        let work = tokio::spawn(work_automerge(writer, reader, document, watch.clone()));
+        Ok(Self {
+            document: named,
             watch,
             work,
         })
@@ -79,6 +100,16 @@ impl Bystanders {
     }
 }
 
+impl Watch {
+    /// A round is over, which began then.
+    fn note(&self, round: u64, began: Instant) -> Result<()> {
+        let took = u64::try_from(began.elapsed().as_micros())?;
+        self.slowest_us.fetch_max(took, Ordering::Relaxed);
+        self.rounds.store(round, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
 async fn work(mut writer: Client, mut reader: Client, watch: Arc<Watch>) -> Result<()> {
     let mut typed = 0;
     for round in 1.. {
@@ -90,12 +121,49 @@ async fn work(mut writer: Client, mut reader: Client, watch: Arc<Watch>) -> Resu
         typed = u32::try_from(text.len())?;
         writer.save(update).await?;
         reader.reads(|read| read == text).await?;
-        let took = u64::try_from(began.elapsed().as_micros())?;
-        watch.slowest_us.fetch_max(took, Ordering::Relaxed);
-        watch.rounds.store(round, Ordering::Relaxed);
+        watch.note(round, began)?;
         tokio::time::sleep(PAUSE).await;
     }
     Ok(())
+}
+
+async fn work_automerge(
+    mut writing: Peer,
+    mut reading: Peer,
+    document: DocumentId,
+    watch: Arc<Watch>,
+) -> Result<()> {
+    let (mut written, mut read) = (writer(1), AutoCommit::new());
+    let text = written.put_object(ROOT, "text", ObjType::Text)?;
+    let mut saved = Vec::new();
+    for round in 1.. {
+        if watch.over.load(Ordering::Relaxed) {
+            break;
+        }
+        let began = Instant::now();
+        let typed = written.length(&text);
+        written.splice_text(&text, 0, typed.try_into()?, &text_of(round))?;
+        written.commit();
+        writing.save(&document, &mut written, &saved).await?;
+        saved = written.get_heads();
+        if round == 1 {
+            reading.request(&document).await?;
+        }
+        while text_in(&read)? != text_of(round) {
+            let message = reading.hear_sync(&document).await?;
+            read.load_incremental(&message.changes.concat())?;
+        }
+        watch.note(round, began)?;
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(())
+}
+
+fn text_in(doc: &AutoCommit) -> Result<String> {
+    match doc.get(ROOT, "text")? {
+        Some((_, text)) => Ok(doc.text(&text)?),
+        None => Ok(String::new()),
+    }
 }
 
 fn text_of(round: u64) -> String {

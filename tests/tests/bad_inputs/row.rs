@@ -31,6 +31,8 @@ pub(crate) enum Deed {
     Open(String),
     /// Each of these by a client of its own, who has joined the ward document properly.
     Each(Vec<Message>),
+    /// The same in the dialect of automerge-repo, where the ward is [`super::yard::automerge_ward`].
+    EachPeer(Vec<Bytes>),
     /// The same with bytes beneath the protocol.
     EachRaw(Vec<Vec<u8>>),
     /// All of these by one client, who has joined a document of its own.

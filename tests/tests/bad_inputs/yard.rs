@@ -1,11 +1,14 @@
 //! Where bad inputs are tried: one server, two pairs of bystanders, and a printed table of what came back.
 //!
-//! One pair edits the very document (the *ward*) that refused frames are thrown at; the other pair a document of its own.
+//! One pair edits the very document (the *ward*) that refused frames are thrown at; the other pair a document of its own; and a
+//! third pair an Automerge document, which is the ward of those who speak that dialect.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use protocol::automerge::{DocumentId, Said};
+use quire_tests::automerge::{Peer, id};
 use quire_tests::bystanders::Bystanders;
 use quire_tests::client::Client;
 use quire_tests::frames::{self, Frame};
@@ -24,6 +27,7 @@ pub(crate) struct Yard {
     server: Server,
     bystanders: Bystanders,
     ward: Bystanders,
+    automerge_ward: Bystanders,
     rows: usize,
     failures: Vec<String>,
 }
@@ -46,6 +50,8 @@ impl Yard {
             .await?;
         let bystanders = Bystanders::begin(server.address(), "bystanders").await?;
         let ward = Bystanders::begin(server.address(), WARD).await?;
+        let automerge_ward =
+            Bystanders::begin_automerge(server.address(), automerge_ward()).await?;
         let (rows, failures) = (0, Vec::new());
         println!("{HEAD}");
         Ok(Self {
@@ -53,6 +59,7 @@ impl Yard {
             server,
             bystanders,
             ward,
+            automerge_ward,
             rows,
             failures,
         })
@@ -70,12 +77,10 @@ impl Yard {
         let gauge = Gauge::begin(self.server.pid())?;
         let came = self.outcome(row.number, row.deed, wanted).await;
         let spent = gauge.end().with_context(|| what.clone())?;
-        let slowest = self
-            .bystanders
-            .go_on()
-            .await
-            .with_context(|| what.clone())?;
-        self.ward.go_on().await.with_context(|| what.clone())?;
+        let mut slowest = Duration::ZERO;
+        for pair in [&self.bystanders, &self.ward, &self.automerge_ward] {
+            slowest = slowest.max(pair.go_on().await.with_context(|| what.clone())?);
+        }
         let said = match &came {
             Ok(came) => came.to_string(),
             Err(error) => format!("{error:#}"),
@@ -124,6 +129,17 @@ impl Yard {
                     let mut sender = Client::join(address, WARD, 9).await?.socket;
                     let _ = sender.send_raw(&bytes).await;
                     came.push(end_of(sender).await?);
+                    self.told_once(wanted, &before).await?;
+                }
+            }
+            Deed::EachPeer(frames) => {
+                for frame in frames {
+                    let before = self.tally(wanted).await?;
+                    let mut sender = Peer::join(address, ATTACKER).await?;
+                    sender.request(&automerge_ward()).await?;
+                    sender.hear_sync(&automerge_ward()).await?;
+                    let _ = sender.socket.send(frame).await;
+                    came.push(end_of_peer(sender).await?);
                     self.told_once(wanted, &before).await?;
                 }
             }
@@ -184,37 +200,43 @@ impl Yard {
         );
         self.must(used < MEMORY_END_MAX, "in the end", || format!("{used}"));
         let page = self.server.get("/metrics").await?.text()?;
-        let named = ["ward", "bystanders", "row-"]
-            .iter()
-            .find(|name| page.contains(**name));
+        let automerge_ward = automerge_ward().to_string();
+        let named = ["ward", "bystanders", "row-", &automerge_ward, ATTACKER]
+            .into_iter()
+            .find(|name| page.contains(name));
         self.must(named.is_none(), "metrics", || format!("{named:?} is named"));
         let (rounds, text) = self.ward.end().await?;
         self.bystanders.end().await?;
+        let (set, last) = self.automerge_ward.end().await?;
         let server = &mut self.server;
-        let updates = server
-            .changes(WARD)
-            .await?
-            .iter()
-            .filter_map(|change| change["updates"].as_u64())
-            .sum::<u64>();
-        ensure!(
-            updates == rounds,
-            "{updates} edits are in the timeline, {rounds} were made"
-        );
-        ensure!(
-            server.text(WARD).await? == text,
-            "the ward is what the bystanders typed"
-        );
-        server.stop().await?;
-        server.restart().await?;
-        ensure!(
-            server.text(WARD).await? == text,
-            "it is the same after a restart"
-        );
+        check_edits(server, WARD, rounds).await?;
+        check_edits(server, &automerge_ward, set).await?;
+        for when in ["in the end", "after a restart"] {
+            for (document, text) in [(WARD, &text), (&automerge_ward, &last)] {
+                let kept = server.text(document).await?;
+                ensure!(kept == *text, "{document} {when}: {kept:?}, not {text:?}");
+            }
+            server.stop().await?;
+            server.restart().await?;
+        }
         check_log(&server.log())?;
         ensure!(self.failures.is_empty(), "{:#?}", self.failures);
         Ok(())
     }
+}
+
+/// Each edit that was made is in the timeline.
+async fn check_edits(server: &Server, document: &str, made: u64) -> Result<()> {
+    let changes = server.changes(document).await?;
+    let edits = changes
+        .iter()
+        .filter_map(|change| change["updates"].as_u64());
+    let edits = edits.sum::<u64>();
+    ensure!(
+        edits == made,
+        "{edits} edits are in the timeline of {document}, {made} were made"
+    );
+    Ok(())
 }
 
 /// Nothing that a client sent stands in the log as it came, and nothing panicked.
@@ -291,6 +313,34 @@ pub(crate) async fn end_of(mut sender: Socket) -> Result<CameBack> {
     }
 }
 
+/// How it ends for a peer who asks once more, after all that it has sent, for a document that nobody has.
+pub(crate) async fn end_of_peer(mut sender: Peer) -> Result<CameBack> {
+    // One who was closed cannot ask.
+    let _ = sender.request(&absent()).await;
+    loop {
+        let frame = match sender.socket.next().await? {
+            Heard::Frame(frame) => frame,
+            Heard::Text(_) | Heard::Pong => continue,
+            Heard::Closed(code, reason) => {
+                ensure!(!reason.contains(SECRET), "the reason is {reason:?}");
+                return Ok(CameBack::Closed(code));
+            }
+            Heard::Gone => return Ok(CameBack::Gone),
+        };
+        match protocol::automerge::decode(&frame)? {
+            protocol::automerge::Message::Error { message, .. } => {
+                ensure!(!message.contains(SECRET), "it is told {message:?}");
+            }
+            protocol::automerge::Message::Document {
+                document,
+                said: Said::Unavailable,
+                ..
+            } if document == absent() => return Ok(CameBack::Served),
+            _ => {}
+        }
+    }
+}
+
 /// A request, and what is answered.
 pub(crate) async fn request(
     address: SocketAddr,
@@ -313,6 +363,18 @@ fn tells_of_an_end(line: &str) -> bool {
     line.contains("connection closed") || line.contains("connection refused")
 }
 
+/// The document that refused frames of automerge-repo are thrown at.
+pub(crate) fn automerge_ward() -> DocumentId {
+    id(0)
+}
+
+/// One that nobody has.
+fn absent() -> DocumentId {
+    id(255)
+}
+
+/// What those call themselves who throw them.
+pub(crate) const ATTACKER: &str = "the-attacker";
 /// The document that refused frames are thrown at.
 pub(crate) const WARD: &str = "ward";
 /// Stands in what bad clients send, and must stand in no log.

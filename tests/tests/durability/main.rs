@@ -5,6 +5,10 @@
 //! that was ever acknowledged; at the end the log on disk is read without the server and has to hold every one of them,
 //! byte for byte. Writers come back with their documents as a browser does, so lost edits are offered again. The seed is
 //! printed.
+//!
+//! Of Automerge documents ([`heads`]) it is the heads that a client is told which have to be there.
+
+mod heads;
 
 use std::env;
 use std::time::{Duration, Instant};
@@ -18,10 +22,7 @@ use tempfile::TempDir;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_when_killed() -> Result<()> {
-    let rounds = env::var("QUIRE_KILL_ROUNDS")
-        .ok()
-        .and_then(|rounds| rounds.parse().ok())
-        .unwrap_or(200);
+    let rounds = rounds_or(200);
     let mut trial = Trial::begin("killed", 3, 2, Ok).await?;
     let began = Instant::now();
     for round in 0..rounds {
@@ -72,6 +73,14 @@ async fn a_kill_during_the_very_first_start_leaves_a_folder_that_serves() -> Res
     let mut client = Client::join(server.address(), "first", 1).await?;
     let update = client.editor.append("after many beginnings");
     client.save(update).await
+}
+
+/// How often a server is killed.
+fn rounds_or(usual: u64) -> u64 {
+    let rounds = env::var("QUIRE_KILL_ROUNDS").ok();
+    rounds
+        .and_then(|rounds| rounds.parse().ok())
+        .unwrap_or(usual)
 }
 
 /// Kills a new server while the first edit of its life is on its way. Returns whether that was acknowledged.
