@@ -1,7 +1,7 @@
 //! Automerge content, fed by real documents and compared with them.
 
-use automerge::transaction::Transactable;
-use automerge::{AutoCommit, Change, ObjType, ROOT, ReadDoc, ScalarValue};
+use automerge::transaction::{CommitOptions, Transactable};
+use automerge::{AutoCommit, Change, ExpandedChange, ObjType, ROOT, ReadDoc, ScalarValue};
 use bytes::Bytes;
 use engine::{Content, ContentError, Kind};
 use proptest::collection::vec;
@@ -396,6 +396,86 @@ fn a_change_that_makes_the_library_fail_is_found() {
     assert!(failed.breaks() && content.is_broken());
     assert_eq!(content.culprit(), Some(&poison));
     assert!(content.integrate(&payloads[0]).is_err());
+}
+
+/// A change as its library writes it, but for what is different about it.
+fn forged(change: &Change, forge: impl FnOnce(&mut ExpandedChange)) -> Bytes {
+    let mut expanded = change.decode();
+    forge(&mut expanded);
+    Bytes::copy_from_slice(Change::from(expanded).raw_bytes())
+}
+
+#[test]
+fn whatever_the_library_makes_is_taken() {
+    let mut ann = AutoCommit::new().with_actor([1; 4].as_slice().into());
+    let text = ann.put_object(ROOT, "text", ObjType::Text).unwrap();
+    ann.splice_text(&text, 0, 0, "some words").unwrap();
+    let old = ann.get_heads();
+    let mut bob = ann.fork().with_actor([2; 4].as_slice().into());
+    for at in 0..20 {
+        ann.splice_text(&text, at, 0, "x").unwrap();
+        ann.commit();
+    }
+    bob.splice_text(&text, 2, 3, "y").unwrap();
+    bob.empty_change(CommitOptions::default());
+    ann.merge(&mut bob).unwrap();
+    ann.empty_change(CommitOptions::default());
+    ann.isolate(&old);
+    ann.splice_text(&text, 4, 2, "of an old state").unwrap();
+    ann.empty_change(CommitOptions::default());
+    ann.integrate();
+    bob.merge(&mut ann).unwrap();
+    bob.splice_text(&text, 0, 4, "").unwrap();
+    let mut content = content();
+    for change in bob.get_changes(&[]) {
+        let taken = content.integrate(change.raw_bytes()).unwrap();
+        assert!(taken.news && !taken.missing, "{:?}", change.decode());
+    }
+    let mut heads: Vec<_> = bob.get_heads().iter().map(|head| head.0).collect();
+    heads.sort_unstable();
+    assert_eq!(have(&content), heads.concat());
+    assert_eq!(content.text(None).unwrap(), bob.text(&text).unwrap());
+}
+
+#[test]
+fn operations_that_are_not_numbered_beyond_what_they_build_on_are_refused() {
+    let (mut pen, founded) = Pen::founder(1);
+    let mut other = Pen::new(2);
+    other.apply(&founded);
+    let typed = other.type_at(0, "typed");
+    let change = Change::try_from(&typed[..]).unwrap();
+    let early = forged(&change, |change| change.start_op = 1.try_into().unwrap());
+    let waits = pen.type_at(0, "later");
+    let mut content = content_of(std::slice::from_ref(&founded));
+    let refused = content.integrate(&early).unwrap_err();
+    assert!(matches!(refused, ContentError::Refused(_)), "{refused}");
+    let both = [&waits[..], &early].concat();
+    assert!(content.integrate(&both).is_err(), "beside a good one");
+    assert!(content.integrate(&typed).unwrap().news, "as it was made");
+    assert_eq!(content.text(None).unwrap(), "typed");
+}
+
+#[test]
+fn a_change_that_names_who_has_made_nothing_waits_for_that() {
+    let (_, founded) = Pen::founder(1);
+    let mut other = Pen::new(2);
+    other.apply(&founded);
+    let typed = other.type_at(0, "typed");
+    let change = Change::try_from(&typed[..]).unwrap();
+    let rootless = forged(&change, |change| change.deps.clear());
+    let mut content = content();
+    assert!(content.integrate(&rootless).unwrap().missing);
+    assert_eq!((have(&content).len(), content.waiting().len()), (0, 1));
+    assert_eq!(
+        content.text(None).unwrap(),
+        "",
+        "the library is not shown it"
+    );
+    content.integrate(&founded).unwrap();
+    assert_eq!((have(&content).len(), content.waiting().len()), (64, 0));
+    let mut at_once = content_of(&[[&rootless[..], &founded].concat().into()]);
+    assert_eq!(have(&at_once), have(&content), "in whatever order");
+    assert!(!at_once.integrate(&rootless).unwrap().news);
 }
 
 #[test]

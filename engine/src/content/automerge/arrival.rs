@@ -18,6 +18,10 @@ pub(super) struct Arrival {
     /// The changes that it builds on.
     pub(super) deps: Vec<ChangeHash>,
     pub(super) actor: ActorId,
+    /// Who else made something that it refers to.
+    pub(super) others: Box<[ActorId]>,
+    /// How many of `deps`, and then of `others`, were met so far.
+    pub(super) met: usize,
     /// The how manieth of its actor it is, from one.
     pub(super) seq: u64,
     /// The numbers of its operations: the first, and the last, which is one less where there is none.
@@ -102,6 +106,8 @@ fn arrival(payload: &Bytes, at: usize, len: usize) -> Result<Arrival, ContentErr
         hash: change.hash(),
         deps: change.deps().to_vec(),
         actor: change.actor_id().clone(),
+        others: change.other_actor_ids().into(),
+        met: 0,
         seq: change.seq(),
         first_op,
         last_op: last_op - 1,

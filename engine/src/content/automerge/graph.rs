@@ -28,6 +28,8 @@ struct Node {
     deps: SmallVec<[u32; 2]>,
     /// How many changes build on it directly.
     children: u32,
+    /// The greatest number of an operation in it and in all that it builds on.
+    last_op: u64,
     /// None if it is to be had of the saved document only.
     raw: Option<Raw>,
 }
@@ -86,12 +88,18 @@ impl Actors {
         Ok(())
     }
 
-    /// The actors of these changes alone.
+    /// The actors of these changes alone, and those that they name.
     pub(super) fn of(&self, changes: &[Arrival]) -> Self {
-        let known = changes
+        let named = changes
             .iter()
-            .filter_map(|change| self.0.get_key_value(&change.actor));
+            .flat_map(|change| change.others.iter().chain([&change.actor]));
+        let known = named.filter_map(|id| self.0.get_key_value(id));
         Self(known.map(|(id, actor)| (id.clone(), *actor)).collect())
+    }
+
+    /// Whether an actor has made anything.
+    pub(super) fn has(&self, id: &ActorId) -> bool {
+        self.0.contains_key(id)
     }
 
     /// Whether another change has the number of this one.
@@ -150,8 +158,9 @@ impl Graph {
     /// # Errors
     /// It does not fit its actor. Nothing is different.
     pub(super) fn insert(&mut self, change: Arrival) -> Result<(), ContentError> {
+        check_first_op(&change, self.last_op_of(&change.deps))?;
         self.actors.count_in(&change)?;
-        self.add(&change.hash, &change.deps);
+        self.add(&change.hash, &change.deps, change.last_op);
         self.bytes += weight(&change);
         if let Some(node) = self.nodes.last_mut() {
             node.raw = Some(change.raw);
@@ -168,11 +177,20 @@ impl Graph {
             last_op: change.max_op,
             has_author: actor.has_author || change.author.is_some(),
         };
-        self.add(&change.hash, &change.deps);
+        self.add(&change.hash, &change.deps, change.max_op);
         self.bytes += weight_of(change.start_op, change.max_op);
     }
 
-    fn add(&mut self, hash: &ChangeHash, deps: &[ChangeHash]) {
+    /// The greatest number of an operation in these changes, as far as they are here, and in all that they build on.
+    pub(super) fn last_op_of(&self, changes: &[ChangeHash]) -> u64 {
+        let places = changes
+            .iter()
+            .filter_map(|hash| self.places.get(&mark(hash)));
+        let last = places.map(|place| self.nodes[*place as usize].last_op);
+        last.max().unwrap_or_default()
+    }
+
+    fn add(&mut self, hash: &ChangeHash, deps: &[ChangeHash], last_op: u64) {
         let places = deps.iter().filter_map(|dep| self.places.get(&mark(dep)));
         let mut deps: SmallVec<[u32; 2]> = places.copied().collect();
         deps.sort_unstable();
@@ -189,6 +207,7 @@ impl Graph {
             hash: *hash,
             deps,
             children: 0,
+            last_op,
             raw: None,
         });
     }
@@ -361,6 +380,21 @@ fn weight_of(first_op: u64, last_op: u64) -> usize {
     let ops = (last_op + 1).saturating_sub(first_op);
     let ops = usize::try_from(ops).unwrap_or(usize::MAX);
     ops.saturating_mul(OP_BYTES).saturating_add(CHANGE_BYTES)
+}
+
+/// Checks that the operations of a change are numbered beyond those that it builds on, the last of which has this number.
+/// The library takes their order from that, and fails where it is not so.
+///
+/// # Errors
+/// They are not.
+pub(super) fn check_first_op(change: &Arrival, last_op: u64) -> Result<(), ContentError> {
+    match change.first_op > last_op {
+        true => Ok(()),
+        false => Err(refused(
+            change,
+            "numbers operations as what it builds on does",
+        )),
+    }
 }
 
 /// The error for a change whose number another has.

@@ -30,8 +30,8 @@ use crate::clock::VectorClock;
 use crate::dot::Dot;
 use arrival::{Arrival, Raw, arrivals};
 use dots::Dots;
-use graph::{Graph, decode_heads, encode_heads, mark};
-use orphans::Orphans;
+use graph::{Graph, check_first_op, decode_heads, encode_heads, mark};
+use orphans::{Lack, Orphans};
 use picture::{Picture, are_same, load};
 
 /// An Automerge document.
@@ -130,8 +130,8 @@ impl AutomergeContent {
             .0
             .extend(ready.iter().map(|change| mark(&change.hash)));
         let taken = ready.into_iter().map(|change| self.take_in(change));
-        let taken = taken.collect::<Result<_, _>>()?;
-        self.release(taken);
+        let taken = taken.collect::<Result<Vec<_>, _>>()?;
+        self.release(taken.into_iter().flatten().collect());
         let (missing, let_go) = self.let_wait(early, &mut begins);
         if let_go && begins.0.is_empty() {
             return Err(ContentError::TooMuchMissing);
@@ -379,19 +379,24 @@ impl AutomergeContent {
     fn plan(&self, fresh: Vec<Arrival>) -> Result<Plan, ContentError> {
         let mut actors = self.graph.actors().of(&fresh);
         let mut plan = Plan::default();
-        let mut planned = BTreeSet::new();
-        let mut early: BTreeMap<ChangeHash, Vec<Arrival>> = BTreeMap::new();
+        let mut planned: BTreeMap<ChangeHash, u64> = BTreeMap::new();
+        let mut early: BTreeMap<Lack, Vec<Arrival>> = BTreeMap::new();
         for change in fresh {
             let mut next = vec![change];
-            while let Some(change) = next.pop() {
-                let is_there = |dep: &ChangeHash| self.graph.has(dep) || planned.contains(dep);
-                if let Some(lacks) = change.deps.iter().find(|dep| !is_there(dep)) {
-                    early.entry(*lacks).or_default().push(change);
+            while let Some(mut change) = next.pop() {
+                let is_there = |dep: &ChangeHash| self.graph.has(dep) || planned.contains_key(dep);
+                if let Some(lacks) = Lack::of(&mut change, is_there, |id| actors.has(id)) {
+                    early.entry(lacks).or_default().push(change);
                     continue;
                 }
+                let before = change.deps.iter().filter_map(|dep| planned.get(dep));
+                let last_op = before.copied().max().unwrap_or_default();
+                check_first_op(&change, last_op.max(self.graph.last_op_of(&change.deps)))?;
                 actors.count_in(&change)?;
-                planned.insert(change.hash);
-                next.extend(early.remove(&change.hash).into_iter().flatten());
+                planned.insert(change.hash, change.last_op);
+                for came in Lack::ended_by(&change) {
+                    next.extend(early.remove(&came).into_iter().flatten());
+                }
                 plan.ready.push(change);
             }
         }
@@ -402,26 +407,26 @@ impl AutomergeContent {
         }
     }
 
-    fn take_in(&mut self, change: Arrival) -> Result<ChangeHash, ContentError> {
-        let hash = change.hash;
+    /// Takes a change in, and tells for what of it others may have waited.
+    fn take_in(&mut self, change: Arrival) -> Result<[Lack; 2], ContentError> {
+        let (came, mark) = (Lack::ended_by(&change), mark(&change.hash));
         let taken = self.graph.insert(change);
-        let mark = mark(&hash);
         self.dots.waits_no_more(mark, self.graph.place(&mark));
-        taken.map(|()| hash)
+        taken.map(|()| came)
     }
 
     /// Takes in what had waited for these. One that turns out not to fit waits no more: whoever brings what it waited for
     /// is not to blame.
-    fn release(&mut self, mut came: Vec<ChangeHash>) {
+    fn release(&mut self, mut came: Vec<Lack>) {
         let mut released = Vec::new();
-        while let Some(hash) = came.pop() {
-            for orphan in self.orphans.take(&hash) {
-                if let Some(lacks) = self.lacked_by(&orphan) {
+        while let Some(lacked) = came.pop() {
+            for mut orphan in self.orphans.take(&lacked) {
+                if let Some(lacks) = self.lacked_by(&mut orphan) {
                     self.orphans.wait(orphan, lacks);
                     continue;
                 }
                 released.push(orphan.raw.to_bytes());
-                came.extend(self.take_in(orphan).ok());
+                came.extend(self.take_in(orphan).into_iter().flatten());
             }
         }
         self.orphans.let_go(released);
@@ -430,13 +435,13 @@ impl AutomergeContent {
     /// Keeps what lacks something; says whether any of it waits, and whether any of it may not.
     fn let_wait(&mut self, early: Vec<Arrival>, begins: &mut Begins) -> (bool, bool) {
         let (mut missing, mut let_go) = (false, false);
-        for change in early {
+        for mut change in early {
             let begin = mark(&change.hash);
-            let Some(lacks) = self.lacked_by(&change) else {
+            let Some(lacks) = self.lacked_by(&mut change) else {
                 // What it lacked had waited until just now.
-                if let Ok(hash) = self.take_in(change) {
+                if let Ok(came) = self.take_in(change) {
                     begins.0.push(begin);
-                    self.release(vec![hash]);
+                    self.release(came.into());
                 }
                 continue;
             };
@@ -450,9 +455,9 @@ impl AutomergeContent {
         (missing, let_go)
     }
 
-    fn lacked_by(&self, change: &Arrival) -> Option<ChangeHash> {
-        let mut deps = change.deps.iter();
-        deps.find(|dep| !self.graph.has(dep)).copied()
+    fn lacked_by(&self, change: &mut Arrival) -> Option<Lack> {
+        let actors = self.graph.actors();
+        Lack::of(change, |dep| self.graph.has(dep), |id| actors.has(id))
     }
 
     /// Takes in all changes of a saved document.
