@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 use engine::ot::OtType;
-use engine::{Content, ContentError, DocumentKey, Kind, StoredChange, history};
+use engine::{Content, ContentError, DocumentKey, Kind, PayloadHash, StoredChange, history};
 use storage::{Past, Store, StoreError, load_log};
 use thiserror::Error;
 use tracing::{error, warn};
@@ -158,9 +158,25 @@ fn rebuild(
     format: Format,
     field: Option<&str>,
 ) -> Result<Rendered, String> {
-    let (snapshot, kept_out) = (past.snapshot.as_ref(), &past.quarantined);
-    let replayed = history::replay(kind, snapshot, &past.changes, kept_out);
-    let replayed = replayed.map_err(|error| error.to_string())?;
+    let mut kept_out = past.quarantined.clone();
+    let mut found = 0;
+    let (replayed, bytes) = loop {
+        let replayed = history::replay(kind, past.snapshot.as_ref(), &past.changes, &kept_out);
+        let replayed = replayed.map_err(|error| error.to_string())?;
+        let error = match format.write(&replayed.content, field) {
+            Ok(bytes) => break (replayed, bytes),
+            Err(error) => error,
+        };
+        // What was taken in before anybody looked at it is left out, as the document itself leaves it out.
+        let culprit = replayed
+            .content
+            .culprit()
+            .map(|payload| PayloadHash::of(payload));
+        match culprit.filter(|_| found < CULPRITS_MAX) {
+            Some(culprit) if kept_out.insert(culprit) => found += 1,
+            _ => return Err(error.to_string()),
+        }
+    };
     let left_out = past.damaged + replayed.skipped as u64;
     if left_out > 0 {
         let document = past.changes.last().map(|stored| &stored.change.document);
@@ -169,11 +185,12 @@ fn rebuild(
             left_out, "content is shown without damaged changes"
         );
     }
-    let bytes = format.write(&replayed.content, field);
-    let bytes = bytes.map_err(|error| error.to_string())?;
     Ok(Rendered {
         bytes,
         index: past.heads.count(),
         ot_type: None,
     })
 }
+
+/// How many changes that make the library fail are looked for. Each is looked for in the whole document.
+const CULPRITS_MAX: usize = 16;
