@@ -64,6 +64,8 @@ impl Stored {
 
     /// Whether all heads are among these.
     pub(super) fn are_among(&self, others: &[ChangeHash]) -> bool {
+        // There may be tens of thousands on both sides.
+        let others: HashSet<_> = others.iter().collect();
         self.heads.iter().all(|head| others.contains(head))
     }
 
