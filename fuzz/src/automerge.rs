@@ -8,7 +8,7 @@ use protocol::automerge::{
 use sha2::{Digest, Sha256};
 
 /// Less than a server takes, so that an input of some bytes that stand for many operations keeps within its time.
-const BOUNDS: Bounds = Bounds {
+pub(crate) const BOUNDS: Bounds = Bounds {
     changes_max: 20_000,
     ops_max: 20_000,
     op_max: 1 << 31,

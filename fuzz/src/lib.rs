@@ -9,12 +9,13 @@
 //! of ([`crafted`]), or what happens to a document ([`document`]). That reading is our own and never changes by the
 //! release of a library, so a crasher stays the crasher that it was. Of documents of operational transform there are the types
 //! ([`operation`]), the dialect ([`sharedb`]), what is stored ([`record`]), and what happens to one ([`ordered`]). Of Automerge there is what comes over
-//! the wire ([`automerge`]).
+//! the wire ([`automerge`]), and what happens to a document ([`automerge_document`]).
 //!
 //! What counts as a finding, besides a panic and a broken promise: a library panic, even where the engine catches it
 //! ([`findings`]); an input that takes too long ([`budget`]) or, by libFuzzer's limits, too much memory.
 
 pub mod automerge;
+pub mod automerge_document;
 pub mod budget;
 pub mod clock;
 pub mod crafted;
@@ -46,7 +47,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 20] = [
+pub const TARGETS: [Target; 21] = [
     Target::new("websocket", websocket::check),
     Target::new("ywebsocket_frame", frame::check),
     Target::new("hocuspocus", hocuspocus::check),
@@ -67,6 +68,7 @@ pub const TARGETS: [Target; 20] = [
     Target::new("automerge_frame", automerge::frame),
     Target::new("automerge_sync", automerge::sync),
     Target::new("automerge_chunk", automerge::chunk),
+    Target::new("automerge_document", automerge_document::check),
 ];
 
 impl Target {

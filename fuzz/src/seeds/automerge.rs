@@ -6,21 +6,37 @@ use bytes::Bytes;
 use protocol::automerge::{Message, Said, SyncMessage, decode};
 
 use super::Seeds;
+use crate::automerge_document::write_steps;
 use crate::recipes::unhex;
 
 /// Adds them; the golden frames are read from this folder.
 pub(super) fn add(seeds: &mut Seeds, golden: &Path) {
     let text = std::fs::read_to_string(golden.join("automerge.txt"));
+    let (mut frames, mut bodies) = (Vec::new(), Vec::new());
     for line in text.expect("the golden frames are there").lines() {
         let [mark, label, hex] = line.split(' ').collect::<Vec<_>>()[..] else {
             continue;
         };
         let (name, bytes) = (format!("golden-{label}"), unhex(hex));
         match mark {
-            ">" | "<" => frame(seeds, &name, &bytes),
-            "=" => chunk(seeds, &name, &bytes),
+            ">" | "<" => {
+                frame(seeds, &name, &bytes);
+                frames.push(bytes);
+            }
+            "=" => {
+                chunk(seeds, &name, &bytes);
+                bodies.push(bytes[10..].to_vec());
+            }
             _ => {}
         }
+    }
+    let unlikely = BODIES.map(|(_, body)| body.to_vec());
+    for (name, frames, bodies) in [
+        ("golden", &frames[..], &bodies[..]),
+        ("changes-alone", &[], &bodies),
+        ("unlikely", &frames, &unlikely),
+    ] {
+        seeds.add("automerge_document", name, &write_steps(frames, bodies));
     }
     for (name, frame) in FRAMES {
         seeds.add("automerge_frame", name, frame);
