@@ -38,7 +38,11 @@ fn said_again(intent: &Intent) {
         Intent::Push { payload, tag } if tag == yjs::UPDATE => Event::Change { payload },
         Intent::Push { payload, .. } => Event::Missing { payload },
         Intent::ShowPresence(entries) if !entries.is_empty() => Event::Presence(entries),
-        Intent::ShowPresence(_) | Intent::QueryPresence | Intent::Signal(_) => return,
+        Intent::PullKept
+        | Intent::ShowPresence(_)
+        | Intent::QueryPresence
+        | Intent::Signal(_)
+        | Intent::Announce { .. } => return,
     };
     assert_eq!(read(&event).as_ref(), Some(intent));
 }

@@ -62,7 +62,9 @@ pub fn check(intent: &Intent, bounds: &Bounds) -> Result<(), (CloseReason, Frame
             preflight::check_presence(entries, bounds),
             CloseReason::BadFrame,
         ),
-        Intent::QueryPresence | Intent::Signal(_) => (Ok(()), CloseReason::BadFrame),
+        Intent::PullKept | Intent::QueryPresence | Intent::Signal(_) | Intent::Announce { .. } => {
+            (Ok(()), CloseReason::BadFrame)
+        }
     };
     checked.map_err(|fault| (reason, fault))
 }

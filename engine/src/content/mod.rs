@@ -251,6 +251,41 @@ impl Content {
         }
     }
 
+    /// Keeps a state, as [`Self::state`] has just given it, for [`Self::saved_without`], once it is known that it can be trusted.
+    pub(crate) fn keep(&mut self, state: &Bytes) {
+        match &mut self.0 {
+            // What a client is to be told of is written anew as fast.
+            Engine::Yjs(_) => {}
+            Engine::Automerge(content) => content.plain_mut().keep(state),
+        }
+    }
+
+    /// Says whether the state that was kept last can be trusted.
+    pub(crate) fn settle_kept(&mut self, is_trusted: bool) {
+        match &mut self.0 {
+            Engine::Yjs(_) => {}
+            Engine::Automerge(content) => content.plain_mut().settle_kept(is_trusted),
+        }
+    }
+
+    /// All there is without what begins in `unsaved`, for a peer that has nothing and reads what is kept as it is. None if it is
+    /// not to be had so.
+    ///
+    /// # Errors
+    /// The library failed.
+    pub(crate) fn saved_without<'a>(
+        &self,
+        unsaved: impl Iterator<Item = &'a Begins>,
+    ) -> Result<Option<Bytes>, ContentError> {
+        match &self.0 {
+            Engine::Yjs(_) => Ok(None),
+            Engine::Automerge(content) => content.read(|content| {
+                let saved = content.saved_without(unsaved);
+                saved.map(written).transpose()
+            }),
+        }
+    }
+
     /// Bounds how deep shared types may be nested by what comes from now on.
     pub(crate) fn set_nesting_max(&mut self, nesting_max: u16) {
         match &mut self.0 {
@@ -471,6 +506,14 @@ impl Content {
             Engine::Yjs(_) => Some(yjs::WEIGHT_PER_BYTE_MAX),
             // Operations that are alike are written as one and their number.
             Engine::Automerge(_) => None,
+        }
+    }
+
+    /// Whether something was made to be looked at, and is here still.
+    pub(crate) fn is_drawn(&self) -> bool {
+        match &self.0 {
+            Engine::Yjs(_) => false,
+            Engine::Automerge(content) => content.plain().is_drawn(),
         }
     }
 

@@ -23,6 +23,8 @@ use super::relay::Pushed;
 pub(super) struct Asked {
     /// What it has, if it pulls; the last time counts.
     have: Option<Bytes>,
+    /// Whether it reads all there is as it is kept.
+    reads_kept: bool,
     presence: bool,
 }
 
@@ -90,15 +92,25 @@ impl Document {
         let signals =
             peer.rights.allow(Capability::Write) || peer.rights.allow(Capability::Comment);
         match intent {
-            Intent::Pull { have } => self.asked(connection).have = Some(have),
+            Intent::Pull { have } => self.asks_for(connection, have, false),
+            Intent::PullKept => {
+                let have = Bytes::from_static(self.content.have_of_nobody());
+                self.asks_for(connection, have, true);
+            }
             Intent::Push { payload, tag } => {
                 self.push(connection, payload, tag, seen, now, effects);
             }
             Intent::ShowPresence(entries) if shows => self.presence_shown(connection, entries, now),
             Intent::QueryPresence => self.asked(connection).presence = true,
             Intent::Signal(text) if signals => self.signalled(connection, text, effects),
+            Intent::Announce { signal, entry } if signals => {
+                if shows {
+                    self.presence_shown(connection, vec![entry], now);
+                }
+                self.signalled(connection, signal, effects);
+            }
             // Nobody waits for an answer to these.
-            Intent::ShowPresence(_) | Intent::Signal(_) => {}
+            Intent::ShowPresence(_) | Intent::Signal(_) | Intent::Announce { .. } => {}
         }
     }
 
@@ -115,6 +127,12 @@ impl Document {
         self.asked.entry(connection).or_default()
     }
 
+    fn asks_for(&mut self, connection: ConnectionId, have: Bytes, reads_kept: bool) {
+        let asked = self.asked(connection);
+        asked.have = Some(have);
+        asked.reads_kept = reads_kept;
+    }
+
     /// If the content breaks on the way, the rest is answered when it is there again.
     pub(super) fn answer(&mut self, now: Now, effects: &mut Effects) {
         while !self.phase.is_building()
@@ -125,7 +143,7 @@ impl Document {
             }
             if let Some(have) = &asked.have {
                 self.ask_in_turn(connection, effects);
-                self.pull(connection, have, now, effects);
+                self.pull(connection, have, asked.reads_kept, now, effects);
             }
             if self.phase == Phase::Rebuilding {
                 self.asked.insert(connection, asked);
@@ -150,8 +168,15 @@ impl Document {
         }
     }
 
-    fn pull(&mut self, connection: ConnectionId, have: &Bytes, now: Now, effects: &mut Effects) {
-        match self.lacked_by(have, now) {
+    fn pull(
+        &mut self,
+        connection: ConnectionId,
+        have: &Bytes,
+        reads_kept: bool,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        match self.lacked_by(have, reads_kept, now) {
             Ok(payloads) => {
                 let has_content = !self.showable().is_nothing(have);
                 self.peers.base(connection, has_content);
@@ -168,7 +193,12 @@ impl Document {
     }
 
     /// What a client lacks, as one payload or more.
-    fn lacked_by(&mut self, have: &Bytes, now: Now) -> Result<Vec<Bytes>, ContentError> {
+    fn lacked_by(
+        &mut self,
+        have: &Bytes,
+        reads_kept: bool,
+        now: Now,
+    ) -> Result<Vec<Bytes>, ContentError> {
         if self.sabotage.is(Bug::EmptyAnswer) && !self.is_durable() {
             let own = self.content.have(std::iter::empty());
             return Ok(vec![self.content.missing_from(&own)?]);
@@ -176,6 +206,9 @@ impl Document {
         if self.is_unread() {
             // Whoever lacks anything has the content loaded.
             return Ok(vec![self.content.nothing()]);
+        }
+        if reads_kept && let Some(kept) = self.showable().saved()? {
+            return Ok(vec![kept]);
         }
         let mut whole = std::mem::take(&mut self.whole);
         let showable = self.showable();
@@ -450,7 +483,7 @@ impl Document {
             .had_by(behind)
             .cloned()
             .unwrap_or_else(|| Bytes::from_static(self.content.have_of_nobody()));
-        let Ok(payloads) = self.lacked_by(&had, now) else {
+        let Ok(payloads) = self.lacked_by(&had, false, now) else {
             if let Some(peer) = self.peers.get_mut(connection) {
                 peer.behind = Some(behind);
             }

@@ -222,6 +222,8 @@ pub enum Intent {
         /// What the client has, as the engine encodes it.
         have: Bytes,
     },
+    /// Send me all there is, as you keep it: I have nothing, and read that.
+    PullKept,
     /// Take this edit.
     Push {
         /// The client's raw bytes.
@@ -235,6 +237,13 @@ pub enum Intent {
     QueryPresence,
     /// Pass this on to the others, as it is. It is not kept.
     Signal(Bytes),
+    /// Pass something on to the others, as it is, and show what it comes to those who ask who is here.
+    Announce {
+        /// What is passed on.
+        signal: Bytes,
+        /// Where the client is now.
+        entry: PresenceEntry,
+    },
 }
 
 /// A dialect's own mark on a push, handed back unread with its acknowledgement.

@@ -101,6 +101,8 @@ pub struct Document {
     unshown: Seldom<Unshown>,
     steps: Steps,
     whole: Whole,
+    /// Until when what was made of the content to be looked at is kept, if anything was.
+    drawn_until_ms: Option<u64>,
     checkpoints: Checkpoints,
     replication: Seldom<Replication>,
     /// Who has come and is not let in yet.
@@ -155,6 +157,7 @@ impl Document {
             unshown: Seldom::default(),
             steps: Steps::default(),
             whole: Whole::default(),
+            drawn_until_ms: None,
             checkpoints: Checkpoints::default(),
             replication: Seldom::default(),
             lobby: Seldom::default(),
@@ -259,8 +262,8 @@ impl Document {
             Input::Committed { through } => self.committed(through, now, effects),
             Input::CommitFailed => self.commit_failed(now),
             Input::AppendRefused => self.append_refused(now, effects),
-            Input::SnapshotStored => self.tail.taking = false,
-            Input::SnapshotFailed => self.snapshot_failed(),
+            Input::SnapshotStored => self.snapshot_settled(true),
+            Input::SnapshotFailed => self.snapshot_settled(false),
             Input::Signal(text) => clients::signal(None, text, effects),
             Input::Heard { changes } => self.heard(changes, now, effects),
             Input::HeardPresence { from, notices } => {
@@ -312,6 +315,7 @@ impl Document {
         self.forget_kept(now);
         self.ask_heads_if_due(now, effects);
         self.leave_lobby_out(effects);
+        self.let_drawn_go(now);
         if matches!(self.phase, Phase::Closed(_)) {
             effects.push(Effect::Retire);
         } else if !self.is_in_doubt()
@@ -336,7 +340,18 @@ impl Document {
         let roll_call = self.roll_call_due_ms();
         let (lobby, failover) = (self.lobby_due_ms(), self.failover_due_ms());
         [
-            sweep, idle, retry, whole, pull, load, presence, rights, lobby, failover, roll_call,
+            sweep,
+            idle,
+            retry,
+            whole,
+            self.drawn_until_ms,
+            pull,
+            load,
+            presence,
+            rights,
+            lobby,
+            failover,
+            roll_call,
         ]
         .into_iter()
         .flatten()

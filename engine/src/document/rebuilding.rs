@@ -445,7 +445,8 @@ pub(super) fn weight(input: &Input) -> usize {
             intent:
                 Intent::Push { payload: bytes, .. }
                 | Intent::Pull { have: bytes }
-                | Intent::Signal(bytes),
+                | Intent::Signal(bytes)
+                | Intent::Announce { signal: bytes, .. },
             ..
         } => bytes.len(),
         Input::Heard { changes } => changes.iter().map(|change| change.payload.len()).sum(),

@@ -75,6 +75,8 @@ impl Document {
         if self.content.weight() > self.limits.document_weight_max / 4 {
             // A state that does not weigh anew weighs what it did.
             let _ = self.content.reweigh(&state);
+        } else {
+            self.content.keep(&state);
         }
         self.tail = Tail {
             snapshot_bytes: state.len() as u64,
@@ -90,9 +92,25 @@ impl Document {
         self.durability.hold_snapshot(self.last_counter(), snapshot);
     }
 
-    /// The next one is due after as many changes again: a snapshot is only a cache, and no reason to hurry.
-    pub(super) fn snapshot_failed(&mut self) {
+    /// A snapshot was proved and stored, or was not. Then the next one is due after as many changes again: it is only a cache,
+    /// and no reason to hurry.
+    pub(super) fn snapshot_settled(&mut self, is_stored: bool) {
         self.tail.taking = false;
+        self.content.settle_kept(is_stored);
+    }
+
+    /// Lets what was made of the content to be looked at go, a while after it was made.
+    pub(super) fn let_drawn_go(&mut self, now: Now) {
+        if !self.content.is_drawn() {
+            self.drawn_until_ms = None;
+            return;
+        }
+        let until_ms = now.monotonic_ms + DRAWN_MS;
+        let until_ms = *self.drawn_until_ms.get_or_insert(until_ms);
+        if now.monotonic_ms >= until_ms {
+            self.content.let_go();
+            self.drawn_until_ms = None;
+        }
     }
 
     /// Nobody is here: takes a last snapshot if the next opening would replay much, then asks to be put away.
@@ -180,6 +198,8 @@ impl Tail {
 
 /// How often expired presence is looked for.
 const PRESENCE_SWEEP_MS: u64 = 1_000;
+/// How long what was made to be looked at is kept: a crowd comes within seconds.
+const DRAWN_MS: u64 = 5_000;
 /// Edits since the last snapshot that make another worth taking when the document is put away.
 const SNAPSHOT_AT_REST: u64 = 100;
 /// Taking in an edit by itself costs some microseconds more than the same edit within a snapshot.

@@ -141,6 +141,14 @@ impl<'a> Showable<'a> {
         self.missing_from(self.content.have_of_nobody())
     }
 
+    /// The same as it is kept, for a client that reads that; none if it is not kept so.
+    ///
+    /// # Errors
+    /// The library failed.
+    pub(super) fn saved(&self) -> Result<Option<Bytes>, ContentError> {
+        self.content.saved_without(self.unshown.iter().copied())
+    }
+
     /// What waits for missing parts.
     pub(super) fn waiting(&self) -> Vec<Bytes> {
         self.content.waiting_without(self.unshown.iter().copied())

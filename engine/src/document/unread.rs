@@ -96,6 +96,10 @@ impl Document {
                 Intent::Pull { have } => {
                     is_here(*connection) && !self.content.is_all_had(all, have)
                 }
+                Intent::PullKept => {
+                    let have = self.content.have_of_nobody();
+                    is_here(*connection) && !self.content.is_all_had(all, have)
+                }
                 _ => false,
             },
             _ => false,

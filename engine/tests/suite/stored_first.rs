@@ -15,7 +15,7 @@ use engine::{ChangeKind, Content, Input, Intent, Kind, Limits, Phase};
 
 use crate::dice::{Dice, number};
 use crate::pen::Pen;
-use cluster::{Cluster, Fate};
+use cluster::{Cluster, Fate, is_saved};
 
 /// One node and some clients, of whom the first has founded the document, and all have it.
 fn founded(nodes: usize, clients: u8, limits: Limits) -> Cluster {
@@ -100,6 +100,47 @@ fn who_asks_again_for_everything_is_told_what_was_stored_since() {
         assert!(!cluster.clients[1].pen.text().contains(text));
         cluster.quiesce();
         assert!(cluster.clients[1].pen.text().contains(text));
+    }
+}
+
+#[test]
+fn who_has_nothing_is_told_what_is_kept_and_nothing_that_is_not_stored() {
+    for is_large in [false, true] {
+        let limits = Limits {
+            snapshot_changes: 4,
+            snapshot_bytes: 1 << 20,
+            // Of a large document the snapshot is all that is kept, as soon as it is taken.
+            document_weight_max: if is_large { 10_000 } else { 1 << 30 },
+            ..Limits::default()
+        };
+        let mut cluster = founded(1, 2, limits);
+        let come = |cluster: &mut Cluster| {
+            cluster.leave(1);
+            cluster.clients[1].pen = Pen::new(9);
+            cluster.join(1, 0);
+            let answer = cluster.clients[1].unread_answer().cloned();
+            while cluster.read(1) {}
+            (
+                is_saved(&answer.unwrap()),
+                cluster.clients[1].pen.text().len(),
+            )
+        };
+        for _ in 0..2 {
+            cluster.write(0, |pen| pen.type_at(0, "a"));
+            cluster.quiesce();
+        }
+        assert_eq!(come(&mut cluster), (false, 2), "nothing is kept");
+        cluster.write(0, |pen| pen.type_at(0, "b"));
+        cluster.write(0, |pen| pen.type_at(0, "b"));
+        assert_eq!(come(&mut cluster).1, 2, "it holds what is not stored");
+        cluster.quiesce();
+        assert_eq!(come(&mut cluster), (true, 4));
+        cluster.write(0, |pen| pen.type_at(0, "c"));
+        cluster.quiesce();
+        cluster.write(0, |pen| pen.type_at(0, "d"));
+        assert_eq!(come(&mut cluster), (true, 5), "and what came since");
+        cluster.quiesce();
+        assert_eq!(cluster.clients[1].pen.text().len(), 6);
     }
 }
 
@@ -202,6 +243,8 @@ fn a_change_that_cannot_be_shown_is_kept_out_and_the_rest_goes_on() {
 
 struct Scene {
     cluster: Cluster,
+    /// How many clients there have been.
+    actors: u8,
     dice: Dice,
     late: Vec<(usize, Bytes)>,
 }
@@ -226,6 +269,7 @@ impl Scene {
         };
         Self {
             cluster: founded(NODES, CLIENTS, limits),
+            actors: CLIENTS,
             dice,
             late: Vec::new(),
         }
@@ -257,6 +301,10 @@ impl Scene {
             16 => self.cluster.drop_queue(who),
             17 => {
                 self.cluster.leave(who);
+                if self.dice.one_in(3) {
+                    self.actors += 1;
+                    self.cluster.clients[who].pen = Pen::new(self.actors);
+                }
                 self.cluster.join(who, node);
             }
             18 if self.dice.one_in(3) => {

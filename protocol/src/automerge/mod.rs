@@ -34,6 +34,9 @@ pub use message::{
     Envelope, Message, Metadata, PROTOCOL, PeerId, Said, SessionId, StorageId, StoredHeads,
 };
 
+mod presence;
+pub use presence::{Channels, Showing};
+
 mod read;
 pub use read::decode;
 

@@ -626,7 +626,7 @@ fn burden_of(post: &Post) -> usize {
     });
     let burden = |intent: &Intent| match intent {
         Intent::Push { payload, .. } => payload.len(),
-        Intent::Pull { .. } => PULL_BURDEN_BYTES,
+        Intent::Pull { .. } | Intent::PullKept => PULL_BURDEN_BYTES,
         _ => 0,
     };
     heard + intents.map(burden).sum::<usize>()

@@ -5,10 +5,11 @@ use crate::common::sharedb::masked;
 use crate::common::tokens::{SECRET, claims, folder, path_of, sign};
 use crate::common::wire::{Server, Socket};
 use automerge::{AutoCommit, ROOT, transaction::Transactable};
+use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use protocol::automerge::{
-    Bloom, ChangeHash, DocumentId, Envelope, Flags, Have, Message, Metadata, PeerId, Said,
-    SessionId, SyncMessage, Version, decode, encode,
+    Bloom, ChangeHash, Channels, DocumentId, Envelope, Flags, Have, Message, Metadata, PeerId,
+    Said, SessionId, Showing, SyncMessage, Version, decode, encode,
 };
 
 /// A peer that says what it is told to.
@@ -80,6 +81,51 @@ impl Peer {
             ..SyncMessage::default()
         };
         self.tell(document, Said::Request(nothing.write()));
+    }
+
+    /// Says that it has nothing and reads version 2, and gives the answer.
+    fn fetches(&mut self, document: &DocumentId) -> SyncMessage {
+        let nothing = SyncMessage {
+            have: vec![Have::default()],
+            flags: Some(Flags::default()),
+            ..SyncMessage::default()
+        };
+        self.tell(document, Said::Request(nothing.write()));
+        self.hears_sync(document)
+    }
+
+    /// Shows something by the `Presence` class, as the message of such a number.
+    fn shows(&mut self, document: &DocumentId, count: u64, showing: &Showing) {
+        let session = SessionId("run".into());
+        let data = showing.write();
+        let said = Said::Ephemeral {
+            session,
+            count,
+            data,
+        };
+        self.tell(document, said);
+    }
+
+    /// Who shows what, and the run and the number that it is said in.
+    fn hears_shown(&mut self, document: &DocumentId) -> (String, Showing, SessionId, u64) {
+        match self.next() {
+            Message::Document {
+                envelope,
+                document: about,
+                said:
+                    Said::Ephemeral {
+                        session,
+                        count,
+                        data,
+                    },
+            } => {
+                assert_eq!(envelope.target.as_ref(), Some(&self.own));
+                assert_eq!(&about, document);
+                let showing = Showing::read(&data).unwrap();
+                (envelope.sender.0.into(), showing, session, count)
+            }
+            other => panic!("{other:?} shows nothing"),
+        }
     }
 
     /// Sends all changes of a document.
@@ -312,6 +358,105 @@ fn what_somebody_shows_goes_to_the_others_as_it_is() {
     assert!(ann.is_silent(), "not to who has said it");
 }
 
+/// What somebody shows: a cursor.
+fn at(cursor: u8) -> Showing {
+    let mut channels = Channels::default();
+    channels.set("cursor".into(), vec![cursor].into());
+    Showing::Snapshot(channels)
+}
+
+fn moved(cursor: u8) -> Showing {
+    Showing::Update {
+        channel: "cursor".into(),
+        value: vec![cursor].into(),
+    }
+}
+
+#[test]
+fn whoever_begins_to_show_itself_is_told_what_the_others_show_until_they_go() {
+    let server = Server::start(&[]);
+    let document = id(1);
+    let mut doc = typed("a");
+    let heads = heads_of(&mut doc);
+    let come = |name: &str| {
+        let mut peer = Peer::join(&server, name);
+        peer.fetches(&document);
+        peer
+    };
+    let mut ann = Peer::join(&server, "ann");
+    ann.sends(&document, &mut doc);
+    ann.hears_heads(&document, &heads);
+    ann.shows(&document, 1, &at(1));
+    ann.shows(&document, 2, &moved(2));
+    let mut bob = come("bob");
+    assert!(bob.is_silent(), "who shows nothing may not look yet");
+    bob.shows(&document, 1, &at(7));
+    let (who, what, run, _) = bob.hears_shown(&document);
+    assert_eq!((&*who, what), ("ann", at(2)));
+    assert_ne!(&*run.0, "run", "the numbers of that are hers");
+    assert_eq!(ann.hears_shown(&document).1, at(7));
+    ann.shows(&document, 3, &moved(3));
+    assert_eq!(bob.hears_shown(&document).1, moved(3));
+    bob.shows(&document, 2, &moved(8));
+    assert_eq!(ann.hears_shown(&document).1, moved(8));
+    assert!(ann.is_silent() && bob.is_silent(), "each is told once");
+    drop(ann);
+    assert_eq!(bob.hears_shown(&document).1, Showing::Goodbye);
+    let mut cleo = come("cleo");
+    cleo.shows(&document, 1, &at(9));
+    let (who, what, ..) = cleo.hears_shown(&document);
+    assert_eq!((&*who, what), ("bob", at(8)));
+    assert!(cleo.is_silent(), "nobody is told of who has gone");
+}
+
+#[test]
+fn who_says_only_that_it_is_here_is_asked_to_show_itself() {
+    let server = Server::start(&[]);
+    let document = id(1);
+    let mut ann = Peer::join(&server, "ann");
+    ann.sends(&document, &mut typed("a"));
+    ann.hears_heads(&document, &heads_of(&mut typed("a")));
+    ann.shows(&document, 40, &Showing::Heartbeat);
+    let (who, what, ..) = ann.hears_shown(&document);
+    assert_eq!((&*who, what), (&*ann.server.0, Showing::Heartbeat));
+    ann.shows(&document, 41, &at(1));
+    ann.shows(&document, 42, &Showing::Heartbeat);
+    assert!(ann.is_silent(), "it has");
+}
+
+#[test]
+fn who_has_nothing_is_sent_the_document_as_it_is_kept_and_what_came_since() {
+    let server = Server::start(&[("DOCUMENT__SNAPSHOT_CHANGES", "2")]);
+    let (document, mut doc) = (id(1), typed("a"));
+    let mut ann = Peer::join(&server, "ann");
+    for key in ["b", "c"] {
+        ann.sends(&document, &mut doc);
+        ann.hears_heads(&document, &heads_of(&mut doc));
+        type_in(&mut doc, key);
+    }
+    // It is kept a moment after it was stored.
+    let kept = (0..1_000).find_map(|_| {
+        let answer = Peer::join(&server, "bob").fetches(&document);
+        let is_document = |chunks: &Bytes| chunks[8] == 0;
+        answer.changes.iter().any(is_document).then_some(answer)
+    });
+    let kept = kept.expect("the document is kept");
+    assert_eq!((kept.version, kept.flags), (Version::V2, None));
+    ann.sends(&document, &mut doc);
+    ann.hears_heads(&document, &heads_of(&mut doc));
+    let answer = Peer::join(&server, "cleo").fetches(&document);
+    assert_eq!(answer.heads, heads_of(&mut doc));
+    assert!(
+        answer.changes[0].starts_with(&kept.changes[0]),
+        "that of before"
+    );
+    assert_eq!(heads_of(&mut made_of(&answer.changes)), answer.heads);
+    let mut dora = Peer::join(&server, "dora");
+    dora.requests(&document);
+    let answer = dora.hears_sync(&document);
+    assert_eq!((answer.version, answer.changes.len()), (Version::V1, 3));
+}
+
 #[test]
 fn who_joins_again_takes_the_place_of_the_first() {
     let server = Server::start(&[]);
@@ -376,6 +521,80 @@ fn what_is_not_of_the_dialect_is_refused_with_a_reason() {
     let mut socket = Socket::open(&server, "/automerge");
     socket.send_text("join").unwrap();
     assert_eq!(socket.closed().0, 4400);
+}
+
+/// A message with a saved document, for a peer that reads it.
+fn saved(doc: &mut AutoCommit, chunks: Vec<Bytes>) -> Said {
+    let message = SyncMessage {
+        version: Version::V2,
+        heads: heads_of(doc),
+        have: vec![Have::default()],
+        changes: chunks,
+        flags: Some(Flags::default()),
+        ..SyncMessage::default()
+    };
+    Said::Sync(message.write())
+}
+
+#[test]
+fn a_saved_document_that_somebody_sends_is_taken_apart() {
+    let server = Server::start(&[]);
+    let (mut ann, mut bob) = (Peer::join(&server, "ann"), Peer::join(&server, "bob"));
+    let (document, mut doc) = (id(1), typed("a"));
+    bob.requests(&document);
+    assert_eq!(bob.hears(&document), Said::Unavailable);
+    type_in(&mut doc, "b");
+    let mut chunks = vec![Bytes::from(doc.save())];
+    type_in(&mut doc, "c");
+    let last = doc.get_last_local_change().unwrap();
+    chunks.push(Bytes::copy_from_slice(last.raw_bytes()));
+    let together = vec![Bytes::from(chunks.concat())];
+    ann.tell(&document, saved(&mut doc, together));
+    let heads = heads_of(&mut doc);
+    assert!(ann.hears_heads(&document, &heads).is_empty());
+    let changes = bob.hears_heads(&document, &heads);
+    assert_eq!(changes, all_of(&mut doc).changes, "each by itself");
+    ann.tell(&document, saved(&mut doc, chunks));
+    assert!(ann.is_silent() && bob.is_silent(), "it is nothing new");
+}
+
+#[test]
+fn a_saved_document_that_lies_or_is_too_much_is_refused() {
+    let server = Server::start(&[]);
+    let refused = |doc: &mut AutoCommit, chunk: Bytes| {
+        let mut ann = Peer::join(&server, "ann");
+        ann.tell(&id(1), saved(doc, vec![chunk]));
+        ann.socket.closed().0
+    };
+    let mut doc = typed("a");
+    let honest = doc.save();
+    let mut damaged = honest.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    assert_eq!(refused(&mut doc, damaged.into()), 4400, "its checksum");
+    assert_eq!(
+        refused(&mut doc, lying(&mut doc.clone())),
+        4422,
+        "its heads"
+    );
+    let mut bomb = typed("a");
+    bomb.put(ROOT, "b", "x".repeat(8 << 20)).unwrap();
+    bomb.commit();
+    let saved = Bytes::from(bomb.save());
+    assert!(saved.len() < 64 << 10);
+    assert_eq!(refused(&mut bomb, saved), 4400, "what it inflates to");
+    assert!(Peer::join(&server, "bob").is_silent());
+}
+
+/// A saved document that names other heads than it has, with the right checksum.
+fn lying(doc: &mut AutoCommit) -> Bytes {
+    let mut saved = doc.save();
+    let head = heads_of(doc)[0].0;
+    let mut places = saved.windows(head.len());
+    let at = places.position(|bytes| bytes == head).unwrap();
+    saved[at] ^= 1;
+    let sum = digest(&SHA256, &saved[8..]);
+    saved[4..8].copy_from_slice(&sum.as_ref()[..4]);
+    saved.into()
 }
 
 #[test]

@@ -171,6 +171,90 @@ test('whose connection ends is gone from the presence of the others at once', as
   await until('bob is gone', () => goodbyes === 1 && !sees(present[0], bob))
 })
 
+/** Has somebody be heard no more, however many come, unless by what they show from now on. */
+const stopIntroducing = handle => handle.removeAllListeners('ephemeral-message')
+
+/** Somebody's presence in a document, until the test ends. */
+const presenceOf = (test, handle) => {
+  const presence = new Presence({ handle })
+  test.after(() => presence.stop())
+  return presence
+}
+
+/** What somebody shows, as another sees it. */
+const shown = (presence, person) => presence.getPeerStates().value[person.repo.peerId]?.value
+
+test('who comes later sees at once what the others show, and then what they show next', async t => {
+  const server = await startServer(t)
+  const [ann, bob, cleo] = ['ann', 'bob', 'cleo'].map(name => new Person(t, server, name))
+  const made = ann.repo.create({})
+  await saved(ann, made)
+  const [hers, his] = [presenceOf(t, made), presenceOf(t, await bob.repo.find(made.url))]
+  his.start({ initialState: { name: 'bob' } })
+  hers.start({ initialState: { name: 'ann', cursor: 1 } })
+  await until('they see each other', () => shown(hers, bob) && shown(his, ann))
+  stopIntroducing(made)
+  hers.broadcast('cursor', 2)
+  await until('bob sees her move', () => shown(his, ann).cursor === 2)
+  const late = presenceOf(t, await cleo.repo.find(made.url))
+  late.start({ initialState: { name: 'cleo' } })
+  await until('cleo sees her', () => shown(late, ann))
+  assert.deepEqual(shown(late, ann), { name: 'ann', cursor: 2 })
+  hers.broadcast('cursor', 3)
+  await until('cleo sees her move', () => shown(late, ann).cursor === 3)
+  ann.goOffline()
+  await until('she is gone', () => !shown(late, ann) && !shown(his, ann))
+  const again = presenceOf(t, await new Person(t, server, 'dora').repo.find(made.url))
+  again.start({ initialState: { name: 'dora' } })
+  await until('dora sees the others', () => shown(again, bob) && shown(again, cleo))
+  assert.equal(shown(again, ann), undefined)
+})
+
+test('who was cut off is seen again by the others, and sees them', async t => {
+  const server = await startServer(t)
+  const [ann, bob] = ['ann', 'bob'].map(name => new Person(t, server, name))
+  const made = ann.repo.create({})
+  const handles = [made, await bob.repo.find(made.url)]
+  const present = handles.map(handle => new Presence({ handle }))
+  present.forEach((presence, who) => presence.start({ initialState: { who }, heartbeatMs: 1_000 }))
+  t.after(() => present.forEach(presence => presence.stop()))
+  const sees = (presence, person) => presence.getPeerStates().value[person.repo.peerId] !== undefined
+  await until('they see each other', () => sees(present[0], bob) && sees(present[1], ann))
+  bob.goOffline()
+  await until('bob is gone', () => !sees(present[0], bob))
+  bob.goOnline()
+  await until('they see each other again', () => sees(present[0], bob) && sees(present[1], ann))
+})
+
+test('who has nothing is sent the document as it is kept, and what came since', async t => {
+  const server = await startServer(t, { env: { QUIRE_DOCUMENT__SNAPSHOT_CHANGES: '10' } })
+  const ann = new Person(t, server, 'ann')
+  const made = ann.repo.create({ text: '' })
+  const type = () => made.change(doc => { Automerge.splice(doc, ['text'], doc.text.length, 0, 'x') })
+  const comes = async name => {
+    const person = new Person(t, server, name)
+    const versions = new Set()
+    person.adapter.on('message', ({ type, data }) => { if (type === 'sync') versions.add(data[0]) })
+    const found = await person.repo.find(made.url)
+    await equal(made, found)
+    assert.equal(found.doc().text, made.doc().text)
+    return { found, person, isWhole: versions.has(0x43) }
+  }
+  for (let i = 0; i < 30; i++) {
+    type()
+    await saved(ann, made)
+  }
+  const { found, person } = await until('somebody is sent it', async () => {
+    const newcomer = await comes('bob')
+    return newcomer.isWhole && newcomer
+  })
+  for (let i = 0; i < 5; i++) type()
+  found.change(doc => { Automerge.splice(doc, ['text'], 0, 0, 'bob ') })
+  await equal(made, found)
+  await until('all of it is stored', () => isSaved(ann, made) && isSaved(person, found))
+  assert.ok((await comes('cleo')).isWhole)
+})
+
 test('twenty people type, and then it is silent', async t => {
   const server = await startServer(t)
   const people = Array.from({ length: 20 }, (_, i) => new Person(t, server, `p${i}`))
@@ -246,4 +330,16 @@ test('people at two nodes hold the same, see what the others show, and the store
   await until('it is heard', () => heard.length === 1)
   assert.deepEqual(heard, ['from far'])
   assert.equal(ann.storageId, bob.storageId)
+  const [hers, his] = [presenceOf(t, made), presenceOf(t, found)]
+  hers.start({ initialState: { name: 'ann' } })
+  stopIntroducing(made)
+  await until('it is known at the other node', async () => {
+    his.start({ initialState: { name: 'bob' } })
+    await new Promise(resolve => setTimeout(resolve, 100))
+    if (shown(his, ann)) return true
+    his.stop()
+  })
+  assert.deepEqual(shown(his, ann), { name: 'ann' })
+  ann.goOffline()
+  await until('she is gone there too', () => !shown(his, ann))
 })

@@ -179,6 +179,20 @@ impl AutomergeContent {
         Ok(())
     }
 
+    /// Keeps the saved document of a state, as [`Self::state`] has just given it, until it is known whether it can be trusted.
+    pub(super) fn keep(&mut self, state: &Bytes) {
+        if let Ok(State { saved, .. }) = State::read(state)
+            && !saved.is_empty()
+        {
+            self.picture.offer(saved, self.graph.len());
+        }
+    }
+
+    /// What was kept so can be trusted, or not.
+    pub(super) fn settle_kept(&mut self, is_trusted: bool) {
+        self.picture.settle_offer(is_trusted);
+    }
+
     /// Takes in what [`Self::state`] gave.
     ///
     /// # Errors
@@ -241,6 +255,34 @@ impl AutomergeContent {
         let unsaved = self.graph.places_of(unsaved);
         places.retain(|place| !unsaved.contains(place));
         self.raw_of(&places)
+    }
+
+    /// All that is not waiting, without the given pieces of news: the saved document that is kept, and behind it the chunks
+    /// that came since. None if there is no such document, or if it holds some of that news.
+    pub(super) fn saved_without<'a>(
+        &self,
+        unsaved: impl Iterator<Item = &'a Begins>,
+    ) -> Option<Bytes> {
+        let (saved, holds) = self.picture.saved()?;
+        let unsaved = self.graph.places_of(unsaved);
+        if unsaved
+            .first()
+            .is_some_and(|first| (*first as usize) < holds)
+        {
+            return None;
+        }
+        let since = (holds..self.graph.len()).map(|place| place as u32);
+        let since = since.filter(|place| !unsaved.contains(place));
+        let since: Vec<_> = since
+            .map(|place| self.graph.raw(place))
+            .collect::<Option<_>>()?;
+        let length = since.iter().map(|raw| raw.bytes().len()).sum::<usize>();
+        let mut all = BytesMut::with_capacity(saved.len() + length);
+        all.extend_from_slice(saved);
+        since
+            .iter()
+            .for_each(|raw| all.extend_from_slice(raw.bytes()));
+        Some(all.freeze())
     }
 
     /// The chunks that wait for missing parts.
@@ -311,6 +353,11 @@ impl AutomergeContent {
     /// Lets the library's document go, until somebody wants to see it again.
     pub(super) fn let_go(&self) {
         self.picture.let_go();
+    }
+
+    /// Whether there is such a document.
+    pub(super) fn is_drawn(&self) -> bool {
+        self.picture.is_drawn()
     }
 
     /// The payload with the change that made the library fail, once one was found.

@@ -19,6 +19,8 @@ pub(super) struct Picture {
     drawn: Mutex<Option<Drawn>>,
     /// A saved document that holds the first so many changes.
     saved: Option<(Bytes, usize)>,
+    /// Another one, which is not proved yet.
+    offered: Option<(Bytes, usize)>,
 }
 
 #[derive(Clone)]
@@ -66,6 +68,7 @@ impl Picture {
     /// Begins anew with a saved document, which holds the first so many changes.
     pub(super) fn begin_with(&mut self, saved: Bytes, changes: usize, doc: Option<Automerge>) {
         self.saved = Some((saved, changes));
+        self.offered = None;
         let drawn = doc.map(|doc| Drawn {
             doc,
             shows: changes,
@@ -73,9 +76,32 @@ impl Picture {
         *self.drawn.lock().unwrap_or_else(PoisonError::into_inner) = drawn;
     }
 
+    /// Keeps a saved document, which holds the first so many changes, until it is known whether it is one.
+    pub(super) fn offer(&mut self, saved: Bytes, changes: usize) {
+        self.offered = Some((saved, changes));
+    }
+
+    /// What was kept so is a document, or is to be forgotten.
+    pub(super) fn settle_offer(&mut self, is_proved: bool) {
+        let offered = self.offered.take().filter(|_| is_proved);
+        self.saved = offered.or_else(|| self.saved.take());
+    }
+
+    /// The saved document, and how many changes it holds.
+    pub(super) fn saved(&self) -> Option<(&Bytes, usize)> {
+        let saved = self.saved.as_ref();
+        saved.map(|(saved, changes)| (saved, *changes))
+    }
+
     /// Lets the document go, until somebody wants to see it again.
     pub(super) fn let_go(&self) {
         *self.drawn.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Whether there is a document to let go.
+    pub(super) fn is_drawn(&self) -> bool {
+        let drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        drawn.is_some()
     }
 
     fn begin(&self) -> Result<Drawn, ContentError> {

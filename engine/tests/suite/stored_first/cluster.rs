@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use automerge::Automerge;
 use bytes::Bytes;
 use engine::{
     Audience, AutomergeContent, Change, CloseReason, ConnectionId, Content, Document, DocumentKey,
@@ -360,9 +361,13 @@ impl Cluster {
             dropped: false,
         });
         let have = client.pen.have();
+        let asks = match have.is_empty() {
+            true => Intent::PullKept,
+            false => Intent::Pull { have },
+        };
         let joining = Joining::freely(connection, Kind::Automerge, None);
         self.tell(node, Input::Joined(joining));
-        self.say(who, Intent::Pull { have });
+        self.say(who, asks);
         self.settle(node);
     }
 
@@ -497,6 +502,15 @@ impl Client {
         line.is_some_and(|line| line.node == node && line.connection == connection)
     }
 
+    /// The first answer that it has not read.
+    pub(super) fn unread_answer(&self) -> Option<&Bytes> {
+        let mut queue = self.line.iter().flat_map(|line| &line.queue);
+        queue.find_map(|(event, _)| match event {
+            Event::Missing { payload } => Some(payload),
+            _ => None,
+        })
+    }
+
     /// What it was told of others and has not read.
     pub(super) fn unread_changes(&self) -> usize {
         let queue = self.line.iter().flat_map(|line| &line.queue);
@@ -514,7 +528,17 @@ fn hashes_of_heads(have: &[u8]) -> Vec<[u8; 32]> {
     heads.collect()
 }
 
+/// Whether a payload begins with a saved document.
+pub(super) fn is_saved(payload: &[u8]) -> bool {
+    payload.get(8) == Some(&0)
+}
+
 fn hashes(payload: &Bytes) -> Vec<[u8; 32]> {
+    if is_saved(payload) {
+        let doc = Automerge::load(payload).expect("a document and changes");
+        let changes = doc.get_changes_meta(&[]).into_iter();
+        return changes.map(|change| change.hash.0).collect();
+    }
     let changes = AutomergeContent::changes_of(payload).expect("only changes are told");
     changes.into_iter().map(|change| change.hash).collect()
 }

@@ -47,6 +47,11 @@ impl Reader {
         Self { frame, at }
     }
 
+    /// The whole frame.
+    pub(in super::super) fn frame(&self) -> Bytes {
+        self.frame.clone()
+    }
+
     /// The offset of the next byte.
     pub(in super::super) fn position(&self) -> usize {
         self.at

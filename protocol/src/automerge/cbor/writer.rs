@@ -42,6 +42,11 @@ impl Writer {
         self.head(SIMPLE, if value { TRUE } else { FALSE });
     }
 
+    /// Writes a value that was read somewhere.
+    pub(in super::super) fn value(&mut self, value: &[u8]) {
+        self.out.put_slice(value);
+    }
+
     /// Writes a whole number that JavaScript can count to: what is beyond 32 bits as a double, since some clients read
     /// longer integers as what can not be added to a number.
     pub(in super::super) fn number(&mut self, number: u64) {

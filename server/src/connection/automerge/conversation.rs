@@ -10,7 +10,7 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
-use engine::{AutomergeChange, CloseReason, Event};
+use engine::{AutomergeChange, CloseReason, Event, Intent};
 use protocol::automerge::{Bloom, ChangeHash, Flags, Have, SyncMessage, Version, split_changes};
 
 use super::stored::Stored;
@@ -19,8 +19,8 @@ use crate::events::SharedEvent;
 /// Something to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Ask the document for what somebody lacks who has this.
-    Pull(Bytes),
+    /// Ask the document.
+    Ask(Intent),
     /// Tell the client.
     Say(SyncMessage),
     /// Tell the client that its changes are not taken, and why.
@@ -36,6 +36,8 @@ enum Question {
         heads: Vec<ChangeHash>,
         /// What it said to have besides.
         have: Vec<Have>,
+        /// Whether it has nothing at all, and reads messages of version 2.
+        reads_kept: bool,
         /// Whether it has nothing and wants to hear so if nobody has anything.
         is_request: bool,
     },
@@ -74,6 +76,7 @@ impl Conversation {
         if begins && !matches!(self.question, Some(Question::Everything { .. }) if self.is_asked) {
             self.is_answered = false;
             self.question = Some(Question::Everything {
+                reads_kept: message.flags.is_some() && has_nothing(&message),
                 heads: message.heads,
                 have: message.have,
                 is_request,
@@ -157,7 +160,7 @@ impl Conversation {
         if self.question.is_none() && self.is_uncertain {
             self.question = Some(Question::Heads);
         }
-        let have = match &self.question {
+        let intent = match &self.question {
             None => return,
             Some(Question::Everything { is_request, .. }) if self.stored.is_empty() => {
                 if !is_request {
@@ -170,19 +173,22 @@ impl Conversation {
                 self.question = None;
                 return self.begin(Vec::new(), steps);
             }
+            Some(Question::Everything {
+                reads_kept: true, ..
+            }) => Intent::PullKept,
             Some(Question::Everything { heads, have, .. }) => {
                 let shared = have.iter().flat_map(|have| &have.last_sync);
-                encode(heads.iter().chain(shared))
+                pull(heads.iter().chain(shared))
             }
-            Some(Question::These(_)) => Bytes::new(),
+            Some(Question::These(_)) => pull([].iter()),
             Some(Question::Heads) => {
                 self.is_uncertain = false;
-                encode(self.stored.heads().iter())
+                pull(self.stored.heads().iter())
             }
         };
         self.is_asked = true;
         self.has_heads = false;
-        steps.push(Step::Pull(have));
+        steps.push(Step::Ask(intent));
     }
 
     /// The document has answered.
@@ -191,6 +197,13 @@ impl Conversation {
             return self.goes_on(shared, steps);
         }
         match self.question.take() {
+            Some(Question::Everything {
+                reads_kept: true, ..
+            }) => {
+                self.is_answered = true;
+                let all = Some(payload.clone()).filter(|all| !all.is_empty());
+                self.say_in(Version::V2, all.into_iter().collect(), steps);
+            }
             Some(Question::Everything { have, .. }) => {
                 let blooms: Vec<_> = have.iter().map(|have| &have.bloom).collect();
                 let changes = match blooms.iter().all(|bloom| bloom.entries() == 0) {
@@ -244,13 +257,17 @@ impl Conversation {
     }
 
     fn say(&mut self, changes: Vec<Bytes>, steps: &mut Vec<Step>) {
+        self.say_in(Version::V1, changes, steps);
+    }
+
+    fn say_in(&mut self, version: Version, changes: Vec<Bytes>, steps: &mut Vec<Step>) {
         if !self.is_answered {
             return;
         }
         let heads = self.stored.heads();
         self.told.clone_from(&heads);
         steps.push(Step::Say(SyncMessage {
-            version: Version::V1,
+            version,
             heads: heads.clone(),
             need: Vec::new(),
             have: vec![Have {
@@ -294,6 +311,18 @@ fn without_known(changes: &[AutomergeChange], blooms: &[&Bloom]) -> Vec<Bytes> {
         is_lacking && sent.insert(change.hash)
     });
     lacking.map(|change| change.chunk.clone()).collect()
+}
+
+/// Whether somebody has nothing, and had nothing before.
+fn has_nothing(message: &SyncMessage) -> bool {
+    let mut have = message.have.iter();
+    message.heads.is_empty() && have.all(|have| *have == Have::default())
+}
+
+/// The question for what somebody lacks who has this.
+fn pull<'a>(heads: impl Iterator<Item = &'a ChangeHash>) -> Intent {
+    let have = encode(heads);
+    Intent::Pull { have }
 }
 
 /// Heads as the engine reads them.
@@ -361,7 +390,7 @@ mod tests {
         assert!(!conversation.is_missing(), "nobody knows yet");
         assert_eq!(
             told(&mut conversation, has(&[1])),
-            [Step::Pull(Bytes::new())]
+            [Step::Ask(pull([].iter()))]
         );
         assert!(
             hears(&mut conversation, says(&[]), true).is_empty(),
@@ -370,6 +399,27 @@ mod tests {
         let steps = told(&mut conversation, missing());
         assert_eq!(heads_said(&steps), [[hash(1)]]);
         assert!(hears(&mut conversation, says(&[1]), false).is_empty());
+    }
+
+    #[test]
+    fn who_has_nothing_and_reads_it_is_sent_what_is_kept_as_it_is() {
+        let mut conversation = Conversation::default();
+        told(&mut conversation, has(&[1]));
+        let message = SyncMessage {
+            flags: Some(Flags::default()),
+            ..says(&[])
+        };
+        let steps = hears(&mut conversation, message, true);
+        assert_eq!(steps, [Step::Ask(Intent::PullKept)]);
+        let payload = Bytes::from_static(b"a document");
+        let changes = vec![payload.clone()];
+        match &told(&mut conversation, Event::Missing { payload })[..] {
+            [Step::Say(said)] => {
+                assert_eq!((said.version, &said.changes), (Version::V2, &changes));
+                assert_eq!(said.flags, None, "it is to send each change by itself");
+            }
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
@@ -398,7 +448,7 @@ mod tests {
         told(&mut conversation, has(&[1]));
         hears(&mut conversation, says(&[1]), false);
         let steps = hears(&mut conversation, says(&[9]), false);
-        assert_eq!(steps, [Step::Pull(encode([hash(9)].iter()))]);
+        assert_eq!(steps, [Step::Ask(pull([hash(9)].iter()))]);
     }
 
     #[test]

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use engine::{AutomergeContent, CloseReason, ConnectionId, Intent, Limit, PushTag};
 use protocol::FrameError;
 use protocol::automerge::{
-    Bounds, Chunk, Envelope, Message, Metadata, PROTOCOL, PeerId, Said, StorageId, SyncMessage,
-    decode, encode, preflight,
+    Bounds, Chunk, Message, Metadata, PROTOCOL, Said, StorageId, SyncMessage, decode, encode,
+    preflight,
 };
 use protocol::websocket::Frame;
 use storage::Failpoint;
@@ -17,7 +17,6 @@ use super::super::entering::Own;
 use super::super::mailing::Mailing;
 use super::super::{End, flooding};
 use super::seat::{Heard, Seats, State, Unpacked};
-use super::shown::is_present;
 use super::{HOLD, Stop};
 use crate::joins::Joiner;
 use crate::receiving::Held;
@@ -164,33 +163,7 @@ impl Seats {
         match heard.said {
             Said::Request(data) => self.synchronise(number, &data, true, heard.held),
             Said::Sync(data) => self.synchronise(number, &data, false, heard.held),
-            Said::Ephemeral {
-                session,
-                count,
-                data,
-            } => {
-                let Some(seat) = self.seats.get_mut(&number) else {
-                    return ControlFlow::Continue(());
-                };
-                if self.peer.as_ref() == Some(&heard.author) {
-                    seat.is_present = is_present(&data).unwrap_or(seat.is_present);
-                }
-                let document = seat.document.clone();
-                let message = Message::Document {
-                    envelope: Envelope {
-                        sender: heard.author,
-                        target: Some(PeerId("".into())),
-                    },
-                    document,
-                    said: Said::Ephemeral {
-                        session,
-                        count,
-                        data,
-                    },
-                };
-                let intent = Intent::Signal(encode(&message));
-                self.post(number, intent, Some(heard.held))
-            }
+            said @ Said::Ephemeral { .. } => self.show(number, &heard.author, said, heard.held),
             // A client that has nothing itself.
             Said::Unavailable => ControlFlow::Continue(()),
         }
@@ -298,10 +271,20 @@ impl Seats {
         intent: Intent,
         held: Option<Held>,
     ) -> ControlFlow<Stop> {
+        self.post_all(number, vec![intent], held)
+    }
+
+    /// Asks it for several things at once.
+    pub(super) fn post_all(
+        &mut self,
+        number: ConnectionId,
+        intents: Vec<Intent>,
+        held: Option<Held>,
+    ) -> ControlFlow<Stop> {
         let Some(State::Joined(mailbox)) = self.seats.get(&number).map(|seat| &seat.state) else {
             return ControlFlow::Continue(());
         };
-        let mail = self.mail(number, intent, held);
+        let mail = self.mail(number, intents, held);
         self.mailing = Mailing::send(mailbox, mail);
         ControlFlow::Break(Stop::Settle)
     }

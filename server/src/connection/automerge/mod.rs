@@ -15,6 +15,8 @@ mod seat;
 
 mod settling;
 
+mod showing;
+
 mod shown;
 
 mod stored;

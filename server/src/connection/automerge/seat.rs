@@ -18,7 +18,8 @@ use super::super::entering::{Entrant, Guest, NotIn, Users, enter};
 use super::super::mailing::{self, Mailing};
 use super::super::{ConnectionLimits, End};
 use super::conversation::Conversation;
-use super::shown::{Shown, goodbye};
+use super::showing::Shows;
+use super::shown::Shown;
 use super::{DIALECT, SERVER};
 use crate::auth::Pass;
 use crate::events::Events;
@@ -49,7 +50,7 @@ pub(super) struct Seats {
     /// What the client is told next.
     pub(super) frames: VecDeque<Frame>,
     /// What is to be asked of documents.
-    pub(super) pulls: VecDeque<(ConnectionId, Bytes)>,
+    pub(super) pulls: VecDeque<(ConnectionId, Intent)>,
     /// The documents that were asked and have not answered.
     pub(super) pulling: Vec<ConnectionId>,
     /// A mail that waits for room in its mailbox; nothing more is read meanwhile.
@@ -76,8 +77,7 @@ pub(super) struct Seat {
     /// What came before the client was in, in order.
     pub(super) waiting: VecDeque<Heard>,
     pub(super) conversation: Conversation,
-    /// Whether the client shows itself to the others, who are to hear when it does no longer.
-    pub(super) is_present: bool,
+    pub(super) shows: Shows,
     /// When the client is to hear that nobody has the document, if it waits for that.
     pub(super) missing_at: Option<Instant>,
 }
@@ -198,7 +198,7 @@ impl Seats {
             state: State::Entering(Box::pin(enter(self.hub.clone(), entrant))),
             waiting: VecDeque::new(),
             conversation: Conversation::default(),
-            is_present: false,
+            shows: Shows::new(self.hub.world().replica(), number),
             missing_at: None,
         };
         self.numbers.insert(document.clone(), number);
@@ -278,30 +278,30 @@ impl Seats {
         let is_replaced = |place: &Joined| place.replaced().is_cancelled();
         let stays = self.place.as_ref().is_some_and(is_replaced);
         let peer = self.peer.take().filter(|_| !stays);
-        for (number, seat) in std::mem::take(&mut self.seats) {
+        for (number, mut seat) in std::mem::take(&mut self.seats) {
             let State::Joined(mailbox) = seat.state else {
                 continue;
             };
-            if let Some(peer) = peer.as_ref().filter(|_| seat.is_present) {
-                let session = SessionId(format!("{}-{number}", self.own.0).into());
-                let intent = Intent::Signal(goodbye(peer, &seat.document, session));
+            let run = SessionId(format!("{}-{number}", self.own.0).into());
+            let peer = peer.as_ref();
+            if let Some(intent) = peer.and_then(|peer| seat.shows.end(peer, &seat.document, run)) {
                 // A session that is gone has nobody to tell.
-                let _ = mailbox.send(self.mail(number, intent, None)).await;
+                let _ = mailbox.send(self.mail(number, vec![intent], None)).await;
             }
             mailing::leave(&mailbox, number).await;
         }
     }
 
-    /// What a document is asked, in the message that it came in if it came in one.
+    /// What a document is asked for, in the message that it came in if it came in one.
     pub(super) fn mail(
         &self,
         connection: ConnectionId,
-        intent: Intent,
+        intents: Vec<Intent>,
         held: Option<Held>,
     ) -> Mail {
         Mail::Intents {
             connection,
-            intents: vec![intent],
+            intents,
             seen: None,
             held: held.unwrap_or_else(|| self.hub.world().receiving.meter().take_all_but(0)),
         }

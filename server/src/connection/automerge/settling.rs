@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use engine::{CloseReason, ConnectionId, Intent};
+use engine::{CloseReason, ConnectionId};
 
 use super::super::End;
 use super::super::entering::NotIn;
@@ -84,12 +84,12 @@ impl Seats {
         if !self.is_ready_to_pull() {
             return false;
         }
-        let Some((number, have)) = self.pulls.pop_front() else {
+        let Some((number, intent)) = self.pulls.pop_front() else {
             return false;
         };
         self.pulling.push(number);
         // Whatever comes of it, nothing is read before it is sent.
-        let _ = self.post(number, Intent::Pull { have }, None);
+        let _ = self.post(number, intent, None);
         true
     }
 

@@ -40,8 +40,10 @@ impl Seats {
         if matches!(shared.event, Event::Missing { .. }) {
             self.pulling.retain(|of| *of != to);
         }
-        if let Event::Signal(bytes) = &shared.event {
-            return self.pass_on(to, bytes);
+        match &shared.event {
+            Event::Signal(bytes) => return self.pass_on(to, bytes),
+            Event::Presence(entries) => return self.introduce(to, entries),
+            _ => {}
         }
         let mut steps = Vec::new();
         if let Some(seat) = self.seats.get_mut(&to) {
@@ -54,7 +56,7 @@ impl Seats {
     pub(super) fn go(&mut self, number: ConnectionId, steps: Vec<Step>) {
         for step in steps {
             match step {
-                Step::Pull(have) => self.pulls.push_back((number, have)),
+                Step::Ask(intent) => self.pulls.push_back((number, intent)),
                 Step::Say(message) => {
                     if let Some(seat) = self.seats.get(&number) {
                         let document = seat.document.clone();
