@@ -388,6 +388,7 @@ fn whoever_begins_to_show_itself_is_told_what_the_others_show_until_they_go() {
     ann.hears_heads(&document, &heads);
     ann.shows(&document, 1, &at(1));
     ann.shows(&document, 2, &moved(2));
+    assert!(ann.is_silent(), "and all of it has arrived");
     let mut bob = come("bob");
     assert!(bob.is_silent(), "who shows nothing may not look yet");
     bob.shows(&document, 1, &at(7));
@@ -414,8 +415,9 @@ fn who_says_only_that_it_is_here_is_asked_to_show_itself() {
     let server = Server::start(&[]);
     let document = id(1);
     let mut ann = Peer::join(&server, "ann");
-    ann.sends(&document, &mut typed("a"));
-    ann.hears_heads(&document, &heads_of(&mut typed("a")));
+    let mut doc = typed("a");
+    ann.sends(&document, &mut doc);
+    ann.hears_heads(&document, &heads_of(&mut doc));
     ann.shows(&document, 40, &Showing::Heartbeat);
     let (who, what, ..) = ann.hears_shown(&document);
     assert_eq!((&*who, what), (&*ann.server.0, Showing::Heartbeat));

@@ -29,6 +29,8 @@ pub(super) struct Shows {
     is_present: bool,
     /// Whether it waits to be told who else is here.
     is_asking: bool,
+    /// Whether it was asked to show all of itself: if that is too much to be kept, it is not asked again.
+    was_asked: bool,
     /// How often it was told what somebody shows.
     told: u64,
 }
@@ -43,6 +45,7 @@ impl Shows {
             all: None,
             is_present: false,
             is_asking: false,
+            was_asked: false,
             told: 0,
         }
     }
@@ -142,7 +145,7 @@ impl Seats {
             seat.shows.is_asking = true;
             intents.push(Intent::QueryPresence);
         }
-        if !knew_all && may_be_part {
+        if !knew_all && may_be_part && !std::mem::replace(&mut seat.shows.was_asked, true) {
             self.ask_to_show_all(number, document);
         }
         self.post_all(number, intents, Some(held))
@@ -281,7 +284,7 @@ mod tests {
     fn who_has_shown_itself_says_goodbye_once() {
         let mut shows = shows();
         let document = DocumentId::new(&[1; 16]).unwrap();
-        let mut end = |shows: &mut Shows| {
+        let end = |shows: &mut Shows| {
             let run = SessionId("quire-3-7".into());
             shows.end(&PeerId("ann".into()), &document, run)
         };
