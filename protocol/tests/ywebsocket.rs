@@ -264,7 +264,7 @@ fn weight(intent: &Intent) -> usize {
             assert!(entries.capacity() <= (2 * entries.len()).max(4));
             entries.iter().map(entry_weight).sum()
         }
-        Intent::QueryPresence | Intent::Signal(_) => 1,
+        Intent::PullKept | Intent::QueryPresence | Intent::Signal(_) | Intent::Announce { .. } => 1,
     }
 }
 
