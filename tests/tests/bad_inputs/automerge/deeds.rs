@@ -36,7 +36,7 @@ pub(super) fn rows() -> Vec<Row> {
         ),
         Row::own(
             69,
-            "10,000 changes, the newest first",
+            "2,000 changes, the newest first",
             Wanted::Served,
             newest_first,
         )
@@ -116,7 +116,7 @@ async fn mutants(address: SocketAddr) -> Result<CameBack> {
             ensure!(is_answer, "{format} of {document} is answered {status}");
         }
     }
-    end_of_peer(peer).await
+    end_of_peer(Peer::join(address, ATTACKER).await?).await
 }
 
 fn is_unavailable(frame: &Bytes) -> Result<bool> {
@@ -186,7 +186,7 @@ async fn forked(address: SocketAddr) -> Result<CameBack> {
 /// They are no heads until the first of them comes, and then all are stored.
 async fn newest_first(address: SocketAddr) -> Result<CameBack> {
     let document = id(2);
-    let mut doc = chain(10_000);
+    let mut doc = chain(2_000);
     let mut changes = changes_of(&mut doc, &[]);
     let first = changes.remove(0);
     changes.reverse();
