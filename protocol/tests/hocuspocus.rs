@@ -268,7 +268,9 @@ proptest! {
             Message::Intent(Intent::Pull { have }) => have.len(),
             Message::Intent(Intent::Push { payload, tag: PushTag(_) }) => payload.len(),
             Message::Intent(Intent::ShowPresence(entries)) => entries.len(),
-            Message::Intent(Intent::QueryPresence) | Message::Leave | Message::Unreadable(_) => 0,
+            Message::Intent(Intent::PullKept | Intent::QueryPresence | Intent::Announce { .. })
+            | Message::Leave
+            | Message::Unreadable(_) => 0,
         };
         prop_assert!(address.as_str().len() + held <= frame.len());
     }
