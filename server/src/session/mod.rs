@@ -99,7 +99,7 @@ struct Session {
 enum News {
     Post,
     /// The store has answered an append.
-    Stored(Input),
+    Stored(Box<Input>),
     /// It is time for something.
     Time,
 }
@@ -182,7 +182,7 @@ impl Session {
         let (news, waited) = self.wait(wants).await;
         let stored = match news {
             News::Time => return Post::of(Input::Tick),
-            News::Stored(answer) => Some(answer),
+            News::Stored(answer) => Some(*answer),
             News::Post => None,
         };
         // Whoever was just woken may be waiting for this very thread, and would wait for the next batch too. And where many
@@ -214,7 +214,7 @@ impl Session {
         context: &mut Context<'_>,
     ) -> Poll<News> {
         if let Some(answer) = self.appending.poll(context) {
-            return Poll::Ready(News::Stored(answer));
+            return Poll::Ready(News::Stored(Box::new(answer)));
         }
         if self.inbox.poll_ready(wants, context).is_ready() {
             return Poll::Ready(News::Post);
