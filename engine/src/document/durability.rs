@@ -99,9 +99,9 @@ impl Durability {
         self.snapshot = Some(HeldSnapshot { through, snapshot });
     }
 
-    /// Whether one more edit may wait.
+    /// Whether one more edit may wait. One may where nothing else does, however long it is: it would find no more room later.
     pub(super) fn has_room(&self, payload: &[u8], limits: &Limits) -> bool {
-        self.waiting_bytes + weight(payload) <= limits.unsaved_bytes_max
+        self.waiting_bytes == 0 || self.waiting_bytes + weight(payload) <= limits.unsaved_bytes_max
     }
 
     /// Counts an edit among those that wait, until its acknowledgement is released.

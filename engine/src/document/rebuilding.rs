@@ -229,8 +229,9 @@ impl Document {
     pub(super) fn defer(&mut self, input: Input, effects: &mut Effects) {
         let bytes = weight(&input);
         let rebuilding = &mut self.rebuilding;
+        let waits = rebuilding.deferred_bytes;
         let full = rebuilding.deferred.len() >= DEFERRED_MAX
-            || rebuilding.deferred_bytes + bytes > self.limits.unsaved_bytes_max;
+            || waits > 0 && waits + bytes > self.limits.unsaved_bytes_max;
         match input {
             Input::Intent { connection, .. } if full => {
                 let reason = CloseReason::StoreBehind;

@@ -330,6 +330,23 @@ fn beyond_the_budget_the_author_is_closed_and_the_rest_is_kept() {
     );
 }
 
+#[test]
+fn an_edit_beyond_the_budget_is_taken_where_nothing_else_waits() {
+    let limits = Limits {
+        unsaved_bytes_max: 4_000,
+        ..Limits::default()
+    };
+    let mut world = world_with(1, limits);
+    world.join(0);
+    world.quiesce();
+    for round in 1..=2 {
+        world.types(0, &"x".repeat(5_000));
+        world.quiesce();
+        assert_eq!(world.store.changes.len(), round, "and nobody is closed");
+    }
+    assert_eq!(world.document.unsaved_bytes(), 0);
+}
+
 /// Whatever is held back while the store is down is within the budget: a batch not yet recorded, and edits without news.
 #[test]
 fn the_budget_counts_all_that_waits() {

@@ -4,6 +4,7 @@
 //! then; where it cannot be told from these what the heads are, the document is asked again.
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::hash::BuildHasher;
 
 use engine::AutomergeChange;
 use protocol::automerge::ChangeHash;
@@ -13,9 +14,9 @@ use protocol::automerge::ChangeHash;
 pub(super) struct Stored {
     heads: BTreeSet<ChangeHash>,
     /// The last changes that were heard of, in the order in which they were stored, and whatever of these builds on one of them
-    /// is among them.
-    recent: HashSet<ChangeHash>,
-    order: VecDeque<ChangeHash>,
+    /// is among them. Of each a short name is kept that nobody outside can tell.
+    recent: HashSet<u64>,
+    order: VecDeque<u64>,
 }
 
 impl Stored {
@@ -30,14 +31,14 @@ impl Stored {
         let mut is_certain = true;
         for change in changes {
             let hash = ChangeHash(change.hash);
-            if self.recent.contains(&hash) {
+            if self.is_recent(&hash) {
                 continue;
             }
             let mut deps = change.deps.iter().copied().map(ChangeHash);
             // One that begins a document is new where nothing is, and may be old elsewhere.
             let is_placed = match deps.len() {
                 0 => self.heads.is_empty(),
-                _ => deps.all(|dep| self.recent.contains(&dep)),
+                _ => deps.all(|dep| self.is_recent(&dep)),
             };
             if !is_placed {
                 is_certain = false;
@@ -69,9 +70,18 @@ impl Stored {
         self.heads.iter().all(|head| others.contains(head))
     }
 
+    fn is_recent(&self, hash: &ChangeHash) -> bool {
+        self.recent.contains(&self.name_of(hash))
+    }
+
+    fn name_of(&self, hash: &ChangeHash) -> u64 {
+        self.recent.hasher().hash_one(hash)
+    }
+
     fn note(&mut self, hash: ChangeHash) {
-        if self.recent.insert(hash) {
-            self.order.push_back(hash);
+        let name = self.name_of(&hash);
+        if self.recent.insert(name) {
+            self.order.push_back(name);
         }
         if self.order.len() > RECENT_MAX
             && let Some(oldest) = self.order.pop_front()
