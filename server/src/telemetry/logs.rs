@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
 
 /// How logs are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub enum LogFormat {
 /// # Errors
 /// The filter can not be read.
 pub fn init(format: LogFormat, filter: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(filter)?;
+    let filter = filter_of(filter)?;
     let terminal = io::stderr().is_terminal();
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -38,4 +39,48 @@ pub fn init(format: LogFormat, filter: &str) -> anyhow::Result<()> {
             .try_init()
     };
     set.map_err(|error| anyhow::anyhow!("logs can not be set up: {error}"))
+}
+
+/// Libraries that are heard only if they are named.
+///
+/// The automerge crate opens spans for every change and each of its columns, which takes longer to write down than the change
+/// to read, and calls bad bytes of clients an error.
+const QUIET: &str = "automerge=off";
+
+/// The filter of some directives, which come after those of ours.
+fn filter_of(directives: &str) -> Result<EnvFilter, ParseError> {
+    EnvFilter::try_new(format!("{QUIET},{directives}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+    use tracing::subscriber::with_default;
+
+    use super::*;
+
+    #[test]
+    fn libraries_are_quiet_unless_they_are_named() {
+        for (directives, server, library) in [
+            ("info", true, false),
+            ("debug", true, false),
+            ("off", false, false),
+            ("info,automerge=debug", true, true),
+        ] {
+            let filter = filter_of(directives).unwrap();
+            let subscriber = tracing_subscriber::fmt().with_env_filter(filter).finish();
+            with_default(subscriber, || {
+                assert_eq!(
+                    tracing::enabled!(target: "server::serve", Level::INFO),
+                    server,
+                    "{directives}"
+                );
+                assert_eq!(
+                    tracing::enabled!(target: "automerge::storage", Level::INFO),
+                    library,
+                    "{directives}"
+                );
+            });
+        }
+    }
 }
