@@ -21,6 +21,8 @@ pub(super) struct World {
     stored: BTreeSet<[u8; 32]>,
     appending: Option<Vec<Change>>,
     seats: [Option<ConnectionId>; 2],
+    /// The bytes of the longest edit so far.
+    longest: usize,
     connections: u64,
     replica: ReplicaId,
     now_ms: u64,
@@ -51,6 +53,7 @@ impl World {
             stored: BTreeSet::new(),
             appending: None,
             seats: [None; 2],
+            longest: 0,
             connections: 0,
             replica: ReplicaId(1),
             now_ms: 1_000_000,
@@ -91,6 +94,7 @@ impl World {
         });
         let payload = Bytes::from(changes.collect::<Vec<_>>().concat());
         if !payload.is_empty() {
+            self.longest = self.longest.max(payload.len());
             let tag = PushTag(0);
             self.say(seat, Intent::Push { payload, tag });
         }
@@ -190,8 +194,13 @@ impl World {
         for effect in std::mem::take(&mut self.effects) {
             self.perform(effect);
         }
+        // One edit may be longer.
+        let bound = self
+            .limits
+            .unsaved_bytes_max
+            .max(self.longest + EDIT_OVERHEAD_BYTES);
         assert!(
-            self.document.unsaved_bytes() <= self.limits.unsaved_bytes_max,
+            self.document.unsaved_bytes() <= bound,
             "what waits for the store is bounded"
         );
         if matches!(self.document.phase(), Phase::Closed(_)) {
@@ -275,3 +284,5 @@ fn hashes(payload: &Bytes) -> Vec<[u8; 32]> {
 /// So much time passes at once at most: a document that nobody asks anything of would be put away, for which it is looked at.
 const PASSED_MS_MAX: u64 = 5_000;
 const APPENDS_MAX: usize = 1_000;
+/// What the engine counts an edit for besides its bytes.
+const EDIT_OVERHEAD_BYTES: usize = 256;

@@ -313,8 +313,14 @@ impl World {
         for effect in std::mem::take(&mut self.effects) {
             self.perform(effect);
         }
+        let longest = self.pushed.iter().map(Bytes::len).max().unwrap_or(0);
+        // One edit may be longer.
+        let bound = self
+            .limits
+            .unsaved_bytes_max
+            .max(longest + EDIT_OVERHEAD_BYTES);
         assert!(
-            self.document.unsaved_bytes() <= self.limits.unsaved_bytes_max,
+            self.document.unsaved_bytes() <= bound,
             "what waits for the store is bounded"
         );
     }
@@ -525,3 +531,5 @@ fn is_for(to: &Audience, connection: ConnectionId) -> bool {
 }
 
 const APPENDS_MAX: usize = 1_000;
+/// What the engine counts an edit for besides its bytes.
+const EDIT_OVERHEAD_BYTES: usize = 256;
