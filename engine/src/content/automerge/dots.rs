@@ -47,8 +47,10 @@ impl Dots {
     }
 
     /// A change waits no longer: it is at this place now, or nowhere.
-    pub(super) fn waits_no_more(&mut self, mark: Mark, place: Option<u32>) {
-        if let Some(((dot, _), place)) = self.waiting.remove(&mark).zip(place) {
+    pub(super) fn waits_no_more(&mut self, mark: Mark, place: impl FnOnce() -> Option<u32>) {
+        if let Some((dot, _)) = self.waiting.remove(&mark)
+            && let Some(place) = place()
+        {
             self.note(dot, place);
         }
     }
@@ -207,8 +209,8 @@ mod tests {
         dots.note_waiting(Dot::new(ReplicaId(2), 8), &context, (8, 8));
         assert_eq!(dots.clock_without(&[]), clock(&[(1, 1)]));
         assert_eq!(dots.clock_of_waiting((9, 9)), clock(&[(1, 1), (2, 7)]));
-        dots.waits_no_more((9, 9), Some(1));
-        dots.waits_no_more((8, 8), None);
+        dots.waits_no_more((9, 9), || Some(1));
+        dots.waits_no_more((8, 8), || None);
         assert_eq!(dots.clock_without(&[]), clock(&[(1, 1), (2, 7)]));
     }
 

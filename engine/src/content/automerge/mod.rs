@@ -16,7 +16,7 @@ mod orphans;
 mod picture;
 mod view;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::sync::OnceLock;
 
@@ -276,13 +276,8 @@ impl AutomergeContent {
         let since: Vec<_> = since
             .map(|place| self.graph.raw(place))
             .collect::<Option<_>>()?;
-        let length = since.iter().map(|raw| raw.bytes().len()).sum::<usize>();
-        let mut all = BytesMut::with_capacity(saved.len() + length);
-        all.extend_from_slice(saved);
-        since
-            .iter()
-            .for_each(|raw| all.extend_from_slice(raw.bytes()));
-        Some(all.freeze())
+        let since = joined(since.into_iter());
+        Some([&saved[..], &since].concat().into())
     }
 
     /// The chunks that wait for missing parts.
@@ -458,7 +453,7 @@ impl AutomergeContent {
     fn take_in(&mut self, change: Arrival) -> Result<[Lack; 2], ContentError> {
         let (came, mark) = (Lack::ended_by(&change), mark(&change.hash));
         let taken = self.graph.insert(change);
-        self.dots.waits_no_more(mark, self.graph.place(&mark));
+        self.dots.waits_no_more(mark, || self.graph.place(&mark));
         taken.map(|()| came)
     }
 
@@ -614,6 +609,8 @@ pub(super) fn is_all_had(heads: &[u8], have: &[u8]) -> bool {
     let (Ok(heads), Ok(have)) = (decode_heads(heads), decode_heads(have)) else {
         return false;
     };
+    // There may be thousands on both sides.
+    let have: HashSet<_> = have.iter().collect();
     heads.iter().all(|head| have.contains(head))
 }
 
