@@ -42,17 +42,7 @@ impl AutomergeFile {
         if bytes.is_empty() {
             return Err(NotAFile::Empty);
         }
-        let mut payload = BytesMut::new();
-        for chunk in read_chunks(bytes, &Bounds::default())? {
-            match chunk {
-                Chunk::Change(change) => payload.extend_from_slice(&change.chunk),
-                Chunk::Document(document) => {
-                    payload
-                        .extend_from_slice(&AutomergeContent::changes_of_saved(&document.chunk)?);
-                }
-            }
-        }
-        let payload = payload.freeze();
+        let payload = payload_of(&read_chunks(bytes, &Bounds::default())?)?;
         let changes = AutomergeContent::changes_of(&payload)?;
         Ok(Self { payload, changes })
     }
@@ -92,6 +82,23 @@ impl AutomergeFile {
         let deps = self.changes.iter().flat_map(|change| &change.deps);
         deps.map(|dep| ChangeHash(*dep))
     }
+}
+
+/// The changes of some chunks, as documents take them. That is work where a saved document is among them.
+///
+/// # Errors
+/// Automerge does not read one of them.
+pub(crate) fn payload_of(chunks: &[Chunk]) -> Result<Bytes, ContentError> {
+    let mut payload = BytesMut::new();
+    for chunk in chunks {
+        match chunk {
+            Chunk::Change(change) => payload.extend_from_slice(&change.chunk),
+            Chunk::Document(document) => {
+                payload.extend_from_slice(&AutomergeContent::changes_of_saved(&document.chunk)?);
+            }
+        }
+    }
+    Ok(payload.freeze())
 }
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use engine::ordered::OperationName;
 use engine::{
-    Author, Change, DocumentKey, Dot, Gist, Kind, Loaded, Order, PayloadHash, Quarantined,
-    ReplicaId, Snapshot, StoredChange, VectorClock,
+    Author, Change, Content, ContentError, DocumentKey, Dot, Gist, Kind, Loaded, Order,
+    PayloadHash, Quarantined, ReplicaId, Snapshot, StoredChange, VectorClock, history,
 };
 use thiserror::Error;
 
@@ -315,6 +315,16 @@ pub struct Past {
 }
 
 impl Past {
+    /// The content that it comes to, without what is kept out of it or does not decode. That is work.
+    ///
+    /// # Errors
+    /// As [`history::replay`].
+    pub fn content(&self, kind: Kind) -> Result<Content, ContentError> {
+        let snapshot = self.snapshot.as_ref();
+        let replayed = history::replay(kind, snapshot, &self.changes, &self.quarantined)?;
+        Ok(replayed.content)
+    }
+
     /// Whether a snapshot is kept out. Its hash is only computed where anything is.
     pub(crate) fn quarantines(&self, snapshot: &Snapshot) -> bool {
         !self.quarantined.is_empty() && self.quarantined.contains(&PayloadHash::of(&snapshot.state))

@@ -9,7 +9,7 @@ use std::iter;
 use bytes::{Bytes, BytesMut};
 use engine::{
     Author, Change, ChangeKind, Content, ContentError, DocumentKey, Dot, Hlc, Kind, PayloadHash,
-    ReplicaId, VectorClock, history,
+    ReplicaId, VectorClock,
 };
 use protocol::automerge::DocumentId;
 use storage::{Past, RepoDocument, RepoFile, RepoFolder, Store, StoreError, read_file};
@@ -215,7 +215,7 @@ async fn step(
         Some(_) => {}
     }
     let past = store.load(document.clone()).await?;
-    let mut content = rebuilt(&past)?;
+    let mut content = past.content(Kind::Automerge)?;
     let integrated = content.integrate(&gathered.payload)?;
     if !integrated.news {
         return Ok(Step::Nothing(Outcome::Exists));
@@ -270,7 +270,7 @@ impl Step {
             Self::Append { content, .. } => content,
             Self::Nothing(_) | Self::Create => &gathered.content,
         };
-        let stored = rebuilt(past)?;
+        let stored = past.content(Kind::Automerge)?;
         let has_heads = stored.have(iter::empty()) == wanted.have(iter::empty());
         match has_heads && stored.waiting() == wanted.waiting() {
             true => Ok(()),
@@ -279,12 +279,6 @@ impl Step {
             )),
         }
     }
-}
-
-fn rebuilt(past: &Past) -> Result<Content, ContentError> {
-    let (snapshot, kept_out) = (past.snapshot.as_ref(), &past.quarantined);
-    let replayed = history::replay(Kind::Automerge, snapshot, &past.changes, kept_out)?;
-    Ok(replayed.content)
 }
 
 impl Gathered {

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
-use engine::{AutomergeContent, CloseReason, ConnectionId, Intent, Limit, PushTag};
+use engine::{CloseReason, ConnectionId, Intent, Limit, PushTag};
 use protocol::FrameError;
 use protocol::automerge::{
     Bounds, Chunk, Message, Metadata, PROTOCOL, Said, StorageId, SyncMessage, decode, encode,
@@ -18,6 +18,7 @@ use super::super::mailing::Mailing;
 use super::super::{End, flooding};
 use super::seat::{Heard, Seats, State, Unpacked};
 use super::{HOLD, Stop};
+use crate::automerge_file::payload_of;
 use crate::joins::Joiner;
 use crate::receiving::Held;
 use crate::session::apart;
@@ -214,14 +215,7 @@ impl Seats {
         chunks: Vec<Chunk>,
         held: Held,
     ) {
-        let unpacking = tokio::task::spawn_blocking(move || {
-            let parts = chunks.iter().map(|chunk| match chunk {
-                Chunk::Change(change) => Ok(change.chunk.clone()),
-                Chunk::Document(document) => AutomergeContent::changes_of_saved(&document.chunk),
-            });
-            let parts: Result<Vec<Bytes>, _> = parts.collect();
-            parts.map(|parts| Bytes::from(parts.concat()))
-        });
+        let unpacking = tokio::task::spawn_blocking(move || payload_of(&chunks));
         self.unpacking = Some(Box::pin(async move {
             let payload = unpacking
                 .await

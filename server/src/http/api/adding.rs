@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use bytes::Bytes;
-use engine::{Capability, CloseReason, DocumentKey, Kind, history};
+use engine::{Capability, CloseReason, DocumentKey, Kind};
 use storage::Past;
 use tracing::error;
 
@@ -117,9 +117,7 @@ async fn check_place(app: &App, key: &DocumentKey, file: &AutomergeFile) -> Resu
 
 /// Whether the changes follow on what is stored.
 fn fits(past: &Past, payload: &Bytes) -> Result<bool, NotAFile> {
-    let (snapshot, kept_out) = (past.snapshot.as_ref(), &past.quarantined);
-    let replayed = history::replay(Kind::Automerge, snapshot, &past.changes, kept_out);
-    let integrated = replayed.and_then(|mut replayed| replayed.content.integrate(payload))?;
+    let integrated = past.content(Kind::Automerge)?.integrate(payload)?;
     Ok(!integrated.missing && !integrated.let_go)
 }
 
