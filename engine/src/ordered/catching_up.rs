@@ -233,11 +233,11 @@ impl OrderedDocument {
         }
     }
 
-    /// Asks again what was put off until its client's operations would be answered.
+    /// Asks again what was put off until its client's operations would be answered. Who was ahead has looked before that.
     pub(super) fn ask_put_off(&mut self, now: Now, effects: &mut OrderedEffects) {
         for put_off in mem::take(&mut self.catching_up.put_off) {
             if let Behind::Question(connection, request) = put_off {
-                self.ask(connection, request, false, now, effects);
+                self.ask(connection, request, true, now, effects);
             }
         }
     }

@@ -68,7 +68,10 @@ impl Node {
         for effect in effects {
             match effect {
                 OrderedEffect::Send { to, event } if to == [ADA] => self.told.push(word(&event)),
-                OrderedEffect::Send { .. } | OrderedEffect::Retire => {}
+                OrderedEffect::Send { .. }
+                | OrderedEffect::Retire
+                | OrderedEffect::AskPresence
+                | OrderedEffect::Publish(_) => {}
                 asked => self.asked.push_back(asked),
             }
         }
@@ -259,6 +262,31 @@ fn nobody_begins_anew_before_his_operations_are_answered() {
         node.settle();
         assert_eq!(node.told(), answer);
     }
+}
+
+/// While another node is let go first Ada's operation waits, and with it her question about more than there is: the store is
+/// asked for that once, and not again and again.
+#[test]
+fn the_store_is_asked_once_for_what_is_put_off() {
+    let mut node = Node::open_with(OrderedLimits {
+        is_shared: true,
+        ..OrderedLimits::default()
+    });
+    node.tell(OrderedInput::WayAsked(ReplicaId(2)));
+    node.tell_all([
+        submission(ADA, 1, Some(0), Deed::Delete),
+        subscription(ADA, 1),
+    ]);
+    let asked = node.asked.pop_front();
+    assert!(matches!(
+        asked,
+        Some(OrderedEffect::Read { from: 0, to: None })
+    ));
+    node.tell(OrderedInput::Read(Vec::new()));
+    assert!(node.asked.is_empty(), "{:?}", node.asked);
+    node.wait();
+    node.settle();
+    assert_eq!(node.told(), "committed 0, done");
 }
 
 #[test]
