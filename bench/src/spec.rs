@@ -347,6 +347,9 @@ pub(crate) struct Rung {
     /// Deliveries that were to come, and how many of them took longer than a second.
     pub(crate) expected: u64,
     pub(crate) late: u64,
+    /// How many connections the server closed.
+    #[serde(default)]
+    pub(crate) closed: u64,
     /// Of those that came, in microseconds.
     pub(crate) p50: u64,
     pub(crate) p99: u64,

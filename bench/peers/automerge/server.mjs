@@ -8,10 +8,12 @@ import { WebSocketServer } from 'ws'
 
 fs.mkdirSync(process.env.DATA_DIR, { recursive: true })
 const server = http.createServer()
-new Repo({
+const repo = new Repo({
   network: [new WebSocketServerAdapter(new WebSocketServer({ server }))],
   storage: new NodeFSStorageAdapter(process.env.DATA_DIR),
   peerId: 'storage-server-bench',
   sharePolicy: async () => false,
 })
+// Who connects before that is never heard.
+await repo.networkSubsystem.whenReady()
 server.listen(Number(process.env.PORT), '127.0.0.1')

@@ -222,12 +222,13 @@ fn print(result: &LoadResult) {
 fn print_rungs(automerge: &AutomergeResult) {
     for rung in &automerge.rungs {
         println!(
-            "{:>4} people        p50 {:.2} ms, p99 {:.2}, {} of {} late, generator {:.0} % of a core",
+            "{:>4} people        p50 {:.2} ms, p99 {:.2}, {} of {} late, {} closed, generator {:.0} % of a core",
             rung.people,
             rung.p50 as f64 / 1e3,
             rung.p99 as f64 / 1e3,
             rung.late,
             rung.expected,
+            rung.closed,
             100.0 * rung.generator_share
         );
     }

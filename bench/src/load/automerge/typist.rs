@@ -102,6 +102,16 @@ impl Typist {
         number
     }
 
+    /// He is on a new connection: what the server has said is forgotten but for what it is known to have, as a stock client
+    /// does.
+    pub(super) fn come_back(&mut self, ledger: &Ledger) {
+        self.last_sent = None;
+        self.theirs = None;
+        self.in_flight = false;
+        let own = |number: &&u32| ledger.entry(**number).author == self.number;
+        self.unsent = self.apart.iter().filter(own).copied().collect();
+    }
+
     /// What there is to say to the server, if there is something.
     pub(super) fn say(&mut self, ledger: &Ledger) -> Option<SyncMessage> {
         let (mut need, mut send) = (Vec::new(), Vec::new());
