@@ -8,12 +8,16 @@ import { WebSocketServer } from 'ws'
 
 fs.mkdirSync(process.env.DATA_DIR, { recursive: true })
 const server = http.createServer()
-const repo = new Repo({
-  network: [new WebSocketServerAdapter(new WebSocketServer({ server }))],
+const sockets = new WebSocketServer({ server })
+const hears = new Promise((resolve) => {
+  sockets.on('newListener', (event) => event === 'connection' && resolve())
+})
+new Repo({
+  network: [new WebSocketServerAdapter(sockets)],
   storage: new NodeFSStorageAdapter(process.env.DATA_DIR),
   peerId: 'storage-server-bench',
   sharePolicy: async () => false,
 })
-// Who connects before that is never heard.
-await repo.networkSubsystem.whenReady()
+// Who connects before the library has read its own id is never heard.
+await hears
 server.listen(Number(process.env.PORT), '127.0.0.1')

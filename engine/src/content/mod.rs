@@ -286,6 +286,14 @@ impl Content {
         }
     }
 
+    /// The same as it stands in a state and in the payloads that came since, before anything is made of them.
+    pub(crate) fn saved_in(&self, state: &Bytes, since: &[Bytes]) -> Option<Bytes> {
+        match &self.0 {
+            Engine::Yjs(_) => None,
+            Engine::Automerge(_) => AutomergeContent::saved_in(state, since),
+        }
+    }
+
     /// Bounds how deep shared types may be nested by what comes from now on.
     pub(crate) fn set_nesting_max(&mut self, nesting_max: u16) {
         match &mut self.0 {

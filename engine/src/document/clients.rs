@@ -177,18 +177,37 @@ impl Document {
         effects: &mut Effects,
     ) {
         match self.lacked_by(have, reads_kept, now) {
-            Ok(payloads) => {
-                let has_content = !self.showable().is_nothing(have);
-                self.peers.base(connection, has_content);
-                let events = payloads
-                    .into_iter()
-                    .map(|payload| Event::Missing { payload });
-                self.send_content(connection, events, effects);
-            }
+            Ok(payloads) => self.send_missing(connection, have, payloads, effects),
             Err(error) if error.breaks() => {
                 self.read_broke(Some(connection), have.clone(), now, effects);
             }
             Err(_) => self.expel(connection, CloseReason::BadFrame, now, effects),
+        }
+    }
+
+    fn send_missing(
+        &mut self,
+        connection: ConnectionId,
+        have: &Bytes,
+        payloads: Vec<Bytes>,
+        effects: &mut Effects,
+    ) {
+        let has_content = !self.showable().is_nothing(have);
+        self.peers.base(connection, has_content);
+        let payloads = payloads.into_iter();
+        let events = payloads.map(|payload| Event::Missing { payload });
+        self.send_content(connection, events, effects);
+    }
+
+    /// Answers those who read what is kept as it is, and only them, while others wait for content that is made of it.
+    pub(super) fn send_kept(&mut self, kept: &Bytes, effects: &mut Effects) {
+        let readers = self.asked.iter_mut().filter(|(_, asked)| asked.reads_kept);
+        let readers = readers.filter_map(|(reader, asked)| Some((*reader, asked.have.take()?)));
+        for (reader, have) in readers.collect::<Vec<_>>() {
+            if self.peers.contains(reader) {
+                self.ask_in_turn(reader, effects);
+                self.send_missing(reader, &have, vec![kept.clone()], effects);
+            }
         }
     }
 

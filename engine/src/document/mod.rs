@@ -238,8 +238,7 @@ impl Document {
             return;
         };
         if self.needs_content(&input) {
-            self.read(effects);
-            return self.defer(input, effects);
+            return self.read_for(input, now, effects);
         }
         match input {
             Input::Opened(loaded) => self.opened(loaded, now, effects),

@@ -67,7 +67,10 @@ impl Document {
                 Some(have) if self.phase == Phase::Opening => {
                     self.open_unread(have, &loaded, now, effects);
                 }
-                _ => self.begin_replay(loaded, now, effects),
+                _ => {
+                    self.send_loaded(&loaded, effects);
+                    self.begin_replay(loaded, now, effects);
+                }
             },
         }
     }

@@ -10,6 +10,7 @@
 
 use bytes::Bytes;
 
+use crate::change::Change;
 use crate::clock::VectorClock;
 use crate::dot::Dot;
 use crate::gist::Gist;
@@ -106,6 +107,45 @@ impl Document {
         }
     }
 
+    /// Has the content loaded for what a client says, which waits.
+    pub(super) fn read_for(&mut self, input: Input, now: Now, effects: &mut Effects) {
+        match input {
+            // It may be answered before the content is made.
+            Input::Intent {
+                connection,
+                intent: intent @ Intent::PullKept,
+                seen,
+            } => {
+                self.intent(connection, intent, seen, now, effects);
+                self.read(effects);
+            }
+            input => {
+                self.read(effects);
+                self.defer(input, effects);
+            }
+        }
+    }
+
+    /// Sends what was loaded to those who read it as it is kept, if it is what they were told that there is. To make content of it
+    /// may take a second.
+    pub(super) fn send_loaded(&mut self, loaded: &Loaded, effects: &mut Effects) {
+        let Some(snapshot) = loaded.snapshot.as_ref().filter(|_| self.is_reading()) else {
+            return;
+        };
+        let since = loaded.changes.iter().map(|stored| &stored.change);
+        let mut clock = snapshot.clock.clone();
+        since.clone().for_each(|change| clock.observe(change.dot));
+        let is_same = clock == self.clock && loaded.heads == self.clock;
+        let since: Result<Vec<_>, _> = since.map(Change::updates).collect();
+        if is_same
+            && loaded.quarantined.is_empty()
+            && let Ok(since) = since
+            && let Some(kept) = self.content.saved_in(&snapshot.state, &since.concat())
+        {
+            self.send_kept(&kept, effects);
+        }
+    }
+
     /// Has the content loaded, which is needed now.
     pub(super) fn read(&mut self, effects: &mut Effects) {
         let is_open = self.phase == Phase::Open;
@@ -128,11 +168,15 @@ impl Document {
     /// Whether what was loaded lacks some of what clients were told that there is, or has more of this replica's lane than
     /// this document ever knew. Then the store was put back, or an append of an earlier life of the document came late.
     pub(super) fn is_loaded_otherwise(&self, loaded: &Loaded) -> bool {
-        let unread = self.unread.if_used();
-        let is_reading = unread.is_some_and(|it| matches!(it.reading, Reading::UnderWay));
         let own = |clock: &VectorClock| clock.get(self.replica);
-        is_reading
+        self.is_reading()
             && !(loaded.heads.dominates(&self.clock) && own(&loaded.heads) == own(&self.clock))
+    }
+
+    /// Whether the content is loaded for the first time.
+    fn is_reading(&self) -> bool {
+        let unread = self.unread.if_used();
+        unread.is_some_and(|unread| matches!(unread.reading, Reading::UnderWay))
     }
 
     /// The content is here.

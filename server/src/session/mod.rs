@@ -16,6 +16,7 @@ mod storing;
 mod work;
 
 use std::future::poll_fn;
+use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -253,8 +254,12 @@ impl Session {
         self.document.phase() == Phase::Rebuilding
     }
 
-    /// Has the document replay its past, if it has one to replay, and lets others run now and then.
+    /// Has the document replay its past, if it has one to replay, and lets others run now and then. What there is to do already
+    /// does not wait for that.
     async fn replay(&mut self, effects: &mut Effects) {
+        if self.document.next_replay().is_some() {
+            self.perform(mem::take(effects));
+        }
         while self.document.next_replay().is_some() && !self.work.is_abandoned() {
             apart(true, || self.replay_some(effects));
             self.work.end();

@@ -280,6 +280,17 @@ impl AutomergeContent {
         Some([&saved[..], &since].concat().into())
     }
 
+    /// All of a document that has these heads, as its state and the payloads that came since keep it. None if the state has no
+    /// document, or if something waits in it.
+    pub(super) fn saved_in(state: &Bytes, since: &[Bytes]) -> Option<Bytes> {
+        let State { saved, orphans, .. } = State::read(state).ok()?;
+        let is_all = !saved.is_empty() && orphans.is_empty();
+        is_all.then(|| match since {
+            [] => saved,
+            since => [&[saved], since].concat().concat().into(),
+        })
+    }
+
     /// The chunks that wait for missing parts.
     pub fn waiting(&self) -> &[Bytes] {
         self.orphans.chunks()

@@ -155,19 +155,24 @@ impl Cluster {
     }
 
     pub(super) fn load(&mut self, at: usize) {
+        let loaded = self.loaded();
+        self.tell(at, Input::Opened(loaded));
+    }
+
+    /// What the store has.
+    pub(super) fn loaded(&self) -> Loaded {
         let covered = self.snapshot.as_ref();
         let changes = self.log.iter().filter(|stored| {
             covered.is_none_or(|snapshot| !snapshot.clock.contains(stored.change.dot))
         });
-        let loaded = Loaded {
+        Loaded {
             kind: Some(Kind::Automerge),
             snapshot: self.snapshot.clone(),
             changes: changes.cloned().collect(),
             heads: self.heads(),
             quarantined: self.quarantined.clone(),
             ..Loaded::default()
-        };
-        self.tell(at, Input::Opened(loaded));
+        }
     }
 
     fn load_log(&mut self, at: usize) {

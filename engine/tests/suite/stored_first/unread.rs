@@ -1,6 +1,6 @@
 //! Documents that open with what the store says they come to, and whose content is loaded when somebody needs it.
 
-use engine::{CloseReason, Effect, Now};
+use engine::{Audience, CloseReason, ConnectionId, Effect, Event, Joining, Now};
 
 use super::*;
 
@@ -174,15 +174,11 @@ fn a_store_that_was_put_back_ends_it() {
 #[test]
 fn what_is_said_while_the_content_is_loaded_waits_in_order() {
     let mut cluster = unread(1, 3);
-    let now = Now {
-        monotonic_ms: 1_000,
-        wall_ms: 1_000,
-    };
     cluster.join(0, 0);
     cluster.quiesce();
     let mut effects = Vec::new();
     let document = &mut cluster.nodes[0].document;
-    document.handle(Input::ContentWanted, now, &mut effects);
+    document.handle(Input::ContentWanted, NOW, &mut effects);
     assert!(matches!(effects[..], [Effect::Load]));
     assert_eq!(document.phase(), Phase::Rebuilding);
     for text in ["one ", "two "] {
@@ -195,3 +191,71 @@ fn what_is_said_while_the_content_is_loaded_waits_in_order() {
     assert_eq!(shown["text"], "two one text");
     assert!(cluster.nodes[0].document.is_durable());
 }
+
+/// To make content of a long history takes a second; whoever has nothing makes it of the same bytes.
+#[test]
+fn who_has_nothing_is_sent_what_is_kept_before_anything_is_made_of_it() {
+    for since in 0..3 {
+        let limits = Limits {
+            snapshot_changes: 4,
+            ..Limits::default()
+        };
+        let mut cluster = founded(1, 1, limits);
+        for _ in 0..3 + since {
+            cluster.write(0, |pen| pen.type_at(0, "a"));
+            cluster.quiesce();
+        }
+        cluster.keep_gist();
+        cluster.crash(0);
+        assert!(all_unread(&cluster));
+        let loaded = cluster.loaded();
+        assert_eq!(
+            (loaded.snapshot.is_some(), loaded.changes.len()),
+            (true, since)
+        );
+        let document = &mut cluster.nodes[0].document;
+        let connection = ConnectionId(9);
+        let joining = Joining::freely(connection, Kind::Automerge, None);
+        let asked = Input::Intent {
+            connection,
+            intent: Intent::PullKept,
+            seen: None,
+        };
+        let mut effects = Vec::new();
+        for input in [Input::Joined(joining), asked, Input::Opened(loaded)] {
+            document.handle(input, NOW, &mut effects);
+        }
+        assert!(document.next_replay().is_some(), "nothing is made yet");
+        let mut pen = Pen::new(9);
+        let answers = answers_to(connection, &effects);
+        answers.iter().for_each(|answer| pen.apply(answer));
+        assert_eq!((answers.len(), pen.text().len()), (1, 3 + since));
+        effects.clear();
+        while document.next_replay().is_some() {
+            document.replay(NOW, &mut effects);
+        }
+        document.settle(NOW, &mut effects);
+        assert!(
+            answers_to(connection, &effects).is_empty(),
+            "it is answered once"
+        );
+        assert!(!document.is_unread() && document.phase() == Phase::Open);
+    }
+}
+
+fn answers_to(connection: ConnectionId, effects: &[Effect]) -> Vec<Bytes> {
+    let answers = effects.iter().filter_map(|effect| match effect {
+        Effect::Send {
+            to: Audience::One(to),
+            event: Event::Missing { payload },
+            ..
+        } if *to == connection => Some(payload.clone()),
+        _ => None,
+    });
+    answers.collect()
+}
+
+const NOW: Now = Now {
+    monotonic_ms: 1_000,
+    wall_ms: 1_000,
+};
