@@ -7,7 +7,7 @@
 //! files what has arrived (`filing`), a step at a time.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
@@ -105,17 +105,42 @@ impl Task {
         self.finish().await;
     }
 
-    /// Waits for requests, and files while there are none. Zero when there will be no more.
+    /// Waits for requests, and files while there are none; then it rests. Zero when there will be no more.
     async fn receive(&mut self, waiting: &mut Vec<Message>) -> usize {
+        let rest = Instant::now() + REST_AFTER;
+        let mut rests = false;
         loop {
-            let Some(due) = self.filing.due(&self.cache.arrivals) else {
+            let filing = self.filing.due(&self.cache.arrivals);
+            let Some(due) = filing.or(Some(rest).filter(|_| !rests)) else {
                 return self.inbox.recv_many(waiting, INBOX_REQUESTS).await;
             };
             let receiving = self.inbox.recv_many(waiting, INBOX_REQUESTS);
             if let Ok(received) = tokio::time::timeout_at(due.into(), receiving).await {
                 return received;
             }
-            self.file().await;
+            if filing.is_some() {
+                self.file().await;
+            } else {
+                self.rest().await;
+                rests = true;
+            }
+        }
+    }
+
+    /// Gives back the memory of pages that are kept for what may be written next.
+    async fn rest(&mut self) {
+        let Some(mut connection) = self.connection.take() else {
+            return;
+        };
+        match sqlx::raw_sql("PRAGMA shrink_memory")
+            .execute(&mut connection)
+            .await
+        {
+            Ok(_) => self.connection = Some(connection),
+            Err(error) => {
+                tracing::warn!(%error, "memory was not given back");
+                self.forget(connection).await;
+            }
         }
     }
 
@@ -293,3 +318,6 @@ fn stopped() -> StoreError {
 /// The inbox: as many requests as may wait, and so the most that one transaction carries out. A session has one append
 /// under way at a time, so this many documents can be busy before a sender waits.
 const INBOX_REQUESTS: usize = 4096;
+
+/// How long nothing is asked before memory is given back.
+const REST_AFTER: Duration = Duration::from_secs(10);
