@@ -99,6 +99,7 @@ fn a_client_says_who_it_is_and_is_answered() {
         metadata: Metadata {
             storage: None,
             is_ephemeral: Some(true),
+            reads_errors: false,
         },
         versions: vec![PROTOCOL.into()],
     };
@@ -108,6 +109,7 @@ fn a_client_says_who_it_is_and_is_answered() {
         metadata: Metadata {
             storage: Some(StorageId(STORE.into())),
             is_ephemeral: Some(false),
+            reads_errors: false,
         },
         version: PROTOCOL.into(),
     };

@@ -131,7 +131,10 @@ impl Peer {
 pub fn join(name: &str) -> Bytes {
     encode(&Message::Join {
         sender: PeerId(name.into()),
-        metadata: Metadata::default(),
+        metadata: Metadata {
+            reads_errors: true,
+            ..Metadata::default()
+        },
         versions: vec!["1".into()],
     })
 }

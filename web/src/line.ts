@@ -31,9 +31,10 @@ export class Line extends WebSocketClientAdapter {
     this.onClose = (event?: CloseEvent) => (isTheEnd(event) ? events.ended(event!.code, event!.reason) : comeBack())
   }
 
-  /** The adapter would come back even after it has been taken away. */
+  /** The adapter would come back even after it has been taken away. The server says why it refuses something to whom reads it only. */
   override connect(peerId: PeerId, metadata?: PeerMetadata): void {
-    if (!this.#isOver) super.connect(peerId, metadata)
+    const readsErrors = { readsErrors: true }
+    if (!this.#isOver) super.connect(peerId, { ...metadata, ...readsErrors })
   }
 
   override disconnect(): void {

@@ -27,6 +27,8 @@ pub struct Metadata {
     pub storage: Option<StorageId>,
     /// Whether that forgets what was said; none if it says nothing of it.
     pub is_ephemeral: Option<bool>,
+    /// Whether it stays when it is told that something was refused. A word of our own: samod closes its connection.
+    pub reads_errors: bool,
 }
 
 /// Who says a message, and to whom. Of a message that is passed on it is who said it first.
@@ -64,7 +66,7 @@ pub enum Message {
         /// Who goes.
         sender: PeerId,
     },
-    /// The server is about to close the connection.
+    /// The server is about to close the connection; or has refused something, to a client that reads that.
     Error {
         /// Who says it, and to whom.
         envelope: Envelope,

@@ -64,7 +64,7 @@ pub fn decode(frame: &Bytes) -> Result<Message, FrameError> {
 }
 
 /// The names of the fields that are ever read. Others are walked over.
-const KNOWN: [&str; 17] = [
+const KNOWN: [&str; 18] = [
     "add",
     "count",
     "data",
@@ -74,6 +74,7 @@ const KNOWN: [&str; 17] = [
     "metadata",
     "newHeads",
     "peerMetadata",
+    "readsErrors",
     "remove",
     "selectedProtocolVersion",
     "senderId",
@@ -195,9 +196,12 @@ impl Fields {
         let storage = storage.map(|mut reader| reader.text(NAME_BYTES_MAX, "storageId"));
         let is_ephemeral = fields.field("isEphemeral")?;
         let is_ephemeral = is_ephemeral.map(|mut reader| reader.boolean("isEphemeral"));
+        let reads_errors = fields.field("readsErrors")?;
+        let reads_errors = reads_errors.map(|mut reader| reader.boolean("readsErrors"));
         Ok(Metadata {
             storage: storage.transpose()?.map(StorageId),
             is_ephemeral: is_ephemeral.transpose()?,
+            reads_errors: reads_errors.transpose()?.unwrap_or_default(),
         })
     }
 

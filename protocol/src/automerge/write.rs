@@ -146,7 +146,11 @@ impl Map {
     }
 
     fn metadata(&mut self, metadata: &Metadata) {
-        let pairs = [metadata.storage.is_some(), metadata.is_ephemeral.is_some()];
+        let pairs = [
+            metadata.storage.is_some(),
+            metadata.is_ephemeral.is_some(),
+            metadata.reads_errors,
+        ];
         self.key("peerMetadata")
             .map(pairs.iter().filter(|is_some| **is_some).count());
         if let Some(StorageId(id)) = &metadata.storage {
@@ -154,6 +158,9 @@ impl Map {
         }
         if let Some(is_ephemeral) = metadata.is_ephemeral {
             self.key("isEphemeral").boolean(is_ephemeral);
+        }
+        if metadata.reads_errors {
+            self.key("readsErrors").boolean(true);
         }
     }
 

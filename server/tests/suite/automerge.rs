@@ -30,14 +30,27 @@ impl Peer {
         peer
     }
 
+    /// One that wants to hear why something is refused.
+    fn curious(server: &Server, name: &str, path: &str) -> Self {
+        let metadata = Metadata {
+            reads_errors: true,
+            ..Metadata::default()
+        };
+        Self::introduce(server, name, path, metadata).0
+    }
+
     /// Joins, and says what the server says of itself.
     fn meet(server: &Server, name: &str, path: &str) -> (Self, Metadata) {
+        Self::introduce(server, name, path, Metadata::default())
+    }
+
+    fn introduce(server: &Server, name: &str, path: &str, own: Metadata) -> (Self, Metadata) {
         let mut peer = Self {
             socket: Socket::open(server, path),
             own: PeerId(name.into()),
             server: PeerId("".into()),
         };
-        peer.say(&joining(name, &["1"]));
+        peer.say(&joining(name, own, &["1"]));
         match peer.next() {
             Message::Peer {
                 envelope,
@@ -190,10 +203,10 @@ impl Peer {
     }
 }
 
-fn joining(name: &str, versions: &[&str]) -> Message {
+fn joining(name: &str, metadata: Metadata, versions: &[&str]) -> Message {
     Message::Join {
         sender: PeerId(name.into()),
-        metadata: Metadata::default(),
+        metadata,
         versions: versions.iter().map(|version| (*version).into()).collect(),
     }
 }
@@ -487,7 +500,8 @@ fn what_is_not_of_the_dialect_is_refused_with_a_reason() {
         }
         (0, None)
     };
-    let (join, document) = (encode(&joining("ann", &["1"])), id(1));
+    let joining = |version| encode(&joining("ann", Metadata::default(), &[version]));
+    let (join, document) = (joining("1"), id(1));
     let said = |said| {
         encode(&Message::Document {
             envelope: Envelope {
@@ -508,7 +522,7 @@ fn what_is_not_of_the_dialect_is_refused_with_a_reason() {
         &[Bytes::from_static(b"\xff\xff")],
         &[Bytes::from_static(b"\xf6")],
         &[request],
-        &[encode(&joining("ann", &["2"]))],
+        &[joining("2")],
         &[join.clone(), garbage],
         &[join, said(Said::Sync(no_chunk.write()))],
     ];
@@ -615,20 +629,25 @@ fn who_may_only_read_is_told_so_and_nobody_gets_its_changes() {
     let mut copy = made_of(&answer.changes);
     type_in(&mut copy, "b");
     bob.sends(&document, &mut copy);
-    assert!(matches!(bob.next(), Message::Error { .. }), "why");
-    assert!(ann.is_silent());
+    assert!(bob.is_silent() && ann.is_silent());
 
     let mut nobody = Socket::open(&server, "/automerge/default?token=x");
     assert_eq!(nobody.closed().0, 4401);
     let elsewhere = sign(&claims("cleo", &["read"]), SECRET);
-    let mut cleo = Peer::join_at(
-        &server,
-        "cleo",
-        &format!("/automerge/team?token={elsewhere}"),
-    );
+    let elsewhere = format!("/automerge/team?token={elsewhere}");
+    let mut cleo = Peer::join_at(&server, "cleo", &elsewhere);
     cleo.requests(&document);
-    assert!(matches!(cleo.next(), Message::Error { .. }), "why");
     assert_eq!(cleo.hears(&document), Said::Unavailable);
+    let mut dora = Peer::curious(&server, "dora", &elsewhere);
+    dora.requests(&document);
+    assert!(matches!(dora.next(), Message::Error { .. }), "why");
+    assert_eq!(dora.hears(&document), Said::Unavailable);
+    let mut eve = Peer::curious(&server, "eve", &path("eve", &["read"]));
+    eve.requests(&document);
+    let mut copy = made_of(&eve.hears_sync(&document).changes);
+    type_in(&mut copy, "e");
+    eve.sends(&document, &mut copy);
+    assert!(matches!(eve.next(), Message::Error { .. }), "why");
 }
 
 #[test]

@@ -241,6 +241,7 @@ impl Line {
             metadata: Metadata {
                 storage: self.storage.clone(),
                 is_ephemeral: Some(self.storage.is_none()),
+                reads_errors: true,
             },
             versions: vec![PROTOCOL.into()],
         };

@@ -65,12 +65,15 @@ impl Seats {
     /// The client says who it is, and is answered at once: it does not wait long for that.
     fn greet(&mut self, message: Message) -> ControlFlow<Stop> {
         let Message::Join {
-            sender, versions, ..
+            sender,
+            metadata,
+            versions,
         } = message
         else {
             return refuse(CloseReason::BadFrame, FrameError::Missing { field: "join" });
         };
         self.peer = Some(sender.clone());
+        self.reads_errors = metadata.reads_errors;
         if !versions.iter().any(|version| **version == *PROTOCOL) {
             self.say_error("unsupported protocol version");
             self.ending = Some(End::Close(CloseReason::BadFrame));
@@ -91,6 +94,7 @@ impl Seats {
             metadata: Metadata {
                 is_ephemeral: Some(storage.is_none()),
                 storage,
+                reads_errors: false,
             },
             version: PROTOCOL.into(),
         };

@@ -38,6 +38,8 @@ pub(super) struct Seats {
     pub(super) own: PeerId,
     /// What the client calls itself, once it has joined.
     pub(super) peer: Option<PeerId>,
+    /// Whether it stays when it is told that something was refused.
+    pub(super) reads_errors: bool,
     /// Its place among those who have joined.
     pub(super) place: Option<Joined>,
     pub(super) seats: BTreeMap<ConnectionId, Seat>,
@@ -130,6 +132,7 @@ impl Seats {
             guest,
             limits,
             peer: None,
+            reads_errors: false,
             place: None,
             seats: BTreeMap::new(),
             numbers: BTreeMap::new(),
@@ -179,7 +182,7 @@ impl Seats {
         if self.seats.len() >= self.limits.automerge_documents_max && !self.clear_a_seat() {
             let limit = Limit::DocumentsPerConnection;
             metrics::limit_hit(limit.as_str());
-            self.say_error(TOO_MANY_DOCUMENTS);
+            self.say_why(TOO_MANY_DOCUMENTS);
             self.say(document, Said::Unavailable);
             return None;
         }
@@ -234,7 +237,7 @@ impl Seats {
         self.pulls.retain(|(of, _)| *of != number);
         self.pulling.retain(|of| *of != number);
         info!(%document, "document refused to its client: {why}");
-        self.say_error(why);
+        self.say_why(why);
         self.say(&document, Said::Unavailable);
     }
 
@@ -255,7 +258,14 @@ impl Seats {
         self.frames.push_back(Frame::binary(encode(&message)));
     }
 
-    /// Tells the client what is wrong. Stock clients write it to their log.
+    /// Tells the client why something is refused, if it reads that.
+    pub(super) fn say_why(&mut self, why: &str) {
+        if self.reads_errors {
+            self.say_error(why);
+        }
+    }
+
+    /// Tells the client what is wrong. Some write it to their log, others close the connection.
     pub(super) fn say_error(&mut self, text: &str) {
         let message = Message::Error {
             envelope: self.envelope(),

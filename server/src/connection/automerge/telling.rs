@@ -64,7 +64,7 @@ impl Seats {
                         self.say_heads(&document, message.heads);
                     }
                 }
-                Step::Refuse(reason) => self.say_error(close::text(reason)),
+                Step::Refuse(reason) => self.say_why(close::text(reason)),
             }
         }
     }
