@@ -10,7 +10,7 @@
 //! many documents), [`wait`] (how tests wait: for conditions, never for time),
 //! [`ledger`] (what was acknowledged, and the checker that finds what was lost), [`recipes`] (what no client would
 //! send), [`bystanders`] and [`gauge`] (who is to notice nothing, and what it cost), [`cluster`] (three nodes,
-//! Postgres, Redis, and what can be done to them), [`application`] (what a hook leads to), [`traces`] (recorded
+//! Postgres, Redis, and what can be done to them), [`application`] (what a hook leads to), [`node`] (scripts with npm packages), [`traces`] (recorded
 //! typing), [`chance`] (all chance comes from a printed seed).
 
 pub mod application;
@@ -38,6 +38,8 @@ pub mod hocuspocus;
 pub mod http;
 
 pub mod ledger;
+
+pub mod node;
 
 pub mod recipes;
 

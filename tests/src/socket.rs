@@ -71,6 +71,11 @@ impl Socket {
             .with_context(|| format!("connecting to {path:.80}"))
     }
 
+    /// The connection itself, for a client that brings its own protocol.
+    pub fn into_stream(self) -> WebSocketStream<TcpStream> {
+        self.stream
+    }
+
     /// Sends a binary message.
     ///
     /// # Errors

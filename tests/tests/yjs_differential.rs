@@ -10,12 +10,12 @@
 use std::env;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write as _};
-use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use engine::{Content, Kind, YjsContent};
+use quire_tests::node;
 use serde_json::{Value, json};
 
 #[test]
@@ -33,12 +33,7 @@ fn random_histories() -> Result<()> {
 /// Plays the runs that the oracle prints and fails with all disagreements, or returns early where Node is not installed
 /// and not required.
 fn compare(oracle_arguments: &[&str]) -> Result<()> {
-    if !node_is_ready() {
-        ensure!(
-            !node_is_required(),
-            "node or tests/js/node_modules is missing; run `npm ci` in tests/js"
-        );
-        println!("skipped: node or tests/js/node_modules is missing");
+    if !node::is_ready("yjs")? {
         return Ok(());
     }
     let mut oracle = Node::spawn(oracle_arguments)?;
@@ -202,7 +197,7 @@ struct Node {
 impl Node {
     fn spawn(arguments: &[&str]) -> Result<Self> {
         let mut process = Command::new("node")
-            .arg(scripts().join("yjs_oracle.mjs"))
+            .arg(node::script("yjs_oracle.mjs"))
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -237,24 +232,6 @@ impl Node {
         ensure!(status.success(), "yjs_oracle.mjs ended with {status}");
         Ok(())
     }
-}
-
-fn scripts() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("js")
-}
-
-fn node_is_ready() -> bool {
-    let answers = Command::new("node")
-        .arg("--version")
-        .output()
-        .is_ok_and(|output| output.status.success());
-    answers && scripts().join("node_modules/yjs/package.json").exists()
-}
-
-fn node_is_required() -> bool {
-    let required = env::var("QUIRE_TEST_REQUIRE")
-        .is_ok_and(|list| list.split(',').any(|name| name.trim() == "node"));
-    required || env::var_os("CI").is_some()
 }
 
 /// A root type that nobody has put anything into has no kind yet, so it reads as null.
