@@ -9,6 +9,9 @@
 //!
 //! All of this reads and writes bytes and remembers nothing; who is told what, and when, is not decided here.
 
+mod abridged;
+pub use abridged::decode_abridged;
+
 mod base58;
 
 mod bloom;

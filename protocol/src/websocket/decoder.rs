@@ -16,6 +16,8 @@ pub struct Decoder {
     for_now_max: usize,
     /// The beginning of a message that is too long for now.
     withheld: Option<Header>,
+    /// How much is kept of the beginning and of the end of the message that is read; all of it if this is not said.
+    abridging: Option<usize>,
     /// A header that is half here, and how much of it.
     header: [u8; HEADER_BYTES_MAX],
     header_bytes: u8,
@@ -40,6 +42,19 @@ pub enum Received {
     Close(Option<u16>),
     /// The client begins a message that is too long for now ([`Decoder::limit_for_now`]); nothing of it is taken.
     Withheld,
+    /// A binary message without its middle ([`Decoder::abridge`]).
+    Abridged(Abridged),
+}
+
+/// What was kept of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Abridged {
+    /// Its beginning.
+    pub beginning: Bytes,
+    /// How many bytes came between, and were not kept.
+    pub left_out: usize,
+    /// Its end.
+    pub end: Bytes,
 }
 
 /// The frame that is being read.
@@ -56,6 +71,8 @@ struct Part {
 #[derive(Debug)]
 struct Message {
     bytes: Vec<u8>,
+    /// Bytes that have come and were not kept.
+    left_out: usize,
     /// How much of a text was seen to be UTF-8; nothing of the kind is asked of other messages.
     utf8_until: Option<usize>,
 }
@@ -67,6 +84,7 @@ impl Decoder {
             message_bytes_max,
             for_now_max: message_bytes_max,
             withheld: None,
+            abridging: None,
             header: [0; HEADER_BYTES_MAX],
             header_bytes: 0,
             frame: None,
@@ -78,6 +96,29 @@ impl Decoder {
     /// Takes no message of more than so many bytes until this is said anew. What is longer is not refused, but waits.
     pub fn limit_for_now(&mut self, message_bytes_max: usize) {
         self.for_now_max = message_bytes_max;
+    }
+
+    /// Takes the message that is withheld, but of its middle nothing: so many bytes are kept of its beginning, as many of its end,
+    /// and as many besides while it comes. False if none is withheld, or a text.
+    pub fn abridge(&mut self, kept: usize) -> bool {
+        let is_binary = |header: &Header| match &self.message {
+            Some(message) => message.utf8_until.is_none(),
+            None => header.kind == Kind::Binary,
+        };
+        let may = self.withheld.as_ref().is_some_and(is_binary);
+        self.abridging = may.then_some(kept);
+        may
+    }
+
+    /// Whether the middle of the message that is read is left out.
+    pub fn is_abridging(&self) -> bool {
+        self.abridging.is_some()
+    }
+
+    /// How many bytes are held of a message that is half here.
+    pub fn held(&self) -> usize {
+        let message = self.message.as_ref();
+        message.map_or(0, |message| message.bytes.len())
     }
 
     /// Whether a message has begun that may be taken now, or has to wait still.
@@ -137,7 +178,8 @@ impl Decoder {
     fn is_too_long_for_now(&self, header: &Header) -> bool {
         let is_accepted = header.length <= self.room();
         let length = header.length.saturating_add(self.come() as u64);
-        is_accepted && !header.kind.is_control() && length > self.for_now_max as u64
+        let is_long = length > self.for_now_max as u64 && self.abridging.is_none();
+        is_accepted && !header.kind.is_control() && is_long
     }
 
     fn read_header(&mut self, input: &mut &[u8]) -> Result<Option<Header>, Fault> {
@@ -184,7 +226,7 @@ impl Decoder {
     /// How much of the message has come.
     fn come(&self) -> usize {
         let message = self.message.as_ref();
-        message.map_or(0, |message| message.bytes.len())
+        message.map_or(0, |message| message.left_out + message.bytes.len())
     }
 
     fn read_payload(&mut self, mut part: Part, input: &mut &[u8]) -> Part {
@@ -202,6 +244,9 @@ impl Decoder {
         mask::unmask(&mut bytes[start..], part.mask);
         part.mask.rotate_left(come.len() % 4);
         part.remaining -= come.len() as u64;
+        if let (Some(kept), Some(message)) = (self.abridging, &mut self.message) {
+            message.abridge(kept);
+        }
         part
     }
 
@@ -215,7 +260,7 @@ impl Decoder {
         };
         message.check_utf8(part.is_final)?;
         if part.is_final {
-            return Ok(Some(message.finish()));
+            return Ok(Some(message.finish(self.abridging.take())));
         }
         self.message = Some(message);
         Ok(None)
@@ -224,8 +269,19 @@ impl Decoder {
 
 impl Message {
     fn new(utf8_until: Option<usize>) -> Self {
-        let bytes = Vec::new();
-        Self { bytes, utf8_until }
+        Self {
+            bytes: Vec::new(),
+            left_out: 0,
+            utf8_until,
+        }
+    }
+
+    /// Gives up what is neither of the first nor of the last bytes, so many each, where that is worth it.
+    fn abridge(&mut self, kept: usize) {
+        let end = self.bytes.len().saturating_sub(kept);
+        if end > 2 * kept {
+            self.left_out += self.bytes.drain(kept..end).len();
+        }
     }
 
     /// Checks what came of a text since the last time. A character may lie across fragments, but not across the end.
@@ -241,12 +297,16 @@ impl Message {
         Ok(())
     }
 
-    fn finish(self) -> Received {
-        let bytes = Bytes::from(self.bytes);
-        if self.utf8_until.is_some() {
-            Received::Text(bytes)
-        } else {
-            Received::Binary(bytes)
+    fn finish(self, kept: Option<usize>) -> Received {
+        let mut bytes = Bytes::from(self.bytes);
+        match (self.utf8_until, kept) {
+            (Some(_), _) => Received::Text(bytes),
+            (None, Some(kept)) if self.left_out > 0 => Received::Abridged(Abridged {
+                beginning: bytes.split_to(kept),
+                left_out: self.left_out,
+                end: bytes,
+            }),
+            (None, _) => Received::Binary(bytes),
         }
     }
 }
@@ -284,6 +344,58 @@ mod tests {
         }
         assert!(input.is_empty());
         Ok(all)
+    }
+
+    #[test]
+    fn of_what_is_withheld_the_middle_may_be_left_out() {
+        let long: Vec<u8> = (0..100).collect();
+        let (one, two) = long.split_at(70);
+        let whole = masked(0x82, &long);
+        let parts = [masked(0x02, one), masked(0x89, b"?"), masked(0x80, two)].concat();
+        for (input, step) in [(&whole, 200), (&whole, 1), (&parts, 7)] {
+            let mut decoder = Decoder::new(100);
+            decoder.limit_for_now(50);
+            let mut said = Vec::new();
+            for mut input in input.chunks(step) {
+                while let Some(received) = decoder.next(&mut input).unwrap() {
+                    if received == Received::Withheld {
+                        assert!(decoder.abridge(4));
+                    } else {
+                        said.push(received);
+                    }
+                }
+                assert!(decoder.held() <= 3 * 4, "{}", decoder.held());
+            }
+            let Some(Received::Abridged(message)) = said.pop() else {
+                panic!("{said:?}");
+            };
+            assert_eq!(message.beginning, long[..4]);
+            let end = 4 + message.left_out;
+            assert!(message.end == long[end..] && message.end.len() >= 4);
+            assert_eq!(
+                decoder.next(&mut &masked(0x82, &long)[..]),
+                Ok(Some(Received::Withheld))
+            );
+        }
+    }
+
+    #[test]
+    fn texts_and_what_is_short_are_not_abridged() {
+        let mut decoder = Decoder::new(100);
+        decoder.limit_for_now(4);
+        let text = masked(0x81, b"12345");
+        let mut rest = &text[..];
+        assert_eq!(decoder.next(&mut rest), Ok(Some(Received::Withheld)));
+        assert!(!decoder.abridge(2));
+        let mut decoder = Decoder::new(100);
+        assert!(!decoder.abridge(2), "nothing is withheld");
+        decoder.limit_for_now(4);
+        let short = masked(0x82, b"12345");
+        let mut rest = &short[..];
+        assert_eq!(decoder.next(&mut rest), Ok(Some(Received::Withheld)));
+        assert!(decoder.abridge(2));
+        let whole = Received::Binary(Bytes::from_static(b"12345"));
+        assert_eq!(decoder.next(&mut rest), Ok(Some(whole)));
     }
 
     #[test]

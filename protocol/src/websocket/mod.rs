@@ -9,7 +9,7 @@ mod close;
 pub use close::answer;
 
 mod decoder;
-pub use decoder::{Decoder, Received};
+pub use decoder::{Abridged, Decoder, Received};
 
 mod fault;
 pub use fault::Fault;

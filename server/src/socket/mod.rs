@@ -21,7 +21,7 @@ use bytes::{Buf, Bytes};
 use engine::Limit;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
-use protocol::websocket::{Decoder, Fault, Frame, Received, answer};
+use protocol::websocket::{Abridged, Decoder, Fault, Frame, Received, answer};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::limits::Pace;
@@ -60,6 +60,8 @@ pub(crate) enum Incoming {
     TooLarge,
     /// The peer began a message that is too long for now ([`Socket::limit_for_now`]).
     Withheld,
+    /// A binary message of which the middle was left out ([`Socket::abridge`]).
+    Abridged(Abridged, Held),
     /// The peer sent more than there is room for.
     Overloaded,
     /// The peer sends faster than it may.
@@ -128,6 +130,12 @@ impl Socket {
                 return Poll::Ready(end);
             }
         }
+    }
+
+    /// Takes the message that is withheld without its middle, and so many bytes at least of its beginning and of its end. False if it
+    /// is a text.
+    pub(crate) fn abridge(&mut self, kept: usize) -> bool {
+        self.decoder.abridge(kept)
     }
 
     /// What has come of the message that is withheld.
@@ -202,13 +210,23 @@ impl Socket {
         let mut rest = come;
         loop {
             let incoming = match self.decoder.next(&mut rest) {
-                Ok(None) => return (come.len(), ControlFlow::Continue(())),
+                Ok(None) => {
+                    self.let_go();
+                    return (come.len(), ControlFlow::Continue(()));
+                }
                 Ok(Some(received)) => self.receive(received, rest.len()),
                 Err(fault) => self.fail(fault),
             };
             if let ControlFlow::Break(end) = take(incoming) {
                 return (come.len() - rest.len(), ControlFlow::Break(end));
             }
+        }
+    }
+
+    /// What was left out of a message does not lie here.
+    fn let_go(&mut self) {
+        if self.decoder.is_abridging() {
+            drop(self.meter.take_all_but(self.decoder.held()));
         }
     }
 
@@ -224,6 +242,7 @@ impl Socket {
         match received {
             Received::Binary(message) => return Incoming::Binary(message, held),
             Received::Text(message) => return Incoming::Text(message, held),
+            Received::Abridged(message) => return Incoming::Abridged(message, held),
             Received::Pong | Received::Withheld => {}
             Received::Ping(payload) => self.writing.interject(Frame::pong(&payload)),
             Received::Close(code) => {
@@ -299,9 +318,10 @@ impl Socket {
                 | Incoming::NotUtf8
                 | Incoming::Overloaded
                 | Incoming::Withheld => ControlFlow::Break(false),
-                Incoming::Binary(..) | Incoming::Text(..) | Incoming::Alive => {
-                    ControlFlow::Continue(())
-                }
+                Incoming::Binary(..)
+                | Incoming::Abridged(..)
+                | Incoming::Text(..)
+                | Incoming::Alive => ControlFlow::Continue(()),
             });
             if ready!(end) {
                 return Poll::Ready(());

@@ -2,20 +2,16 @@
 // until it is known: it is looked into for which document it is about.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { writeFile, mkdtemp } from 'node:fs/promises'
-import { createServer } from 'node:http'
-import { tmpdir } from 'node:os'
-import { join as path } from 'node:path'
 import { test } from 'node:test'
 import { openWire } from '../sharedb/ordered.mjs'
 import { join } from '../sharedb/person.mjs'
-import { startServer } from './server.mjs'
+import { startApplication } from './application.mjs'
 
 const LONG = 'x'.repeat(300_000)
 const IDS = Array.from({ length: 40 }, (_, n) => `${n} ${'x'.repeat(500)}`)
 
 test('what a client does first is let in by the application however long it is', async t => {
-  const { server, asked } = await begin(t)
+  const { server, asked } = await startApplication(t, 'notes/today')
   const person = join(t, `${server.url}/sharedb/default`, 'notes', 'today')
   await person.create({ text: LONG }, 'json0')
   assert.equal(person.content.text.length, LONG.length)
@@ -29,7 +25,7 @@ test('what a client does first is let in by the application however long it is',
 })
 
 test('a first question about very many documents is let in by the first of them', async t => {
-  const { server, asked } = await begin(t)
+  const { server, asked } = await startApplication(t, 'notes/today')
   for (const ids of [['today', ...IDS], { today: 0, ...Object.fromEntries(IDS.map(id => [id, 0])) }]) {
     asked.length = 0
     const wire = await openWire(server)
@@ -45,7 +41,7 @@ test('a first question about very many documents is let in by the first of them'
 })
 
 test('what is too long to wait and is for nobody, or for nothing, closes the connection', async t => {
-  const { server, asked } = await begin(t)
+  const { server, asked } = await startApplication(t, 'notes/today')
   const long = { a: 'op', c: 'notes', d: 'secret', v: null, seq: 1, create: { type: 'json0', data: LONG } }
   const { a, c, d, ...rest } = long
   for (const [message, code, about] of [
@@ -63,28 +59,3 @@ test('what is too long to wait and is for nobody, or for nothing, closes the con
     assert.deepEqual([(await closed)[0], asked], [code, about], JSON.stringify(message).slice(0, 40))
   }
 })
-
-// A server that asks this application, which lets everybody into one document.
-async function begin (t) {
-  const asked = []
-  const application = createServer(async (request, response) => {
-    let body = ''
-    for await (const chunk of request) body += chunk
-    const { document } = JSON.parse(body)
-    asked.push(document)
-    const may = document === 'notes/today' ? { may: ['read', 'write'] } : { denied: 'not yours' }
-    response.end(JSON.stringify(may))
-  }).listen(0, '127.0.0.1')
-  t.after(() => application.close())
-  await once(application, 'listening')
-  const secret = path(await mkdtemp(path(tmpdir(), 'quire-hook-')), 'secret')
-  await writeFile(secret, 'a secret of the tests')
-  const server = await startServer(t, {
-    env: {
-      QUIRE_HOOK__URL: `http://127.0.0.1:${application.address().port}/`,
-      QUIRE_HOOK__SECRET_FILE: secret,
-      QUIRE_HOOK__AUTHENTICATE: 'true'
-    }
-  })
-  return { server, asked }
-}

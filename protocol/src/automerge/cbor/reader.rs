@@ -131,6 +131,19 @@ impl Reader {
         self.string(BYTES, field)
     }
 
+    /// Reads how many bytes come, and not these.
+    pub(in super::super) fn bytes_ahead(&mut self, field: &'static str) -> Result<u64, FrameError> {
+        let at = self.at;
+        let mut head = self.head(field)?;
+        if (head.major, head.number) == (TAG, Some(TAG_BYTES)) {
+            head = self.head(field)?;
+        }
+        match head.number {
+            Some(length) if head.major == BYTES => Ok(length),
+            _ => Err(FrameError::Wrong { field, at }),
+        }
+    }
+
     /// Reads a whole number that JavaScript can count to, whether it is written as one or as a float.
     pub(in super::super) fn number(&mut self, field: &'static str) -> Result<u64, FrameError> {
         const MAX: u64 = (1 << 53) - 1;

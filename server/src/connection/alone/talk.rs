@@ -167,9 +167,10 @@ impl Reader<'_> {
         let end = match incoming {
             Incoming::Binary(frame, held) => return self.forward(&frame, held),
             Incoming::Alive => return ControlFlow::Continue(()),
-            Incoming::Text(..) | Incoming::Malformed | Incoming::NotUtf8 => {
-                End::Close(CloseReason::BadFrame)
-            }
+            Incoming::Text(..)
+            | Incoming::Abridged(..)
+            | Incoming::Malformed
+            | Incoming::NotUtf8 => End::Close(CloseReason::BadFrame),
             Incoming::Overloaded => End::Close(CloseReason::Overloaded),
             Incoming::TooFast(limit) => End::Close(CloseReason::Flooding(limit)),
             Incoming::TooLarge | Incoming::Withheld => End::Close(CloseReason::TooLarge),

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use engine::{CloseReason, ConnectionId, Intent, Limit, PushTag};
 use protocol::FrameError;
 use protocol::automerge::{
-    Bounds, Chunk, Message, Metadata, PROTOCOL, Said, StorageId, SyncMessage, decode, encode,
-    preflight,
+    Bounds, Chunk, Have, Message, Metadata, PROTOCOL, Said, StorageId, SyncMessage, decode,
+    decode_abridged, encode, preflight,
 };
-use protocol::websocket::Frame;
+use protocol::websocket::{Abridged, Frame};
 use storage::Failpoint;
 use tokio::time::Instant;
 
@@ -31,6 +31,7 @@ impl Seats {
             Incoming::Binary(frame, held) => return self.take_frame(&frame, held),
             Incoming::Alive => return ControlFlow::Continue(()),
             Incoming::Withheld => return self.withhold(),
+            Incoming::Abridged(message, held) => return self.take_abridged(&message, held),
             Incoming::Closed => return ControlFlow::Break(Stop::End(End::ByPeer)),
             Incoming::Text(..) | Incoming::Malformed | Incoming::NotUtf8 => CloseReason::BadFrame,
             Incoming::Overloaded => CloseReason::Overloaded,
@@ -40,14 +41,52 @@ impl Seats {
         ControlFlow::Break(Stop::End(End::Close(reason)))
     }
 
-    /// The client begins a message that is longer than may wait. It is taken once the client is known.
+    /// The client begins a message that is longer than may wait. It is taken once the client is known. If nobody is being asked
+    /// about the client, it is to be seen which document the message is about; but not again and again.
     fn withhold(&mut self) -> ControlFlow<Stop> {
-        self.is_withheld = true;
         if self.is_deciding() || self.is_known {
+            self.is_withheld = true;
             return ControlFlow::Break(Stop::Settle);
         }
-        let reason = flooding(Limit::PreAuthBytes);
-        ControlFlow::Break(Stop::End(End::Close(reason)))
+        if self.peer.is_none() || self.abridged >= self.limits.pre_auth.messages_max {
+            return ControlFlow::Break(Stop::End(self.too_long()));
+        }
+        self.abridged += 1;
+        ControlFlow::Break(Stop::Abridge)
+    }
+
+    /// How the connection ends of a client that is not known, and sends more than may wait.
+    pub(super) fn too_long(&self) -> End {
+        End::Close(match self.was_denied {
+            true => CloseReason::Unauthorized,
+            false => flooding(Limit::PreAuthBytes),
+        })
+    }
+
+    /// The first that an unknown client says of a document is what it has of it: there are no changes in it, for it was told
+    /// nothing yet. It is taken for one that has nothing, is sent all, and sends what is lacking here.
+    fn take_abridged(&mut self, abridged: &Abridged, held: Held) -> ControlFlow<Stop> {
+        let bytes = abridged.beginning.len() + abridged.end.len();
+        metrics::frame_received(bytes + abridged.left_out);
+        let begins = SyncMessage {
+            have: vec![Have::default()],
+            ..SyncMessage::default()
+        };
+        match decode_abridged(abridged) {
+            Ok(Message::Document {
+                envelope,
+                document,
+                said: Said::Sync(_),
+            }) => {
+                let message = Message::Document {
+                    envelope,
+                    document,
+                    said: Said::Sync(begins.write()),
+                };
+                self.hear(message, bytes, held)
+            }
+            _ => ControlFlow::Break(Stop::End(self.too_long())),
+        }
     }
 
     fn take_frame(&mut self, frame: &Bytes, held: Held) -> ControlFlow<Stop> {

@@ -57,6 +57,8 @@ enum Stop {
     End(End),
     /// Something is to be decided, sent or answered before more is read.
     Settle,
+    /// A message has begun that is longer than may wait, and nobody is being asked whether the client may send it.
+    Abridge,
 }
 
 /// Serves one socket for any Automerge documents of a workspace until it closes.
@@ -146,8 +148,11 @@ impl Connection {
             let room = (!self.seats.is_known).then(|| self.seats.room());
             let stop =
                 (self.line).poll_receive(context, room, |incoming| self.seats.take(incoming));
-            if let Stop::End(end) = ready!(stop) {
-                return Poll::Ready(end);
+            match ready!(stop) {
+                Stop::End(end) => return Poll::Ready(end),
+                Stop::Settle => {}
+                Stop::Abridge if self.line.socket.abridge(KEPT_BYTES) => {}
+                Stop::Abridge => return Poll::Ready(self.seats.too_long()),
             }
         }
     }
@@ -216,6 +221,8 @@ impl Connection {
     }
 }
 
+/// What is kept of the beginning of a message that is longer than may wait, and of its end: the names in it, and more.
+const KEPT_BYTES: usize = 2 * 1024;
 /// How long nothing may be written before memory is given back that was not needed; these clients take no silence for death.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
 /// How long a document that nobody has is waited for before its client is told so: whoever has just made it may be about to send

@@ -64,6 +64,8 @@ pub(super) struct Seats {
     pub(super) users: Users,
     /// Whether the client has begun a message that is longer than may wait.
     pub(super) is_withheld: bool,
+    /// How many such messages were read without their middle.
+    pub(super) abridged: usize,
     /// Whether the client was let into a document, or need not be.
     pub(super) is_known: bool,
     /// Whether it was refused one.
@@ -146,6 +148,7 @@ impl Seats {
             waiting: (0, 0),
             users: Users::default(),
             is_withheld: false,
+            abridged: 0,
             was_denied: false,
             ending: None,
         }

@@ -40,7 +40,10 @@ impl Seats {
             Incoming::Alive => return ControlFlow::Continue(()),
             Incoming::Withheld => return self.withhold(),
             Incoming::Closed => return ControlFlow::Break(Stop::End(End::ByPeer)),
-            Incoming::Text(..) | Incoming::Malformed | Incoming::NotUtf8 => CloseReason::BadFrame,
+            Incoming::Text(..)
+            | Incoming::Abridged(..)
+            | Incoming::Malformed
+            | Incoming::NotUtf8 => CloseReason::BadFrame,
             Incoming::Overloaded => CloseReason::Overloaded,
             Incoming::TooFast(limit) => CloseReason::Flooding(limit),
             Incoming::TooLarge => CloseReason::TooLarge,

@@ -43,7 +43,9 @@ impl Seats {
             Incoming::Alive => return ControlFlow::Continue(()),
             Incoming::Withheld => return self.withhold(),
             Incoming::Closed => return ControlFlow::Break(Stop::End(End::ByPeer)),
-            Incoming::Binary(..) | Incoming::Malformed => CloseReason::BadFrame,
+            Incoming::Binary(..) | Incoming::Abridged(..) | Incoming::Malformed => {
+                CloseReason::BadFrame
+            }
             Incoming::NotUtf8 => CloseReason::BadText,
             Incoming::Overloaded => CloseReason::Overloaded,
             Incoming::TooFast(limit) => CloseReason::Flooding(limit),
