@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "no test needs all of it")]
 
 pub(crate) mod api;
+pub(crate) mod automerge;
 pub(crate) mod nodes;
 pub(crate) mod sharedb;
 pub(crate) mod tokens;
