@@ -107,22 +107,22 @@ impl Task {
 
     /// Waits for requests, and files while there are none; then it rests. Zero when there will be no more.
     async fn receive(&mut self, waiting: &mut Vec<Message>) -> usize {
-        let rest = Instant::now() + REST_AFTER;
-        let mut rests = false;
+        let mut rest = Some(Instant::now() + REST_AFTER);
         loop {
             let filing = self.filing.due(&self.cache.arrivals);
-            let Some(due) = filing.or(Some(rest).filter(|_| !rests)) else {
+            let Some(due) = filing.or(rest) else {
                 return self.inbox.recv_many(waiting, INBOX_REQUESTS).await;
             };
             let receiving = self.inbox.recv_many(waiting, INBOX_REQUESTS);
             if let Ok(received) = tokio::time::timeout_at(due.into(), receiving).await {
                 return received;
             }
-            if filing.is_some() {
-                self.file().await;
-            } else {
-                self.rest().await;
-                rests = true;
+            match filing {
+                Some(_) => self.file().await,
+                None => {
+                    rest = None;
+                    self.rest().await;
+                }
             }
         }
     }
