@@ -6,10 +6,11 @@
 //! them are stored by one commit.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use engine::{AutomergeChange, AutomergeContent, CloseReason, ConnectionId, Event};
+use engine::{CloseReason, ConnectionId, Event};
+use protocol::automerge::SharedEvent;
 
 /// The events of one connection. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -32,14 +33,6 @@ pub enum Told {
         /// Why.
         reason: CloseReason,
     },
-}
-
-/// An event, with what is computed of it once for all who are told it.
-#[derive(Debug)]
-pub struct SharedEvent {
-    /// The event.
-    pub event: Event,
-    changes: OnceLock<Vec<AutomergeChange>>,
 }
 
 /// More waits than may.
@@ -65,28 +58,9 @@ struct Weight {
     own: usize,
 }
 
-impl SharedEvent {
-    /// An event of which nothing is computed yet.
-    pub fn new(event: Event) -> Self {
-        Self {
-            event,
-            changes: OnceLock::new(),
-        }
-    }
-
-    /// The Automerge changes in it; none if it carries none.
-    pub(crate) fn changes(&self) -> &[AutomergeChange] {
-        self.changes.get_or_init(|| match &self.event {
-            Event::Change { payload } | Event::Ack { payload, .. } | Event::Missing { payload } => {
-                // What a document tells it has read itself.
-                AutomergeContent::changes_of(payload).unwrap_or_default()
-            }
-            _ => Vec::new(),
-        })
-    }
-
-    fn weight(&self) -> Weight {
-        let (own, others) = match &self.event {
+impl Weight {
+    fn of(event: &Event) -> Self {
+        let (own, others) = match event {
             Event::Missing { .. } => (0, 0),
             Event::Ack { payload, .. } => (payload.len() + EVENT_OVERHEAD_BYTES, 0),
             Event::Change { payload } => (0, payload.len() + EVENT_OVERHEAD_BYTES),
@@ -95,7 +69,7 @@ impl SharedEvent {
             }
             _ => (0, EVENT_OVERHEAD_BYTES),
         };
-        Weight { others, own }
+        Self { others, own }
     }
 }
 
@@ -124,7 +98,7 @@ impl Events {
     /// Puts an event behind the others. False if that was one too many, and all are dropped.
     pub(crate) fn put(&self, to: ConnectionId, shared: &Arc<SharedEvent>) -> bool {
         let mut queue = self.queue();
-        let weight = shared.weight();
+        let weight = Weight::of(&shared.event);
         if queue.is_beyond(weight) {
             queue.is_too_much = true;
             queue.told = VecDeque::new();
@@ -159,7 +133,7 @@ impl Events {
         match queue.told.pop_front() {
             Some(told) => {
                 if let Told::Event { shared, .. } = &told {
-                    let weight = shared.weight();
+                    let weight = Weight::of(&shared.event);
                     queue.waiting.others -= weight.others;
                     queue.waiting.own -= weight.own;
                 }

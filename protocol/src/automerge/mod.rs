@@ -7,7 +7,8 @@
 //! Automerge can be shown what is left, and says of each change what its place in the document's history is. A change's
 //! [`ChangeHash`] is the hash of its bytes, so that nobody can say anything else of it.
 //!
-//! All of this reads and writes bytes and remembers nothing; who is told what, and when, is not decided here.
+//! All of this reads and writes bytes and remembers nothing. What is remembered of a client is its [`Conversation`] about a
+//! document, which decides what it is told, and when.
 
 mod abridged;
 pub use abridged::decode_abridged;
@@ -25,6 +26,9 @@ pub use cbor::check_value;
 
 mod chunk;
 pub use chunk::{ActorId, Change, Chunk, Document, preflight, read_chunks, split_changes};
+
+mod conversation;
+pub use conversation::{Conversation, Step};
 
 mod document_id;
 pub use document_id::{DocumentId, HEADS_MAX, of_url};
@@ -44,6 +48,11 @@ mod read;
 pub use read::decode;
 
 mod scan;
+
+mod shared_event;
+pub use shared_event::SharedEvent;
+
+mod stored;
 
 mod sync;
 pub use sync::{Flags, Have, SyncMessage, Version};

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use engine::{Audience, Author, CloseReason, ConnectionId, DocumentKey, Event, PushTag};
 use protocol::Dialect;
+use protocol::automerge::SharedEvent;
 use protocol::websocket::Frame;
 use smallvec::SmallVec;
 
 use crate::auth::Pass;
-use crate::events::{Events, SharedEvent};
+use crate::events::Events;
 use crate::limits::Tally;
 use crate::mail::Way;
 use crate::outbox::Outbox;

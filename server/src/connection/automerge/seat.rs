@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use engine::{ConnectionId, DocumentKey, Intent, Limit};
 use protocol::automerge::{
-    DocumentId, Envelope, Message, PeerId, Said, SessionId, SyncMessage, encode,
+    Conversation, DocumentId, Envelope, Message, PeerId, Said, SessionId, SyncMessage, encode,
 };
 use protocol::websocket::Frame;
 use tokio::time::Instant;
@@ -17,7 +17,6 @@ use tracing::info;
 use super::super::entering::{Entrant, Guest, NotIn, Users, enter};
 use super::super::mailing::{self, Mailing};
 use super::super::{ConnectionLimits, End};
-use super::conversation::Conversation;
 use super::showing::Shows;
 use super::shown::Shown;
 use super::{DIALECT, SERVER};

@@ -6,16 +6,15 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use engine::{CloseReason, ConnectionId, Event};
 use protocol::automerge::{
-    ChangeHash, DocumentId, Message, PeerId, Said, StoredHeads, decode, encode,
+    ChangeHash, DocumentId, Message, PeerId, Said, SharedEvent, Step, StoredHeads, decode, encode,
 };
 use protocol::close;
 use protocol::websocket::Frame;
 use tokio::time::Instant;
 
 use super::super::End;
-use super::conversation::Step;
 use super::seat::{Seat, Seats};
-use crate::events::{SharedEvent, Told};
+use crate::events::Told;
 use crate::telemetry::metrics;
 
 impl Seats {

@@ -7,7 +7,8 @@ use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::hash::BuildHasher;
 
 use engine::AutomergeChange;
-use protocol::automerge::ChangeHash;
+
+use super::hash::ChangeHash;
 
 /// The heads of what is stored.
 #[derive(Debug, Default)]

@@ -11,14 +11,17 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 use engine::{AutomergeChange, CloseReason, Event, Intent};
-use protocol::automerge::{Bloom, ChangeHash, Flags, Have, SyncMessage, Version, split_changes};
 
+use super::bloom::Bloom;
+use super::chunk::split_changes;
+use super::hash::ChangeHash;
+use super::shared_event::SharedEvent;
 use super::stored::Stored;
-use crate::events::SharedEvent;
+use super::sync::{Flags, Have, SyncMessage, Version};
 
 /// Something to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub enum Step {
     /// Ask the document.
     Ask(Intent),
     /// Tell the client.
@@ -49,7 +52,7 @@ enum Question {
 
 /// The conversation about one document.
 #[derive(Debug, Default)]
-pub(super) struct Conversation {
+pub struct Conversation {
     stored: Stored,
     /// Whether the document has said what it has.
     is_open: bool,
@@ -71,7 +74,7 @@ pub(super) struct Conversation {
 
 impl Conversation {
     /// The client has said something, without its changes.
-    pub(super) fn hear(&mut self, message: SyncMessage, is_request: bool, steps: &mut Vec<Step>) {
+    pub fn hear(&mut self, message: SyncMessage, is_request: bool, steps: &mut Vec<Step>) {
         let begins = is_request || !self.is_answered || self.begins_anew(&message);
         if begins && !matches!(self.question, Some(Question::Everything { .. }) if self.is_asked) {
             self.is_answered = false;
@@ -100,7 +103,7 @@ impl Conversation {
     }
 
     /// Whether the client waits to hear that nobody has the document.
-    pub(super) fn is_missing(&self) -> bool {
+    pub fn is_missing(&self) -> bool {
         let is_request = matches!(
             self.question,
             Some(Question::Everything {
@@ -112,7 +115,7 @@ impl Conversation {
     }
 
     /// The document tells something. `changes` are those that it carries.
-    pub(super) fn told(&mut self, shared: &SharedEvent, steps: &mut Vec<Step>) {
+    pub fn told(&mut self, shared: &SharedEvent, steps: &mut Vec<Step>) {
         match &shared.event {
             Event::Have { have } => self.has(have, steps),
             Event::Missing { payload } => self.answered(payload, shared, steps),
