@@ -308,7 +308,7 @@ impl Document {
     }
 
     /// Other replicas may have changed the document meanwhile. What their changes brought came from the store, and is shown
-    /// as what they tell of themselves is.
+    /// as what they tell of themselves is. Where that is stored before it is shown, so is what waits for missing parts.
     pub(super) fn show_loaded(&mut self, now: Now, effects: &mut Effects) {
         let had = std::mem::take(&mut self.rebuilding.clock);
         let own = self.replica;
@@ -319,7 +319,11 @@ impl Document {
         if changes > 0
             && let Ok(payload) = self.showable().missing_from(&have)
         {
-            self.arrived(changes, payload);
+            let waiting = match self.content.is_shown_stored() {
+                true => self.showable().waiting(),
+                false => Vec::new(),
+            };
+            self.arrived(changes, std::iter::once(payload).chain(waiting));
         }
         self.take_in_held(now, effects);
     }

@@ -290,9 +290,9 @@ impl Document {
     }
 
     /// So many changes of other replicas came with the past, and brought this.
-    pub(super) fn arrived(&mut self, changes: u64, payload: Bytes) {
+    pub(super) fn arrived(&mut self, changes: u64, payloads: impl Iterator<Item = Bytes>) {
         self.replication.arrived.changes += changes;
-        self.replication.arrived.shown.push(payload);
+        self.replication.arrived.shown.extend(payloads);
     }
 
     /// What another replica brought may be what an unsaved edit of a client here waited for. What is news now is not claimed

@@ -46,6 +46,8 @@ enum Question {
     },
     /// Changes by name.
     These(HashSet<ChangeHash>),
+    /// What there is beyond the heads that it was told.
+    Rest,
     /// Nothing: what the heads are is not certain.
     Heads,
 }
@@ -56,13 +58,20 @@ pub struct Conversation {
     stored: Stored,
     /// Whether the document has said what it has.
     is_open: bool,
+    /// What the document is to be asked next.
     question: Option<Question>,
-    /// Whether the document was asked and has not answered.
-    is_asked: bool,
+    /// What it was asked and has not answered.
+    asked: Option<Question>,
     /// Whether it has said its heads since.
     has_heads: bool,
+    /// Whether it has answered before. From then on it says its heads before each answer; the first time it has just said them.
+    has_answered: bool,
     /// Whether its heads are to be asked for.
     is_uncertain: bool,
+    /// What the document lacks of changes that it has told of, which are not for the client before. Too many are not remembered.
+    lacked: HashSet<ChangeHash>,
+    /// Whether some of that has come.
+    has_rest: bool,
     /// Whether the client was sent all that it lacked, and is told what comes.
     is_answered: bool,
     /// The heads that the client was told last.
@@ -76,7 +85,7 @@ impl Conversation {
     /// The client has said something, without its changes.
     pub fn hear(&mut self, message: SyncMessage, is_request: bool, steps: &mut Vec<Step>) {
         let begins = is_request || !self.is_answered || self.begins_anew(&message);
-        if begins && !matches!(self.question, Some(Question::Everything { .. }) if self.is_asked) {
+        if begins && !matches!(self.asked, Some(Question::Everything { .. })) {
             self.is_answered = false;
             self.question = Some(Question::Everything {
                 reads_kept: message.flags.is_some() && has_nothing(&message),
@@ -141,6 +150,8 @@ impl Conversation {
 
     fn take_in(&mut self, changes: &[AutomergeChange]) {
         self.is_uncertain |= !self.stored.take_in(changes);
+        let mut came = changes.iter().map(|change| ChangeHash(change.hash));
+        self.has_rest |= !self.lacked.is_empty() && came.any(|hash| self.lacked.contains(&hash));
     }
 
     fn has(&mut self, have: &Bytes, steps: &mut Vec<Step>) {
@@ -149,7 +160,7 @@ impl Conversation {
         self.stored.replace(&heads);
         self.is_open = true;
         self.has_heads = true;
-        if !self.is_asked {
+        if self.asked.is_none() {
             self.say_heads(steps);
         }
         self.ask(steps);
@@ -157,10 +168,12 @@ impl Conversation {
 
     /// Asks the document if there is something to ask, and answers the client where that is not needed.
     fn ask(&mut self, steps: &mut Vec<Step>) {
-        if self.is_asked || !self.is_open {
+        if self.asked.is_some() || !self.is_open {
             return;
         }
-        if self.question.is_none() && self.is_uncertain {
+        if self.question.is_none() && self.has_rest {
+            self.question = Some(Question::Rest);
+        } else if self.question.is_none() && self.is_uncertain {
             self.question = Some(Question::Heads);
         }
         let intent = match &self.question {
@@ -184,22 +197,29 @@ impl Conversation {
                 pull(heads.iter().chain(shared))
             }
             Some(Question::These(_)) => pull([].iter()),
+            Some(Question::Rest) => {
+                self.has_rest = false;
+                self.lacked.clear();
+                pull(self.told.iter())
+            }
             Some(Question::Heads) => {
                 self.is_uncertain = false;
                 pull(self.stored.heads().iter())
             }
         };
-        self.is_asked = true;
+        self.asked = self.question.take();
         self.has_heads = false;
         steps.push(Step::Ask(intent));
     }
 
     /// The document has answered.
     fn answered(&mut self, payload: &Bytes, shared: &SharedEvent, steps: &mut Vec<Step>) {
-        if !std::mem::take(&mut self.is_asked) {
+        // An answer may be long, and what comes of its beginning asks anew.
+        if self.has_answered && !self.has_heads {
             return self.goes_on(shared, steps);
         }
-        match self.question.take() {
+        self.has_answered = true;
+        match self.asked.take() {
             Some(Question::Everything {
                 reads_kept: true, ..
             }) => {
@@ -223,10 +243,13 @@ impl Conversation {
                     self.say(named, steps);
                 }
             }
-            // The first time that a document is asked it does not say what it has, for it has just said so.
+            Some(Question::Rest) => {
+                self.take_in(shared.changes());
+                self.say(split_changes(payload), steps);
+            }
             Some(Question::Heads) if !self.has_heads => self.is_uncertain = true,
             Some(Question::Heads) => self.say(Vec::new(), steps),
-            None => {}
+            None => self.goes_on(shared, steps),
         }
         self.ask(steps);
     }
@@ -241,6 +264,11 @@ impl Conversation {
                 found.push(change.chunk.clone());
             }
         }
+        let here = shared.changes().iter();
+        let early = here.filter(|change| !wanted.contains(&ChangeHash(change.hash)));
+        let lacked = early.flat_map(|change| change.deps.iter().copied().map(ChangeHash));
+        let room = LACKED_MAX.saturating_sub(self.lacked.len());
+        self.lacked.extend(lacked.take(room));
         if !found.is_empty() {
             found.reverse();
             self.say(found, steps);
@@ -303,6 +331,9 @@ impl Conversation {
         }
     }
 }
+
+/// How much is remembered that the document lacks: more than there is where clients are as they should be.
+const LACKED_MAX: usize = 1_024;
 
 /// The changes that are in no filter, and what builds on those: a filter may seem to have what it has not.
 fn without_known(changes: &[AutomergeChange], blooms: &[&Bloom]) -> Vec<Bytes> {
@@ -376,6 +407,82 @@ mod tests {
     fn missing() -> Event {
         let payload = Bytes::new();
         Event::Missing { payload }
+    }
+
+    /// Two changes, of which the second builds on the first.
+    fn two_changes() -> [automerge::Change; 2] {
+        use automerge::transaction::Transactable;
+        let mut doc = automerge::AutoCommit::new();
+        [1, 2].map(|number| {
+            doc.put(automerge::ROOT, "number", number).unwrap();
+            doc.commit();
+            doc.get_last_local_change().unwrap()
+        })
+    }
+
+    #[test]
+    fn what_waited_is_told_once_what_it_lacked_has_come() {
+        let [first, second] = two_changes();
+        let payload_of = |change: &automerge::Change| Bytes::copy_from_slice(change.raw_bytes());
+        let mut conversation = Conversation::default();
+        told(&mut conversation, has(&[1]));
+        hears(&mut conversation, says(&[]), false);
+        told(&mut conversation, missing());
+        let payload = payload_of(&second);
+        let steps = told(&mut conversation, Event::Missing { payload });
+        assert!(steps.is_empty(), "it lacks something");
+        let payload = payload_of(&first);
+        let mut steps = told(&mut conversation, Event::Change { payload });
+        let ask = Step::Ask(pull(conversation.told.iter()));
+        assert_eq!(steps.pop(), Some(ask), "the rest is asked for");
+        told(&mut conversation, has(&[1]));
+        let payload = payload_of(&second);
+        let changes = vec![payload.clone()];
+        let answer = told(&mut conversation, Event::Missing { payload });
+        let said = answer.iter().find_map(|step| match step {
+            Step::Say(message) => Some(&message.changes),
+            _ => None,
+        });
+        assert_eq!(said, Some(&changes));
+    }
+
+    #[test]
+    fn what_goes_on_is_no_answer_to_what_was_asked_since() {
+        let [first, second] = two_changes();
+        let payload_of = |change: &automerge::Change| Bytes::copy_from_slice(change.raw_bytes());
+        let mut conversation = Conversation::default();
+        told(&mut conversation, has(&[1]));
+        hears(&mut conversation, says(&[]), false);
+        let payload = payload_of(&second);
+        told(&mut conversation, Event::Change { payload });
+        let steps = told(&mut conversation, missing());
+        assert!(
+            matches!(steps[..], [Step::Say(_), Step::Ask(_)]),
+            "{steps:?}"
+        );
+        let payload = payload_of(&second);
+        assert!(told(&mut conversation, Event::Missing { payload }).is_empty());
+        told(&mut conversation, has(&[1]));
+        let steps = told(&mut conversation, missing());
+        assert_eq!(heads_said(&steps), [[hash(1)]]);
+        assert!(conversation.lacked.contains(&ChangeHash(first.hash().0)));
+    }
+
+    #[test]
+    fn who_begins_while_the_document_is_asked_something_else_is_answered_for_itself() {
+        let [first, _] = two_changes();
+        let payload = Bytes::copy_from_slice(first.raw_bytes());
+        let mut conversation = Conversation::default();
+        told(&mut conversation, has(&[1]));
+        hears(&mut conversation, says(&[1]), false);
+        let steps = told(&mut conversation, Event::Change { payload });
+        assert!(
+            matches!(steps[..], [Step::Say(_), Step::Ask(_)]),
+            "its place is not known"
+        );
+        assert!(hears(&mut conversation, says(&[]), false).is_empty());
+        let steps = told(&mut conversation, missing());
+        assert_eq!(steps, [Step::Ask(pull([].iter()))]);
     }
 
     fn heads_said(steps: &[Step]) -> Vec<Vec<ChangeHash>> {

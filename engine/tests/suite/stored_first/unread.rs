@@ -95,6 +95,21 @@ fn what_another_node_has_stored_is_shown_whether_it_was_heard_of_or_seen_in_the_
 }
 
 #[test]
+fn what_waits_in_the_past_is_shown_with_it() {
+    let mut cluster = unread(2, 2);
+    cluster.join(0, 0);
+    cluster.join(1, 1);
+    cluster.quiesce();
+    let lost = cluster.clients[0].pen.type_at(0, "lost ");
+    cluster.write(0, |pen| pen.type_at(0, "early "));
+    cluster.quiesce();
+    assert_eq!(loads(&cluster), [1, 1]);
+    cluster.push(0, lost);
+    cluster.quiesce();
+    assert_eq!(cluster.clients[1].pen.text(), "early lost text");
+}
+
+#[test]
 fn a_gist_of_less_than_what_is_stored_is_not_opened_with() {
     let mut cluster = unread(2, 2);
     cluster.join(0, 0);
