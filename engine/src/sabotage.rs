@@ -54,6 +54,12 @@ pub enum Bug {
     BlindEye,
     /// Panics now and then, outside of any library.
     Panics,
+    /// Automerge documents: shows changes to others before they are stored.
+    ShownEarly,
+    /// Automerge documents: does not store what waits for missing parts.
+    ForgottenOrphan,
+    /// Automerge documents: takes the author of a change to have seen all that there was, whatever the change builds on.
+    LooseContext,
     /// Ordered documents: gives an operation that comes again a place of its own.
     PlacedAgain,
     /// Ordered documents: does not transform operations over those that were faster.

@@ -1,7 +1,7 @@
 //! Simulated clusters: random plans from seeds, and plans that once failed.
 //!
-//! `QUIRE_SIM_SEEDS=n` plays as many seeds as wanted, `QUIRE_SIM_SEED=n` a single one, `QUIRE_SIM_STEPS=n` sets how long each
-//! plan is, and `QUIRE_SIM_PLAN=file` plays a saved plan and tells all that happens. `docs/testing.md` says more.
+//! `QUIRE_SIM_SEEDS=n` plays as many seeds as wanted, from `QUIRE_SIM_FIRST=n` on, `QUIRE_SIM_SEED=n` a single one,
+//! `QUIRE_SIM_STEPS=n` sets how long each plan is, and `QUIRE_SIM_PLAN=file` plays a saved plan and tells all that happens. `docs/testing.md` says more.
 
 use std::env;
 use std::fs;
@@ -9,22 +9,37 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
+use engine::Kind;
 use quire_tests::server::workspace;
 use quire_tests::simulation::{Check, Plan, Sabotage, generate, narrate, play, play_seeds, shrink};
 
 const SEEDS: u64 = 1_000;
+/// An Automerge document takes longer.
+const SEEDS_OF_AUTOMERGE: u64 = 300;
 const STEPS: u64 = 300;
 
 #[test]
 fn seeds_end_well() {
+    play_all(Kind::Yjs, SEEDS);
+}
+
+#[test]
+fn seeds_of_automerge_documents_end_well() {
+    play_all(Kind::Automerge, SEEDS_OF_AUTOMERGE);
+}
+
+fn play_all(kind: Kind, seeds: u64) {
     let seeds = match number("QUIRE_SIM_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("QUIRE_SIM_SEEDS").unwrap_or(SEEDS),
+        None => {
+            let first = number("QUIRE_SIM_FIRST").unwrap_or(0);
+            first..first + number("QUIRE_SIM_SEEDS").unwrap_or(seeds)
+        }
     };
     let steps = number("QUIRE_SIM_STEPS").unwrap_or(STEPS) as usize;
-    let played = play_seeds(seeds, steps).unwrap_or_else(|report| panic!("{report}"));
+    let played = play_seeds(kind, seeds, steps).unwrap_or_else(|report| panic!("{report}"));
     println!(
-        "{} seeds, {} steps in {:.1} s, {:.0} steps a second",
+        "{} seeds of {kind}, {} steps in {:.1} s, {:.0} steps a second",
         played.seeds,
         played.steps,
         played.seconds,
@@ -35,17 +50,20 @@ fn seeds_end_well() {
 #[test]
 fn a_seed_gives_the_same_events_each_time() {
     // Every eighth seed has documents within documents, whose options yrs writes in any order.
-    for seed in (0..40).filter(|seed| seed % 8 != 7) {
-        let plan = generate(seed, 400);
-        assert_eq!(play(&plan), play(&plan), "seed {seed}");
-        assert_eq!(plan, generate(seed, 400), "seed {seed}");
+    let seeds = (0..40).filter(|seed| seed % 8 != 7);
+    let seeds = seeds.map(|seed| (Kind::Yjs, seed));
+    for (kind, seed) in seeds.chain((0..20).map(|seed| (Kind::Automerge, seed))) {
+        let plan = generate(kind, seed, 400);
+        assert_eq!(play(&plan), play(&plan), "seed {seed} of {kind}");
+        assert_eq!(plan, generate(kind, seed, 400), "seed {seed} of {kind}");
     }
 }
 
 #[test]
 fn plans_are_read_as_they_were_written() -> Result<()> {
     for seed in 0..40 {
-        let plan = generate(seed, 200);
+        let kind = [Kind::Yjs, Kind::Automerge][seed as usize % 2];
+        let plan = generate(kind, seed, 200);
         ensure!(Plan::from_lines(&plan.to_lines()?)? == plan, "seed {seed}");
     }
     ensure!(Plan::from_lines("").is_err() && Plan::from_lines("{}").is_err());
@@ -85,19 +103,31 @@ fn a_saved_plan_ends_well() -> Result<()> {
 /// Plans reach what they are for; a world in which nothing goes wrong would find nothing.
 #[test]
 fn plans_go_everywhere() {
+    go_everywhere(Kind::Yjs, &[&PLACES[..], &PLACES_OF_YJS].concat());
+}
+
+#[test]
+fn plans_of_automerge_documents_go_everywhere() {
+    go_everywhere(
+        Kind::Automerge,
+        &[&PLACES[..], &PLACES_OF_AUTOMERGE].concat(),
+    );
+}
+
+fn go_everywhere(kind: Kind, places: &[&str]) {
     let told: Vec<_> = (0..SEEDS_THAT_GO_EVERYWHERE)
-        .flat_map(|seed| narrate(&generate(seed, STEPS as usize)).1)
+        .flat_map(|seed| narrate(&generate(kind, seed, STEPS as usize)).1)
         .collect();
-    for place in PLACES {
+    for place in places {
         let times = told.iter().filter(|line| line.contains(place)).count();
-        println!("{times:6} x {place}");
-        assert!(times > 0, "no plan has {place}");
+        println!("{times:6} x {place} in {kind}");
+        assert!(times > 0, "no plan of {kind} has {place}");
     }
 }
 
 const SEEDS_THAT_GO_EVERYWHERE: u64 = 100;
 /// Steps and effects, as they are told.
-const PLACES: [&str; 28] = [
+const PLACES: [&str; 23] = [
     "AskHeads",
     "FailOver {",
     "GiveBack(",
@@ -105,15 +135,10 @@ const PLACES: [&str; 28] = [
     "Append(",
     "StoreSnapshot(",
     "Publish(",
-    "PublishPresence(",
     "AskPresence",
     "PublishRoll(",
-    "AskWhoIs {",
     "Pull {",
-    "Quarantine(",
-    "Resume {",
     "Retire",
-    "StoreBehind",
     "NotReady",
     "Stopping",
     "FailedBefore",
@@ -127,25 +152,39 @@ const PLACES: [&str; 28] = [
     "refused: Forbidden",
     "may write: true",
 ];
+const PLACES_OF_YJS: [&str; 5] = [
+    "StoreBehind",
+    "PublishPresence(",
+    "AskWhoIs {",
+    "Quarantine(",
+    "Resume {",
+];
+const PLACES_OF_AUTOMERGE: [&str; 5] = [
+    "LoadGist",
+    "StoreGist(",
+    "PullKept",
+    "cut off: Overloaded",
+    "is told that",
+];
 
 /// Every check is shown to bite: a document that is broken on purpose is found out, and the plan that does it is short.
 #[test]
 fn deliberate_bugs_are_found() {
-    for (bug, checks) in BUGS {
+    for (kind, bug, checks) in BUGS {
         let began = Instant::now();
         let mut steps = 0;
         let broken = (0..BUG_SEEDS).find_map(|seed| {
-            let mut plan = generate(seed, STEPS as usize);
+            let mut plan = generate(kind, seed, STEPS as usize);
             plan.setup.bug = Some(bug);
             let outcome = play(&plan);
             steps += outcome.steps;
             Some((plan, outcome.violation?))
         });
-        let (plan, violation) = broken.unwrap_or_else(|| panic!("{bug:?} is not found"));
+        let (plan, violation) = broken.unwrap_or_else(|| panic!("{bug:?} is not found in {kind}"));
         let found_s = began.elapsed().as_secs_f64();
         let small = shrink(&plan, violation.check, SHRINK_TRIES);
         println!(
-            "{bug:?} found as {:?} by seed {} after {steps} steps, {found_s:.3} s; shrunk to {} steps in {:.1} s",
+            "{bug:?} of {kind} found as {:?} by seed {} after {steps} steps, {found_s:.3} s; shrunk to {} steps in {:.1} s",
             violation.check,
             plan.setup.seed,
             small.steps.len(),
@@ -161,34 +200,77 @@ fn deliberate_bugs_are_found() {
 }
 
 /// What each bug may be found as: by the check that is meant for it, or by one that sees what follows from it.
-const BUGS: [(Sabotage, &[Check]); 21] = [
-    (Sabotage::AckBeforeCommit, &[Check::SaidIsStored]),
-    (Sabotage::HoleInLane, &[Check::Lanes]),
-    (Sabotage::DotReuse, &[Check::Lanes]),
-    (Sabotage::LostMerge, &[Check::Agreement]),
-    (Sabotage::LostHeard, &[Check::Agreement, Check::Sessions]),
-    (Sabotage::DeafToHeads, &[Check::Agreement, Check::Lanes]),
+const BUGS: [(Kind, Sabotage, &[Check]); 30] = [
+    (Kind::Yjs, Sabotage::AckBeforeCommit, &[Check::SaidIsStored]),
+    (Kind::Yjs, Sabotage::HoleInLane, &[Check::Lanes]),
+    (Kind::Yjs, Sabotage::DotReuse, &[Check::Lanes]),
+    (Kind::Yjs, Sabotage::LostMerge, &[Check::Agreement]),
     (
+        Kind::Yjs,
+        Sabotage::LostHeard,
+        &[Check::Agreement, Check::Sessions],
+    ),
+    (
+        Kind::Yjs,
+        Sabotage::DeafToHeads,
+        &[Check::Agreement, Check::Lanes],
+    ),
+    (
+        Kind::Yjs,
         Sabotage::BoastfulSnapshot,
         &[Check::Agreement, Check::Sessions],
     ),
-    (Sabotage::GhostPresence, &[Check::Presence]),
-    (Sabotage::StalePresence, &[Check::Presence]),
-    (Sabotage::DeafToRolls, &[Check::Presence]),
-    (Sabotage::StaleStep1, &[Check::SaidIsStored]),
-    (Sabotage::EarlyPublish, &[Check::SaidIsStored]),
-    (Sabotage::ForgetOnUnload, &[Check::SaidIsStored]),
-    (Sabotage::EmptyAnswer, &[Check::Sessions]),
-    (Sabotage::NoBound, &[Check::Bounds]),
-    (Sabotage::FalseAlarm, &[Check::Alarms]),
-    (Sabotage::BlindJoin, &[Check::Sessions]),
+    (Kind::Yjs, Sabotage::GhostPresence, &[Check::Presence]),
+    (Kind::Yjs, Sabotage::StalePresence, &[Check::Presence]),
+    (Kind::Yjs, Sabotage::DeafToRolls, &[Check::Presence]),
+    (Kind::Yjs, Sabotage::StaleStep1, &[Check::SaidIsStored]),
+    (Kind::Yjs, Sabotage::EarlyPublish, &[Check::SaidIsStored]),
+    (Kind::Yjs, Sabotage::ForgetOnUnload, &[Check::SaidIsStored]),
+    (Kind::Yjs, Sabotage::EmptyAnswer, &[Check::Sessions]),
+    (Kind::Yjs, Sabotage::NoBound, &[Check::Bounds]),
+    (Kind::Yjs, Sabotage::FalseAlarm, &[Check::Alarms]),
+    (Kind::Yjs, Sabotage::BlindJoin, &[Check::Sessions]),
     (
+        Kind::Yjs,
         Sabotage::Amnesia,
         &[Check::SaidIsStored, Check::Agreement, Check::Lanes],
     ),
-    (Sabotage::NoRetry, &[Check::Quiet]),
-    (Sabotage::BlindEye, &[Check::Rights]),
-    (Sabotage::Panics, &[Check::Panic]),
+    (Kind::Yjs, Sabotage::NoRetry, &[Check::Quiet]),
+    (Kind::Yjs, Sabotage::BlindEye, &[Check::Rights]),
+    (Kind::Yjs, Sabotage::Panics, &[Check::Panic]),
+    (
+        Kind::Automerge,
+        Sabotage::AckBeforeCommit,
+        &[Check::SaidIsStored],
+    ),
+    (
+        Kind::Automerge,
+        Sabotage::ShownEarly,
+        &[Check::SaidIsStored],
+    ),
+    (
+        Kind::Automerge,
+        Sabotage::StaleStep1,
+        &[Check::SaidIsStored],
+    ),
+    (
+        Kind::Automerge,
+        Sabotage::ForgottenOrphan,
+        &[Check::Agreement, Check::SaidIsStored],
+    ),
+    (Kind::Automerge, Sabotage::LooseContext, &[Check::Contexts]),
+    (Kind::Automerge, Sabotage::HoleInLane, &[Check::Lanes]),
+    (
+        Kind::Automerge,
+        Sabotage::EmptyAnswer,
+        &[Check::Sessions, Check::Agreement],
+    ),
+    (
+        Kind::Automerge,
+        Sabotage::LostHeard,
+        &[Check::Agreement, Check::Sessions],
+    ),
+    (Kind::Automerge, Sabotage::NoRetry, &[Check::Quiet]),
 ];
 /// Seeds within which a deliberate bug has to be found.
 const BUG_SEEDS: u64 = 200;

@@ -23,7 +23,7 @@ impl Document {
         if batch.is_empty() {
             return;
         }
-        if self.content.is_shown_stored() {
+        if self.content.is_shown_stored() && !self.sabotage.is(Bug::ShownEarly) {
             return self.record_and_hold(batch, now);
         }
         for of_one in batch.chunk_by(|a, b| a.connection == b.connection) {
@@ -120,6 +120,9 @@ impl Document {
 
     /// What the author of consecutive edits had seen: as the edits themselves say, or what it was shown.
     fn context_of(&self, pushes: &[&Pushed], knows: Option<u64>) -> VectorClock {
+        if self.sabotage.is(Bug::LooseContext) {
+            return self.clock.clone();
+        }
         let exact = self
             .content
             .context_of(pushes.iter().map(|pushed| &pushed.begins));

@@ -1,19 +1,14 @@
-//! Documents whose edits are shown once they are stored: nobody is told of anything before.
-//!
-//! `QUIRE_SIM_SEEDS` sets how many seeds of random scenes are tried, `QUIRE_SIM_SEED` tries one; a failing one is printed.
+//! Documents whose edits are shown once they are stored: nobody is told of anything before. Random scenes of such documents are
+//! played by the simulator (`tests/src/simulation/mod.rs`).
 
 mod cluster;
-mod contexts;
 mod unread;
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-
+use automerge::ROOT;
 use automerge::transaction::Transactable;
-use automerge::{ROOT, ScalarValue};
 use bytes::Bytes;
-use engine::{ChangeKind, Content, Input, Intent, Kind, Limits, Phase};
+use engine::{ChangeKind, Input, Intent, Limits, Phase};
 
-use crate::dice::{Dice, number};
 use crate::pen::Pen;
 use cluster::{Cluster, Fate, is_saved};
 
@@ -198,7 +193,6 @@ fn who_wrote_offline_did_not_see_what_was_written_meanwhile() {
     }
     cluster.join(2, 0);
     cluster.quiesce();
-    contexts::check(&cluster.log);
     let changes: Vec<_> = cluster.log.iter().map(|it| &it.change).collect();
     let [.., online, offline] = changes[..] else {
         panic!("all is stored");
@@ -238,196 +232,6 @@ fn a_change_that_cannot_be_shown_is_kept_out_and_the_rest_goes_on() {
         let text = shown["text"].as_str().unwrap();
         assert!(text.starts_with('x') && text.ends_with("good ") && shown.get("poison").is_none());
         assert!(cluster.nodes[at].document.is_read_only());
-    }
-}
-
-struct Scene {
-    cluster: Cluster,
-    /// How many clients there have been.
-    actors: u8,
-    dice: Dice,
-    late: Vec<(usize, Bytes)>,
-}
-
-const NODES: usize = 2;
-const CLIENTS: u8 = 4;
-const STEPS: usize = 120;
-const SEEDS: u64 = 12;
-
-impl Scene {
-    fn new(seed: u64) -> Self {
-        let mut dice = Dice::new(seed);
-        let limits = Limits {
-            updates_per_change_max: 1 + dice.below(4) as usize,
-            changes_per_append_max: 1 + dice.below(6) as usize,
-            snapshot_changes: 2 + dice.below(30),
-            snapshot_bytes: 1 + dice.below(4_000),
-            held_changes_max: [0, 3, 1_000][dice.below(3) as usize],
-            changes_per_pull_max: 1 + dice.below(5),
-            document_weight_max: [60_000, 1 << 30][dice.below(2) as usize],
-            ..Limits::default()
-        };
-        Self {
-            cluster: founded(NODES, CLIENTS, limits),
-            actors: CLIENTS,
-            dice,
-            late: Vec::new(),
-        }
-    }
-
-    fn play(&mut self) {
-        for _ in 0..STEPS {
-            self.step();
-        }
-        self.end();
-    }
-
-    fn step(&mut self) {
-        let node = self.dice.below(NODES as u64) as usize;
-        let who = self.dice.below(CLIENTS.into()) as usize;
-        match self.dice.below(20) {
-            0..6 => {
-                let payload = self.written(who);
-                self.send(who, payload);
-            }
-            6..10 => self.read_some(who),
-            10..13 => {
-                let fate = [Fate::Stored, Fate::Stored, Fate::Failed, Fate::Unknown];
-                let fate = fate[self.dice.below(4) as usize];
-                self.cluster.commit(node, fate);
-            }
-            13 | 14 => self.listen(node),
-            15 => self.cluster.pass(50 + self.dice.below(3_000)),
-            16 => self.cluster.drop_queue(who),
-            17 => {
-                self.cluster.leave(who);
-                if self.dice.one_in(3) {
-                    self.actors += 1;
-                    self.cluster.clients[who].pen = Pen::new(self.actors);
-                }
-                self.cluster.join(who, node);
-            }
-            18 if self.dice.one_in(3) => {
-                if self.dice.one_in(2) {
-                    self.cluster.keep_gist();
-                }
-                self.cluster.crash(node);
-            }
-            18 => self.cluster.compare(),
-            _ => self.send_late(),
-        }
-    }
-
-    /// Some payloads come late, and so after those that build on them.
-    fn send(&mut self, who: usize, payload: Bytes) {
-        if self.dice.one_in(6) {
-            return self.late.push((who, payload));
-        }
-        self.cluster.push(who, payload);
-        if self.dice.one_in(2) {
-            self.cluster.settle_all();
-        }
-    }
-
-    fn send_late(&mut self) {
-        for (who, payload) in std::mem::take(&mut self.late) {
-            self.cluster.push(who, payload);
-        }
-        self.cluster.settle_all();
-    }
-
-    fn written(&mut self, who: usize) -> Bytes {
-        let dice = &mut self.dice;
-        let pen = &mut self.cluster.clients[who].pen;
-        if pen.heads().is_empty() {
-            return Bytes::new();
-        }
-        match dice.below(5) {
-            0 | 1 => pen.type_at(dice.below(9) as usize, "word "),
-            2 => pen.erase(dice.below(20) as usize, 3),
-            3 => {
-                let map = pen.object("map");
-                let value = ScalarValue::Int(dice.below(100) as i64);
-                pen.edit(|doc| doc.put(&map, "key", value).unwrap())
-            }
-            _ => pen.edit(|doc| doc.increment(ROOT, "count", 1).unwrap()),
-        }
-    }
-
-    fn read_some(&mut self, who: usize) {
-        for _ in 0..=self.dice.below(5) {
-            self.cluster.read(who);
-        }
-        self.cluster.settle_all();
-    }
-
-    /// The bus loses some of what it carries, and repeats some.
-    fn listen(&mut self, node: usize) {
-        match self.dice.below(4) {
-            0 => drop(self.cluster.nodes[node].bus.pop_front()),
-            1 => {
-                let first = self.cluster.nodes[node].bus.front().cloned();
-                self.cluster.nodes[node].bus.extend(first);
-            }
-            _ => drop(self.cluster.hear(node)),
-        }
-    }
-
-    /// All is well again: everybody comes back, and has the same in the end.
-    fn end(&mut self) {
-        self.send_late();
-        for who in 0..CLIENTS.into() {
-            self.cluster.leave(who);
-            self.cluster.join(who, who % NODES);
-        }
-        for _ in 0..20 {
-            self.cluster.quiesce();
-            self.cluster.compare();
-            self.cluster.pass(3_000);
-        }
-        for node in 0..NODES {
-            self.cluster.tell(node, Input::ContentWanted);
-        }
-        self.cluster.quiesce();
-        contexts::check(&self.cluster.log);
-        let mut log = Content::new(Kind::Automerge).unwrap();
-        for stored in &self.cluster.log {
-            for payload in stored.change.updates().unwrap() {
-                log.integrate(&payload).unwrap();
-            }
-        }
-        let have = log.have(std::iter::empty());
-        assert!(log.waiting().is_empty());
-        for (at, node) in self.cluster.nodes.iter().enumerate() {
-            let content = node.document.content();
-            assert_eq!(
-                content.have(std::iter::empty()),
-                have,
-                "node {at}, {:?}",
-                self.cluster.replica(at)
-            );
-            assert_eq!(content.json(None), log.json(None));
-            assert!(node.document.is_durable() && node.skipped == 0);
-        }
-        for client in &mut self.cluster.clients {
-            assert_eq!(client.closed, None);
-            assert_eq!(client.pen.have(), have, "a client has what the log has");
-        }
-    }
-}
-
-#[test]
-fn whatever_happens_nobody_is_told_of_what_is_not_stored_and_all_agree() {
-    let seeds = match number("QUIRE_SIM_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("QUIRE_SIM_SEEDS").unwrap_or(SEEDS),
-    };
-    for seed in seeds {
-        let played = catch_unwind(AssertUnwindSafe(|| Scene::new(seed).play()));
-        if let Err(panic) = played {
-            eprintln!("play it again with QUIRE_SIM_SEED={seed}");
-            resume_unwind(panic);
-        }
     }
 }
 

@@ -12,6 +12,8 @@ pub enum Check {
     SaidIsStored,
     /// Lanes have no holes, and a dot never names two changes.
     Lanes,
+    /// Contexts of Automerge changes are what the changes themselves say that they build on.
+    Contexts,
     /// All replicas hold the same content, and so do a replay from zero and every client.
     Agreement,
     /// Everyone who is here is seen, and nobody who is not.

@@ -1,4 +1,4 @@
-//! How a simulated client edits, and how its document is read.
+//! How a simulated client edits a Yjs document, and how that is read.
 //!
 //! Every document has a text, a map, a list and a tree of elements, and all clients know their names and types.
 
@@ -84,7 +84,8 @@ fn edit_text(editor: &Editor, edit: &Edit) -> Bytes {
     }
 }
 
-fn span(text: &str, at: u32, length: u32) -> (u32, u32) {
+/// The places where some UTF-16 units begin and end, as far as there are so many.
+pub(super) fn span(text: &str, at: u32, length: u32) -> (u32, u32) {
     (
         boundary(text, at),
         boundary(text, at.saturating_add(length)),

@@ -5,10 +5,10 @@
 //! more which names the lost changes had.
 
 use engine::{Change, Phase};
-use yrs::IdSet;
 
 use super::checks::{Check, Found};
 use super::node::Life;
+use super::pieces::Pieces;
 use super::quiet::all_of;
 use super::store::{Ask, Request};
 use super::world::World;
@@ -53,7 +53,7 @@ impl World {
     }
 
     /// What everyone is to be told of who comes now. After a loss more may be stored than was ever said to be.
-    pub(super) fn promised(&self, document: usize) -> &IdSet {
+    pub(super) fn promised(&self, document: usize) -> &Pieces {
         let stored = self.store.document(document);
         match stored.has_lost {
             true => &self.acked[document],
@@ -62,7 +62,7 @@ impl World {
     }
 
     /// Whether all of some edits is stored, or was.
-    pub(super) fn was_stored(&self, document: usize, edits: &IdSet) -> bool {
+    pub(super) fn was_stored(&self, document: usize, edits: &Pieces) -> bool {
         let stored = self.store.document(document);
         let never = edits.diff(&stored.inserted).diff(&self.lost[document]);
         stored.has_lost && never.is_empty()
@@ -87,7 +87,7 @@ impl World {
         Ok(!self.lost[document].diff(&here).is_empty())
     }
 
-    fn stored_or_held(&self, document: usize) -> Found<IdSet> {
+    fn stored_or_held(&self, document: usize) -> Found<Pieces> {
         let mut here = self.store.document(document).inserted.clone();
         let sessions = self
             .nodes
@@ -95,7 +95,7 @@ impl World {
             .flat_map(|node| node.sessions.get(&document));
         let open = |phase| matches!(phase, Phase::Open | Phase::Draining(_));
         for session in sessions.filter(|session| open(session.document.phase())) {
-            here.merge_with(all_of(session.document.content())?);
+            here.merge_with(all_of(self.setup.kind, session.document.content())?);
         }
         Ok(here)
     }

@@ -4,14 +4,14 @@
 use super::plan::{Delivery, Edit, Fate, Plan, Poison, Setup, Step};
 use crate::chance::Chance;
 
-/// The plan of a seed, with so many steps and a last [`Step::Quiesce`].
-pub fn generate(seed: u64, steps: usize) -> Plan {
+/// The plan of a seed for documents of a kind, with so many steps and a last [`Step::Quiesce`].
+pub fn generate(kind: engine::Kind, seed: u64, steps: usize) -> Plan {
     let mut maker = Maker {
         chance: Chance::from_seed(seed),
         weights: Vec::new(),
         embeds: seed % 8 == 7,
     };
-    let setup = maker.setup(seed);
+    let setup = maker.setup(kind, seed);
     maker.weights = maker.weights(&setup);
     let mut steps: Vec<_> = (0..steps).map(|_| maker.step()).collect();
     steps.push(Step::Quiesce);
@@ -57,12 +57,19 @@ enum Kind {
 }
 
 impl Maker {
-    fn setup(&mut self, seed: u64) -> Setup {
+    fn setup(&mut self, kind: engine::Kind, seed: u64) -> Setup {
         let nodes = 1 + self.below(NODES_MAX) as usize;
+        // A conversation is told less than goes over the line.
+        let crowding = if kind == engine::Kind::Automerge {
+            8
+        } else {
+            1
+        };
         let chance = &mut self.chance;
         Setup {
             seed,
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            kind,
             nodes,
             documents: 1 + usize::from(chance.one_in(3)),
             clients: 2 + chance.below(3) as usize,
@@ -74,12 +81,17 @@ impl Maker {
             changes_per_append_max: 1 + chance.below(6) as usize,
             snapshot_changes: 2 + chance.below(30),
             idle_ms: [100, 1_000, 30_000][chance.below(3) as usize],
-            outbox_frames: [32, 64, 1_000][chance.below(3) as usize],
+            outbox_frames: [32, 64, 1_000][chance.below(3) as usize] / crowding,
             mailbox: [2, 16, 256][chance.below(3) as usize],
             held_changes_max: [2, 1_024][chance.below(2) as usize],
             changes_per_pull_max: [1, 3, 256][chance.below(3) as usize],
             presence_wait_max_ms: [0, 250, 2_000][(seed % 3) as usize],
             kept_bytes_max: [1 << 20, 600][usize::from(seed % 5 == 4)],
+            // A Yjs client whose document is full is closed for good.
+            document_weight_max: match kind {
+                engine::Kind::Automerge if seed % 2 == 1 => 240_000,
+                _ => 1 << 30,
+            },
             bug: None,
         }
     }

@@ -15,7 +15,7 @@ impl World {
             return Ok(false);
         };
         let session = request.session;
-        let opening = matches!(request.ask, Ask::Load);
+        let opening = matches!(request.ask, Ask::Load { .. });
         let document = request.document;
         let answer = self.answer(request, fate)?;
         let stored = self.store.document(document).inserted.clone();
@@ -36,8 +36,8 @@ impl World {
         let document = self.store.document_mut(request.document);
         let fails = fate != Fate::Done;
         Ok(match request.ask {
-            Ask::Load if fails => Input::OpenFailed,
-            Ask::Load => Input::Opened(document.load()),
+            Ask::Load { .. } if fails => Input::OpenFailed,
+            Ask::Load { gist } => Input::Opened(document.load(gist)),
             Ask::Append(_) if fate == Fate::FailedBefore => Input::CommitFailed,
             Ask::Append(changes) => {
                 let through = changes.last().map_or(0, |change| change.dot.counter);
@@ -166,8 +166,8 @@ impl World {
         })?;
         self.now_ms = until_ms;
         for client in 0..self.clients.len() {
-            let said = self.clients[client].tick(self.now_ms);
-            said.into_iter().for_each(|frame| self.say(client, frame));
+            let said = self.clients[client].page.tick(self.now_ms);
+            self.say(client, said);
         }
         Ok(())
     }

@@ -6,8 +6,11 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use engine::CloseReason;
-use yrs::IdSet;
+use engine::{CloseReason, Intent, Kind};
+use protocol::Dialect;
+
+use super::pieces::Pieces;
+use super::voice::{Voice, Word};
 
 /// A connection, as long as either end thinks that it is there.
 #[derive(Debug)]
@@ -20,7 +23,12 @@ pub(super) struct Line {
     pub(super) up: VecDeque<Bytes>,
     /// Frames that the node has written and the client has not read.
     down: VecDeque<Bytes>,
-    outbox: VecDeque<(Bytes, Option<u64>)>,
+    /// What the node says by itself, before all that waits in the outbox.
+    said: VecDeque<Bytes>,
+    /// Mails for the session that have not been put into its mailbox.
+    mails: VecDeque<Vec<Intent>>,
+    voice: Voice,
+    outbox: VecDeque<(Word, Option<u64>)>,
     outbox_max: usize,
     state: State,
     /// How far this replica's lane was written to it.
@@ -30,15 +38,15 @@ pub(super) struct Line {
     /// Whether the session takes its edits.
     pub(super) may_write: bool,
     /// The client's own edits that it was the first to send to this session.
-    pub(super) sent: IdSet,
+    pub(super) sent: Pieces,
     /// What was stored when it came; taken when it is answered first.
-    pub(super) owed: Option<IdSet>,
+    pub(super) owed: Option<Pieces>,
     /// When the session took note of it, and how often the store had failed it by then.
     pub(super) joined: (u64, u64),
-    /// What the client had when it pulled, until it is answered.
-    pub(super) pulled: Option<IdSet>,
+    /// What the client said to have when it pulled, until it is answered.
+    pub(super) pulled: Option<Bytes>,
     /// What it was answered, in this batch.
-    pub(super) answered: Option<IdSet>,
+    pub(super) answered: Option<Pieces>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +69,7 @@ impl Line {
     pub(super) fn new(
         client: Option<usize>,
         node: usize,
-        document: usize,
+        (kind, document): (Kind, usize),
         outbox_max: usize,
     ) -> Self {
         Self {
@@ -70,13 +78,16 @@ impl Line {
             document,
             up: VecDeque::new(),
             down: VecDeque::new(),
+            said: VecDeque::new(),
+            mails: VecDeque::new(),
+            voice: Voice::new(kind, document),
             outbox: VecDeque::new(),
             outbox_max,
             state: State::Flowing,
             seen: None,
             is_dead: false,
             may_write: true,
-            sent: IdSet::new(),
+            sent: Pieces::default(),
             owed: None,
             joined: (0, 0),
             pulled: None,
@@ -84,17 +95,40 @@ impl Line {
         }
     }
 
-    /// Queues a frame, or drops the whole queue if it is one too many.
-    pub(super) fn push(&mut self, frame: Bytes, shows: Option<u64>) {
+    pub(super) fn dialect(&self) -> Dialect {
+        self.voice.dialect()
+    }
+
+    /// Queues an event, or drops the whole queue if it is one too many. True if the client is to be closed because of that:
+    /// it could not be caught up with.
+    pub(super) fn push(&mut self, word: Word, shows: Option<u64>) -> bool {
         if self.state != State::Flowing {
-            return;
+            return false;
         }
-        if self.outbox.len() < self.outbox_max {
-            self.outbox.push_back((frame, shows));
-        } else {
-            self.outbox.clear();
+        let waiting = self.outbox.iter().filter(|(word, _)| word.counts());
+        if !word.counts() || waiting.count() < self.outbox_max {
+            self.outbox.push_back((word, shows));
+            return false;
+        }
+        self.outbox.clear();
+        let catches_up = self.dialect() == Dialect::YWebsocket;
+        if catches_up {
             self.state = State::Dropped;
         }
+        !catches_up
+    }
+
+    /// A frame of the client has come to the node.
+    pub(super) fn hear(&mut self, frame: &Bytes) -> Result<(), CloseReason> {
+        let heard = self.voice.hear(frame)?;
+        self.said.extend(heard.frames);
+        self.mails.extend(heard.mails);
+        Ok(())
+    }
+
+    /// The next mail for the session.
+    pub(super) fn next_mail(&mut self) -> Option<Vec<Intent>> {
+        self.mails.pop_front()
     }
 
     /// Writes what waits, once the client has read what was written before. True if the queue was dropped, and the
@@ -103,15 +137,30 @@ impl Line {
         if !self.down.is_empty() {
             return false;
         }
-        for (frame, shows) in self.outbox.drain(..) {
-            self.down.push_back(frame);
-            self.seen = self.seen.max(shows);
+        self.down.append(&mut self.said);
+        for (word, shows) in self.outbox.drain(..) {
+            let said = self.voice.say(word);
+            self.down.extend(said.frames);
+            self.mails.extend(said.mails);
+            if self.voice.dialect() == Dialect::YWebsocket {
+                self.seen = self.seen.max(shows);
+            }
         }
         let dropped = self.down.is_empty() && self.state == State::Dropped;
         if dropped {
             self.state = State::CatchingUp;
         }
         dropped
+    }
+
+    /// What the node has written and the client has not read.
+    pub(super) fn written(&self) -> impl Iterator<Item = &Bytes> {
+        self.down.iter()
+    }
+
+    /// Whether all that was written was read.
+    pub(super) fn is_read(&self) -> bool {
+        self.down.is_empty()
     }
 
     /// Reads the next frame, or that the node has closed.

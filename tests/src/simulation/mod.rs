@@ -8,26 +8,32 @@
 //! Read in this order: [`plan`](Plan), `world` (one step at a time), `sessions` (the driver, and what is checked at every
 //! effect), `quiet` (what is checked when all is quiet), `canonical` (when two contents are the same).
 
+mod automerge_page;
 mod awareness;
 mod bus;
 mod canonical;
 mod checks;
 mod client;
+mod contexts;
 mod edits;
 mod failover;
+mod form;
 mod generate;
 mod keeping;
 mod line;
 mod node;
+mod pieces;
 mod plan;
+mod poison;
 mod quiet;
 mod report;
 mod sessions;
 mod shrink;
 mod store;
 mod traffic;
-mod wire;
+mod voice;
 mod world;
+mod yjs_page;
 
 use std::any::Any;
 use std::cell::Cell;

@@ -6,8 +6,8 @@ use engine::{
     Bug, ConnectionId, Document, DocumentKey, Effects, Input, Intent, Kind, Limits, Now,
     PresenceLimits, ReplicaId, VectorClock,
 };
-use yrs::IdSet;
 
+use super::pieces::Pieces;
 use super::plan::{Sabotage, Setup};
 
 /// One server process, or the place where one will start again.
@@ -44,20 +44,21 @@ pub(super) struct Session {
     pub(super) id: u64,
     /// As whom it writes.
     pub(super) replica: ReplicaId,
+    pub(super) kind: Kind,
     pub(super) document: Document,
     pub(super) mailbox: VecDeque<Mail>,
     pub(super) answers: Vec<Input>,
     pub(super) effects: Effects,
     /// The edits that any of its clients has sent to it.
-    pub(super) brought: IdSet,
+    pub(super) brought: Pieces,
     /// Edits that waited behind a hole. Who knows of them repeats them with all that it sends, and they are passed on.
-    pub(super) unattributed: IdSet,
+    pub(super) unattributed: Pieces,
     /// The changes that it is known to have had the causes of.
     pub(super) caused: VectorClock,
     /// How often the store could not tell it how far the lanes are, or what is in them.
     pub(super) failures: u64,
     /// What it certainly has: what was stored when it opened, and what it has acknowledged.
-    pub(super) must_have: IdSet,
+    pub(super) must_have: Pieces,
 }
 
 /// What waits for a session.
@@ -101,27 +102,28 @@ impl Session {
         let mut effects = Effects::new();
         let opened = Document::open(
             key(document),
-            Kind::Yjs,
+            setup.kind,
             replica,
             limits(setup),
             &mut effects,
         );
-        let mut opened = opened.expect("Yjs is served");
+        let mut opened = opened.expect("the kind is served");
         if let Some(bug) = setup.bug {
             opened.sabotage(bug.into());
         }
         Self {
             id,
             replica,
+            kind: setup.kind,
             document: opened,
             mailbox: VecDeque::new(),
             answers: Vec::new(),
             effects,
-            brought: IdSet::new(),
-            unattributed: IdSet::new(),
+            brought: Pieces::default(),
+            unattributed: Pieces::default(),
             caused: VectorClock::default(),
             failures: 0,
-            must_have: IdSet::new(),
+            must_have: Pieces::default(),
         }
     }
 }
@@ -138,6 +140,7 @@ pub(super) fn limits(setup: &Setup) -> Limits {
         snapshot_changes: setup.snapshot_changes,
         snapshot_bytes: 16 * 1024,
         idle_ms: setup.idle_ms,
+        document_weight_max: setup.document_weight_max,
         presence: presence_limits(setup),
         shared: setup.nodes > 1,
         held_changes_max: setup.held_changes_max,
@@ -181,6 +184,9 @@ impl From<Sabotage> for Bug {
             Sabotage::NoRetry => Self::NoRetry,
             Sabotage::BlindEye => Self::BlindEye,
             Sabotage::Panics => Self::Panics,
+            Sabotage::ShownEarly => Self::ShownEarly,
+            Sabotage::ForgottenOrphan => Self::ForgottenOrphan,
+            Sabotage::LooseContext => Self::LooseContext,
         }
     }
 }

@@ -9,6 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use engine::Kind;
 use serde::{Deserialize, Serialize};
 
 /// What the world is like before anything happens.
@@ -18,6 +19,9 @@ pub struct Setup {
     pub seed: u64,
     /// The version of the code that wrote the plan.
     pub version: String,
+    /// The kind of all documents.
+    #[serde(default = "kind::yjs", with = "kind")]
+    pub kind: Kind,
     /// How many nodes there are.
     pub nodes: usize,
     /// How many documents.
@@ -52,13 +56,40 @@ pub struct Setup {
     /// Bytes of changes that are kept in case the store loses them.
     #[serde(default = "much")]
     pub kept_bytes_max: usize,
+    /// How heavy a document may become, in bytes of estimated memory; one that is heavier than a quarter of it is held as its
+    /// snapshot.
+    #[serde(default = "heavy")]
+    pub document_weight_max: usize,
     /// The deliberate bug that all documents have, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bug: Option<Sabotage>,
 }
 
+/// Kinds of documents by their words.
+mod kind {
+    use engine::Kind;
+    use serde::de::{Deserialize, Deserializer, Error};
+    use serde::ser::Serializer;
+
+    pub(super) fn yjs() -> Kind {
+        Kind::Yjs
+    }
+
+    pub(super) fn serialize<S: Serializer>(kind: &Kind, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(kind.as_str())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Kind, D::Error> {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}
+
 fn many() -> usize {
     1_024
+}
+
+fn heavy() -> usize {
+    1 << 30
 }
 
 fn much() -> usize {
@@ -234,6 +265,9 @@ pub enum Sabotage {
     NoRetry,
     BlindEye,
     Panics,
+    ShownEarly,
+    ForgottenOrphan,
+    LooseContext,
 }
 
 /// All that happens in one run.

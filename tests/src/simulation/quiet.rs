@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use engine::history;
 use engine::{Content, Input, Kind, Now, PresenceRoll};
-use yrs::IdSet;
 
 use super::bus::{Message, News};
-use super::canonical::Canonical;
-use super::checks::{Check, Found, Violation};
-use super::edits;
+use super::checks::{Check, Found};
+use super::contexts;
+use super::form::Form;
 use super::node::{Life, Mail, Session};
+use super::pieces::Pieces;
 use super::plan::Fate;
-use super::wire;
 use super::world::World;
 
 impl World {
@@ -81,6 +80,7 @@ impl World {
             self.flow_until_quiet()?;
         }
         self.await_presence()?;
+        self.read_all()?;
         for document in 0..self.setup.documents {
             if !self.store.document(document).deleted && !self.is_scarred(document)? {
                 self.check_document(document)?;
@@ -134,6 +134,17 @@ impl World {
         self.flow_until_quiet()
     }
 
+    /// Has the content of all documents loaded that nobody has looked at.
+    fn read_all(&mut self) -> Found<()> {
+        for node in &mut self.nodes {
+            let unread = node.sessions.values_mut();
+            for session in unread.filter(|session| session.document.is_unread()) {
+                session.mailbox.push_back(Mail::Input(Input::ContentWanted));
+            }
+        }
+        self.flow_until_quiet()
+    }
+
     fn heal(&mut self, node: usize) -> Found<()> {
         self.nodes[node].fuse = None;
         self.nodes[node].is_paused = false;
@@ -165,9 +176,9 @@ impl World {
         }
         for client in &self.clients {
             if client.document == document && !client.is_banished {
-                let who = format!("client {}", client.number());
-                check_same(&who, &client.canonical()?, &replayed)?;
-                Check::Agreement.that(!client.waits(), || {
+                let who = format!("client {}", client.number);
+                check_same(&who, &client.page.form()?, &replayed)?;
+                Check::Agreement.that(!client.page.waits(), || {
                     format!("{who} waits for what it was never sent")
                 })?;
             }
@@ -179,31 +190,39 @@ impl World {
     }
 
     /// The log from zero: it has all that was ever acknowledged.
-    fn check_replay(&self, document: usize) -> Found<Canonical> {
+    fn check_replay(&self, document: usize) -> Found<Form> {
         let stored = self.store.document(document);
         let lost = self.acked[document].diff(&stored.inserted);
         Check::SaidIsStored.that(lost.is_empty(), || format!("{lost} is lost"))?;
         let kept_out = &stored.quarantined;
-        let replayed = history::replay(Kind::Yjs, None, &stored.changes, kept_out);
+        let kind = self.setup.kind;
+        if kind == Kind::Automerge && !stored.has_lost {
+            contexts::check(&stored.changes)?;
+        }
+        let replayed = history::replay(kind, None, &stored.changes, kept_out);
         let replayed = replayed.map_err(|error| Check::Alarms.failed(error.to_string()))?;
         Check::Alarms.that(replayed.skipped == 0, || {
             format!("{} changes can not be replayed", replayed.skipped)
         })?;
-        let lost = self.acked[document].diff(&all_of(&replayed.content)?);
+        let lost = self.acked[document].diff(&all_of(kind, &replayed.content)?);
         Check::SaidIsStored.that(lost.is_empty(), || {
             format!("{lost} is not in a replay from zero")
         })?;
-        of_content(&replayed.content)
+        Form::of_content(kind, &replayed.content)
     }
 
-    fn check_replica(&self, node: usize, document: usize, replayed: &Canonical) -> Found<()> {
+    fn check_replica(&self, node: usize, document: usize, replayed: &Form) -> Found<()> {
         let Some(session) = self.nodes[node].sessions.get(&document) else {
             return Ok(());
         };
         let who = format!("node {node}");
         let held = &session.document;
         Check::Quiet.that(held.is_durable(), || format!("{who} has not stored all"))?;
-        check_same(&who, &of_content(held.content())?, replayed)?;
+        check_same(
+            &who,
+            &Form::of_content(session.kind, held.content())?,
+            replayed,
+        )?;
         let heads = self.store.document(document).heads();
         Check::Lanes.that(held.clock() == heads, || {
             format!("{who} is at {:?}, the store at {heads:?}", held.clock())
@@ -214,14 +233,14 @@ impl World {
     }
 
     /// A document that is opened now, from a snapshot if there is one, has the same content.
-    fn check_opening(&self, document: usize, replayed: &Canonical) -> Found<()> {
-        let past = self.store.document(document).load();
+    fn check_opening(&self, document: usize, replayed: &Form) -> Found<()> {
+        let past = self.store.document(document).load(false);
         let mut session = Session::new(0, document, engine::ReplicaId(u32::MAX), &self.setup);
         let now = Now::default();
         session.tell(Input::Opened(past), now);
         session.replay(now);
         session.document.settle(now, &mut session.effects);
-        let opened = of_content(session.document.content())?;
+        let opened = Form::of_content(session.kind, session.document.content())?;
         check_same("a document that is opened", &opened, replayed)
     }
 
@@ -230,17 +249,14 @@ impl World {
             .clients
             .iter()
             .filter(|client| client.document == document && client.line.is_some())
+            .filter_map(|client| Some((client.number, client.page.others()?)))
             .collect();
-        for client in &here {
-            let others = here.iter().map(|other| other.number());
-            let mut others: Vec<_> = others.filter(|other| *other != client.number()).collect();
+        for (number, seen) in &here {
+            let others = here.iter().map(|(other, _)| *other);
+            let mut others: Vec<_> = others.filter(|other| other != number).collect();
             others.sort_unstable();
-            let seen = client.awareness.others();
-            Check::Presence.that(seen == others, || {
-                format!(
-                    "client {} sees {seen:?}, here are {others:?}",
-                    client.number()
-                )
+            Check::Presence.that(*seen == others, || {
+                format!("client {number} sees {seen:?}, here are {others:?}")
             })?;
         }
         Ok(())
@@ -279,15 +295,14 @@ impl World {
     }
 
     /// Someone who comes now, to any node and with nothing, is shown all that there is.
-    fn check_newcomers(&mut self, document: usize, replayed: &Canonical) -> Found<()> {
+    fn check_newcomers(&mut self, document: usize, replayed: &Form) -> Found<()> {
         for node in 0..self.nodes.len() {
-            let mut probe = self.new_client(document);
-            probe.is_probe = true;
+            let probe = self.new_probe(document);
             self.clients.push(probe);
             let at = self.clients.len() - 1;
             self.join(at, node);
             self.flow_until_quiet()?;
-            let shown = self.clients[at].canonical()?;
+            let shown = self.clients[at].page.form()?;
             self.cut(at, usize::MAX);
             self.notice(node)?;
             self.flow_until_quiet()?;
@@ -300,8 +315,8 @@ impl World {
     }
 }
 
-fn check_same(who: &str, held: &Canonical, replayed: &Canonical) -> Found<()> {
-    let equal = held.to_bytes() == replayed.to_bytes();
+fn check_same(who: &str, held: &Form, replayed: &Form) -> Found<()> {
+    let equal = held == replayed;
     Check::Agreement.that(equal, || {
         format!(
             "{who} and a replay from zero: {}",
@@ -310,22 +325,15 @@ fn check_same(who: &str, held: &Canonical, replayed: &Canonical) -> Found<()> {
     })
 }
 
-pub(super) fn all_of(content: &Content) -> Found<IdSet> {
-    let waiting = content.waiting().iter();
-    let units = waiting.map(|update| wire::inserted(update));
-    let whole = wire::inserted(&content.update().map_err(unreadable)?);
-    Ok(units.fold(whole, |all, some| all.merge(&some)))
-}
-
-/// What a document holds, in the form that can be compared.
-pub(super) fn of_content(content: &Content) -> Found<Canonical> {
-    let read = |root: &str| content.json(Some(root)).unwrap_or_default();
-    let update = content.update().map_err(unreadable)?;
-    Canonical::new(&update, &edits::view(read)).map_err(unreadable)
-}
-
-fn unreadable(error: impl std::fmt::Display) -> Violation {
-    Check::Agreement.failed(error.to_string())
+/// All that a document holds, with what waits.
+pub(super) fn all_of(kind: Kind, content: &Content) -> Found<Pieces> {
+    let update = content.update();
+    let update = update.map_err(|error| Check::Agreement.failed(error.to_string()))?;
+    let mut all = Pieces::of(kind, &update);
+    for waiting in content.waiting() {
+        all.merge_with(Pieces::of(kind, waiting));
+    }
+    Ok(all)
 }
 
 /// Rounds of everything flowing, beyond which it is taken to never end.

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use engine::Kind;
+
 use super::checks::Violation;
 use super::plan::Plan;
 use super::{generate, play, shrink};
@@ -22,15 +24,19 @@ pub struct Played {
     pub seconds: f64,
 }
 
-/// Plays the plans of some seeds.
+/// Plays the plans of some seeds for documents of a kind.
 ///
 /// # Errors
 /// The report of the first that fails.
-pub fn play_seeds(seeds: impl Iterator<Item = u64>, steps: usize) -> Result<Played, String> {
+pub fn play_seeds(
+    kind: Kind,
+    seeds: impl Iterator<Item = u64>,
+    steps: usize,
+) -> Result<Played, String> {
     let began = Instant::now();
     let mut played = Played::default();
     for seed in seeds {
-        let plan = generate(seed, steps);
+        let plan = generate(kind, seed, steps);
         let outcome = play(&plan);
         if let Some(violation) = outcome.violation {
             return Err(report(&plan, &violation));
@@ -45,7 +51,10 @@ pub fn play_seeds(seeds: impl Iterator<Item = u64>, steps: usize) -> Result<Play
 /// Shrinks a failing plan, saves it, and says how to play it again.
 pub fn report(plan: &Plan, violation: &Violation) -> String {
     let small = shrink(plan, violation.check, TRIES);
-    let mut text = format!("seed {} fails: {violation}\n", plan.setup.seed);
+    let mut text = format!(
+        "seed {} of {} fails: {violation}\n",
+        plan.setup.seed, plan.setup.kind
+    );
     if let Some(violation) = play(&small).violation {
         let _ = writeln!(text, "shrunk to {} steps: {violation}", small.steps.len());
     }
@@ -67,7 +76,10 @@ pub fn report(plan: &Plan, violation: &Violation) -> String {
 
 fn save(plan: &Plan) -> anyhow::Result<PathBuf> {
     let folder = crate::server::workspace().join("target/simulation");
-    let path = folder.join(format!("seed-{}.jsonl", plan.setup.seed));
+    let path = folder.join(format!(
+        "{}-seed-{}.jsonl",
+        plan.setup.kind, plan.setup.seed
+    ));
     plan.save(&path)?;
     Ok(path)
 }

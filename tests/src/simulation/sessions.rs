@@ -2,19 +2,18 @@
 
 use bytes::Bytes;
 use engine::{
-    Audience, Capability, CloseReason, ConnectionId, Dot, Effect, Event, Input, Intent, Joining,
-    Kind, Phase, ReplicaId, Rights,
+    Audience, Capability, CloseReason, ConnectionId, Dot, Effect, Event, Gist, Input, Intent,
+    Joining, Kind, Phase, ReplicaId, Rights,
 };
-use protocol::ywebsocket;
-use yrs::IdSet;
 
 use super::bus::{Message, News};
 use super::checks::{Check, Found};
+use super::form::Form;
 use super::node::{Life, Mail, Session};
-use super::quiet::of_content;
+use super::pieces::Pieces;
 use super::store::{Ask, Request};
 use super::traffic::access;
-use super::wire;
+use super::voice::{Word, claims};
 use super::world::World;
 
 impl World {
@@ -96,7 +95,7 @@ impl World {
 
     /// A stranger may do everything, as a client that does not count its edits does.
     fn joining(&mut self, connection: ConnectionId) -> Joining {
-        let freely = Joining::freely(connection, Kind::Yjs, None);
+        let freely = Joining::freely(connection, self.setup.kind, None);
         let Some(line) = self.lines.get_mut(&connection) else {
             return freely;
         };
@@ -158,22 +157,25 @@ impl World {
 
     /// Notes what a client asks with, and which edits of its own it is the first to send.
     fn note_intent(&mut self, node: usize, document: usize, from: ConnectionId, intent: &Intent) {
+        let kind = self.setup.kind;
         let mut line = self.lines.get_mut(&from);
         match (intent, &mut line) {
-            (Intent::Pull { have }, Some(line)) => line.pulled = wire::claimed(have),
+            (Intent::Pull { have }, Some(line)) => line.pulled = Some(have.clone()),
+            (Intent::PullKept, Some(line)) => line.pulled = Some(Bytes::new()),
             (Intent::Push { payload, .. }, _) => {
-                let edits = wire::inserted(payload);
+                let edits = Pieces::of(kind, payload);
+                if kind == Kind::Automerge {
+                    self.ancestry.note(payload);
+                }
                 let brought = &mut self.nodes[node]
                     .sessions
                     .get_mut(&document)
                     .expect("it runs")
                     .brought;
                 if let Some(line) = line {
-                    let number = line
-                        .client
-                        .map_or(0, |client| self.clients[client].number());
+                    let number = line.client.map_or(0, |client| self.clients[client].number);
                     let new = edits.diff(brought);
-                    line.sent.merge_with(wire::of_client(&new, number));
+                    line.sent.merge_with(new.of_client(number));
                 }
                 brought.merge_with(edits);
             }
@@ -272,13 +274,12 @@ impl World {
 
     fn perform(&mut self, node: usize, document: usize, id: u64, effect: Effect) -> Found<()> {
         match effect {
-            Effect::Load => self.ask(id, document, Ask::Load),
+            Effect::Load => self.ask(id, document, Ask::Load { gist: false }),
+            Effect::LoadGist => self.ask(id, document, Ask::Load { gist: true }),
             Effect::LoadLog => {
                 return Err(Check::Alarms.failed("a snapshot did not restore"));
             }
-            Effect::LoadGist | Effect::StoreGist(_) => {
-                return Err(Check::Alarms.failed("Yjs documents have no gist"));
-            }
+            Effect::StoreGist(gist) => return self.store_gist(document, gist),
             Effect::Send { to, event, shows } => {
                 return self.send(node, document, &to, &event, shows);
             }
@@ -336,6 +337,15 @@ impl World {
             }
             Effect::Retire => return self.retire(node, document),
         }
+        Ok(())
+    }
+
+    /// What a document comes to is kept with the store: nothing but what is stored.
+    fn store_gist(&mut self, document: usize, gist: Gist) -> Found<()> {
+        let stored = self.store.document(document);
+        let covered = stored.covers_have(&gist.have, &self.lost[document], &self.ancestry);
+        Check::SaidIsStored.that(covered, || "a gist names what is not stored".to_owned())?;
+        self.store.document_mut(document).keep_gist(gist);
         Ok(())
     }
 
@@ -423,13 +433,14 @@ impl World {
         event: &Event,
         shows: Option<u64>,
     ) -> Found<()> {
-        let frame = ywebsocket::encode(event);
+        let kind = self.setup.kind;
+        let word = Word::new(kind, event);
         for connection in self.audience(node, document, to) {
             self.check_event(node, document, connection, event)?;
-            self.tell(|| format!("  node {node} to {connection}: {}", words(event)));
-            if let Some(frame) = &frame {
-                self.events.note(b'f', connection.0, frame);
-                self.line(connection).push(frame.clone(), shows);
+            self.tell(|| format!("  node {node} to {connection}: {}", words(kind, event)));
+            let Some(word) = word.clone() else { continue };
+            if self.line(connection).push(word, shows) {
+                self.cut_off(connection, CloseReason::Overloaded)?;
             }
         }
         Ok(())
@@ -460,8 +471,18 @@ impl World {
             Event::Ack { payload, .. } => self.check_ack(node, document, payload),
             Event::Have { have } => {
                 let stored = self.store.document(document);
-                let covered = stored.covers_vector(have, &self.lost[document]);
+                let covered = stored.covers_have(have, &self.lost[document], &self.ancestry);
                 Check::SaidIsStored.that(covered, || "step 1 claims what is not stored".to_owned())
+            }
+            Event::Change { payload } | Event::Missing { payload }
+                if self.setup.kind == Kind::Automerge =>
+            {
+                let shown = Pieces::of(Kind::Automerge, payload);
+                if let (Event::Missing { .. }, line) = (event, self.line(to)) {
+                    let so_far = line.answered.get_or_insert_default();
+                    so_far.merge_with(shown.clone());
+                }
+                self.check_stored(document, &shown)
             }
             Event::Change { payload } => {
                 let own = self.own_unsaved_edits(node, document, to, payload);
@@ -470,7 +491,7 @@ impl World {
                 })
             }
             Event::Missing { payload } => {
-                let answered = wire::inserted(payload);
+                let answered = Pieces::of(Kind::Yjs, payload);
                 let so_far = self.line(to).answered.get_or_insert_default();
                 so_far.merge_with(answered);
                 Ok(())
@@ -482,8 +503,34 @@ impl World {
         }
     }
 
+    /// What is shown only once it is stored is, or was.
+    fn check_stored(&self, document: usize, shown: &Pieces) -> Found<()> {
+        let stored = &self.store.document(document).inserted;
+        let early = shown.diff(stored).diff(&self.lost[document]);
+        Check::SaidIsStored.that(early.is_empty(), || {
+            format!("{early} was told and not stored")
+        })
+    }
+
+    /// A node has written frames to a client: heads that it says are stored are, for ever after.
+    pub(super) fn check_written(&mut self, to: ConnectionId, document: usize) -> Found<()> {
+        let written: Vec<_> = self.line(to).written().cloned().collect();
+        for frame in written {
+            self.events.note(b'f', to.0, &frame);
+            if self.setup.kind == Kind::Automerge {
+                let (heads, changes) = claims(&frame);
+                self.tell(|| format!("  {to} is told that{heads} are stored, and of{changes}"));
+                self.check_stored(document, &heads)?;
+                self.check_stored(document, &changes)?;
+                let promised = heads.diff(&self.lost[document]);
+                self.acked[document].merge_with(promised);
+            }
+        }
+        Ok(())
+    }
+
     fn check_ack(&mut self, node: usize, document: usize, payload: &Bytes) -> Found<()> {
-        let edits = wire::inserted(payload);
+        let edits = Pieces::of(self.setup.kind, payload);
         let covers =
             self.store.document_mut(document).covers(payload) || self.was_stored(document, &edits);
         Check::SaidIsStored.that(covers, || format!("acknowledged and not stored: {edits}"))?;
@@ -502,17 +549,16 @@ impl World {
         document: usize,
         to: ConnectionId,
         payload: &[u8],
-    ) -> IdSet {
+    ) -> Pieces {
         let line = &self.lines[&to];
         if line.seen.is_none() {
-            return IdSet::new();
+            return Pieces::default();
         }
-        let mut own = wire::inserted(payload);
+        let mut own = Pieces::of(Kind::Yjs, payload);
         own.intersect_with(&line.sent);
-        own.diff_with(&self.session(node, document).unattributed);
-        own.diff_with(&self.store.document(document).inserted);
-        own.diff_with(&self.lost[document]);
-        own
+        own.diff(&self.session(node, document).unattributed)
+            .diff(&self.store.document(document).inserted)
+            .diff(&self.lost[document])
     }
 
     /// Whoever pulled was answered with all that the session certainly has.
@@ -522,6 +568,8 @@ impl World {
         };
         let stored = &self.store.document(document).inserted;
         let is_tight = self.poisoned[document] || self.setup.unsaved_bytes_max < ROOMY;
+        // What it does not know to be stored it does not show.
+        let withholds = session.kind == Kind::Automerge && !session.document.is_durable();
         let here = self.lines.iter_mut().filter(|(_, line)| {
             line.node == node && line.document == document && !line.is_closing()
         });
@@ -529,12 +577,15 @@ impl World {
             let Some(answered) = line.answered.take() else {
                 continue;
             };
-            let Some(had) = line.pulled.take() else {
+            let pulled = line.pulled.take();
+            let had = pulled.and_then(|have| Pieces::had(session.kind, &have, &self.ancestry));
+            let Some(had) = had else {
                 continue;
             };
             let (joined_ms, failures) = line.joined;
             let waited_ms = self.now_ms - joined_ms;
-            let excused = is_tight || failures != session.failures || waited_ms >= JOIN_WAIT_MS;
+            let excused =
+                is_tight || withholds || failures != session.failures || waited_ms >= JOIN_WAIT_MS;
             if let Some(owed) = line.owed.take().filter(|_| !excused) {
                 let owed = owed.diff(&answered).diff(&had).diff(&self.lost[document]);
                 let missing = owed.diff(&owed.diff(stored));
@@ -589,12 +640,13 @@ impl World {
 }
 
 /// An event in words.
-fn words(event: &Event) -> String {
+fn words(kind: Kind, event: &Event) -> String {
+    let pieces = |payload| Pieces::of(kind, payload);
     match event {
-        Event::Ack { payload, .. } => format!("ack of {}", wire::inserted(payload)),
-        Event::Have { have } => format!("step 1, claims {:?}", wire::claimed(have)),
-        Event::Change { payload } => format!("change {}", wire::inserted(payload)),
-        Event::Missing { payload } => format!("step 2 {}", wire::inserted(payload)),
+        Event::Ack { payload, .. } => format!("ack of {}", pieces(payload)),
+        Event::Have { have } => format!("step 1, claims {}", Pieces::named(kind, have)),
+        Event::Change { payload } => format!("change {}", pieces(payload)),
+        Event::Missing { payload } => format!("step 2 {}", pieces(payload)),
         Event::Presence(entries) => format!("presence {entries:?}"),
         Event::Refused { reason, .. } => format!("refused: {reason:?}"),
         Event::Rights { may_write } => format!("may write: {may_write}"),
@@ -604,9 +656,10 @@ fn words(event: &Event) -> String {
 
 impl Session {
     /// All that its document has, as one value to compare.
-    fn has(&self) -> Found<(Vec<u8>, usize)> {
+    fn has(&self) -> Found<(Form, usize)> {
         let content = self.document.content();
-        Ok((of_content(content)?.to_bytes(), content.waiting().len()))
+        let form = Form::of_content(self.kind, content)?;
+        Ok((form, content.waiting().len()))
     }
 
     pub(super) fn tell(&mut self, input: Input, now: engine::Now) {
@@ -614,7 +667,7 @@ impl Session {
         self.failures += u64::from(failed);
         self.document.handle(input, now, &mut self.effects);
         for update in self.document.content().waiting() {
-            self.unattributed.merge_with(wire::inserted(update));
+            self.unattributed.merge_with(Pieces::of(self.kind, update));
         }
     }
 

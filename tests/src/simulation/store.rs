@@ -9,13 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use engine::{
-    Change, Content, Dot, Kind, Loaded, Order, PayloadHash, ReplicaId, Snapshot, StoredChange,
-    VectorClock,
+    Change, Content, Dot, Gist, Kind, Loaded, Order, PayloadHash, ReplicaId, Snapshot,
+    StoredChange, VectorClock,
 };
-use yrs::IdSet;
 
 use super::checks::{Check, Found};
-use super::wire;
+use super::pieces::{Ancestry, Pieces};
 
 /// All that is durable.
 #[derive(Debug)]
@@ -28,17 +27,19 @@ pub(super) struct Store {
 /// What is kept of one document.
 #[derive(Debug)]
 pub(super) struct Lasting {
+    kind: Kind,
     pub(super) changes: Vec<StoredChange>,
     pub(super) deleted: bool,
     pub(super) quarantined: BTreeSet<PayloadHash>,
     snapshots: Vec<Snapshot>,
+    gist: Option<Gist>,
     /// Whether a standby without all of the changes has taken over.
     pub(super) has_lost: bool,
     heads: VectorClock,
     /// What the changes amount to, taken in one by one as they came.
     content: Content,
     /// What the changes insert.
-    pub(super) inserted: IdSet,
+    pub(super) inserted: Pieces,
 }
 
 /// A question of a session to the store.
@@ -53,7 +54,10 @@ pub(super) struct Request {
 /// What a session asks for.
 #[derive(Debug)]
 pub(super) enum Ask {
-    Load,
+    /// The past; whether what it comes to will do.
+    Load {
+        gist: bool,
+    },
     Append(Vec<Change>),
     GiveBack(Vec<Change>),
     Keep(Box<Snapshot>),
@@ -76,9 +80,9 @@ pub(super) enum Appended {
 }
 
 impl Store {
-    pub(super) fn new(documents: usize) -> Self {
+    pub(super) fn new(kind: Kind, documents: usize) -> Self {
         Self {
-            documents: (0..documents).map(|_| Lasting::new()).collect(),
+            documents: (0..documents).map(|_| Lasting::new(kind)).collect(),
             requests: Vec::new(),
             replicas: 0,
         }
@@ -131,16 +135,18 @@ impl Store {
 }
 
 impl Lasting {
-    fn new() -> Self {
+    fn new(kind: Kind) -> Self {
         Self {
+            kind,
             changes: Vec::new(),
             deleted: false,
             quarantined: BTreeSet::new(),
             snapshots: Vec::new(),
+            gist: None,
             has_lost: false,
             heads: VectorClock::default(),
-            content: Content::new(Kind::Yjs).expect("Yjs is served"),
-            inserted: IdSet::new(),
+            content: Content::new(kind).expect("the kind is served"),
+            inserted: Pieces::default(),
         }
     }
 
@@ -174,16 +180,17 @@ impl Lasting {
     }
 
     /// Loses the last changes, and says what went with them.
-    pub(super) fn lose(&mut self, changes: usize) -> Found<IdSet> {
+    pub(super) fn lose(&mut self, changes: usize) -> Found<Pieces> {
         let before = self.inserted.clone();
         let mut stored = std::mem::take(&mut self.changes);
         stored.truncate(stored.len().saturating_sub(changes));
         let (snapshots, kept_out) = (&mut self.snapshots, &mut self.quarantined);
         *self = Self {
             has_lost: true,
+            gist: self.gist.take(),
             snapshots: std::mem::take(snapshots),
             quarantined: std::mem::take(kept_out),
-            ..Self::new()
+            ..Self::new(self.kind)
         };
         stored
             .iter()
@@ -212,7 +219,7 @@ impl Lasting {
             Check::Alarms.that(taken.is_ok(), || {
                 format!("{} does not integrate: {taken:?}", change.dot)
             })?;
-            self.inserted.merge_with(wire::inserted(&update));
+            self.inserted.merge_with(Pieces::of(self.kind, &update));
         }
         self.heads.observe(change.dot);
         let order = Order(self.changes.len() as u64 * 2 + 1);
@@ -260,8 +267,20 @@ impl Lasting {
         by_counter.into_values().collect()
     }
 
-    /// The past from the newest snapshot on.
-    pub(super) fn load(&self) -> Loaded {
+    /// Keeps what the changes come to, if that is still so.
+    pub(super) fn keep_gist(&mut self, gist: Gist) {
+        if !self.deleted && gist.clock == self.heads {
+            self.gist = Some(gist);
+        }
+    }
+
+    /// The past from the newest snapshot on; or only what it comes to, if that will do and is known.
+    pub(super) fn load(&self, gist_will_do: bool) -> Loaded {
+        let is_clean = !self.deleted && self.quarantined.is_empty();
+        let gist = self.gist.as_ref().filter(|_| gist_will_do && is_clean);
+        if let Some(gist) = gist.filter(|gist| gist.clock == self.heads) {
+            return gist.clone().into();
+        }
         let snapshot = self.snapshots.last().cloned();
         let covered = snapshot.as_ref().map(|snapshot| snapshot.clock.clone());
         let covered = covered.unwrap_or_default();
@@ -279,7 +298,7 @@ impl Lasting {
     /// The whole past without snapshots.
     pub(super) fn load_log(&self) -> Loaded {
         Loaded {
-            kind: (!self.changes.is_empty()).then_some(Kind::Yjs),
+            kind: (!self.changes.is_empty()).then_some(self.kind),
             deleted: self.deleted,
             changes: self.changes.clone(),
             heads: self.heads.clone(),
@@ -288,15 +307,19 @@ impl Lasting {
         }
     }
 
-    /// Whether all that an update says can be rebuilt from what is stored.
-    pub(super) fn covers(&mut self, update: &[u8]) -> bool {
-        let integrated = self.content.integrate(update);
+    /// Whether all that a payload says can be rebuilt from what is stored.
+    pub(super) fn covers(&mut self, payload: &[u8]) -> bool {
+        if self.kind == Kind::Automerge {
+            let said = Pieces::of(self.kind, payload);
+            return said.diff(&self.inserted).is_empty();
+        }
+        let integrated = self.content.integrate(payload);
         integrated.is_ok_and(|integrated| !integrated.news)
     }
 
-    /// Whether a state vector claims nothing but what is stored, or was.
-    pub(super) fn covers_vector(&self, vector: &[u8], lost: &IdSet) -> bool {
-        let claimed = wire::claimed(vector);
+    /// Whether a claim of what is stored names nothing but what is, or was.
+    pub(super) fn covers_have(&self, have: &[u8], lost: &Pieces, ancestry: &Ancestry) -> bool {
+        let claimed = Pieces::had(self.kind, have, ancestry);
         claimed.is_some_and(|claimed| claimed.diff(&self.inserted).diff(lost).is_empty())
     }
 }

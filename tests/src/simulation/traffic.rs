@@ -1,29 +1,27 @@
 //! Traffic: how clients come and go, and how frames get from one end of a line to the other.
 
 use bytes::Bytes;
-use engine::{Access, Capabilities, Capability, CloseReason, ConnectionId, Input, Intent};
+use engine::{Access, Capabilities, Capability, CloseReason, ConnectionId, Input};
 use protocol::close::Close;
-use protocol::preflight::Bounds;
-use protocol::{Dialect, yjs, ywebsocket};
 
 use super::checks::{Check, Found};
 use super::line::{Line, Read};
 use super::node::{Life, Mail, Session};
 use super::plan::{Edit, Poison};
+use super::poison::poisonous;
 use super::world::World;
-use crate::editor::Editor;
-use crate::frames;
 
 impl World {
     /// A client without a connection opens one.
     pub(super) fn join(&mut self, client: usize, node: usize) {
-        let page = &self.clients[client];
-        if page.line.is_some() || page.is_banished {
+        let joining = &self.clients[client];
+        if joining.line.is_some() || joining.is_banished {
             return;
         }
-        let (document, hello) = (page.document, page.hello());
-        if let Some(connection) = self.connect(Some(client), document, node) {
-            self.clients[client].line = Some(connection);
+        if let Some(connection) = self.connect(Some(client), joining.document, node) {
+            let joined = &mut self.clients[client];
+            joined.line = Some(connection);
+            let hello = joined.page.connected();
             self.line(connection).up.extend(hello);
         }
     }
@@ -50,7 +48,12 @@ impl World {
             return None;
         }
         session.mailbox.push_back(Mail::Join(connection));
-        let mut line = Line::new(client, node, document, self.setup.outbox_frames);
+        let mut line = Line::new(
+            client,
+            node,
+            (self.setup.kind, document),
+            self.setup.outbox_frames,
+        );
         line.owed = Some(self.promised(document).clone());
         self.lines.insert(connection, line);
         Some(connection)
@@ -105,9 +108,9 @@ impl World {
     /// A page is loaded anew: another client, without a document. Not while it has something that is not stored: what
     /// builds on that, and is stored, would wait for it for ever.
     pub(super) fn reload(&mut self, client: usize, node: usize) {
-        let page = &self.clients[client];
-        let stored = &self.store.document(page.document).inserted;
-        if page.is_banished || !page.own_edits().diff(stored).is_empty() {
+        let before = &self.clients[client];
+        let stored = &self.store.document(before.document).inserted;
+        if before.is_banished || !before.page.own_edits().diff(stored).is_empty() {
             return;
         }
         self.cut(client, usize::MAX);
@@ -120,17 +123,17 @@ impl World {
         if self.clients[client].is_banished {
             return;
         }
-        let frame = self.clients[client].edit(edit);
-        self.say(client, frame);
+        let frames = self.clients[client].page.edit(edit);
+        self.say(client, frames);
     }
 
     /// A client gets all that another has, past the server, and passes it on.
     pub(super) fn share(&mut self, client: usize, from: usize) -> Found<()> {
         let (reader, writer) = (&self.clients[client], &self.clients[from]);
         if reader.document == writer.document && !reader.is_banished {
-            let update = writer.editor.everything();
-            self.clients[client].take_update(update.clone())?;
-            self.say(client, frames::update(&update));
+            let everything = writer.page.everything();
+            let frames = self.clients[client].page.take_everything(everything)?;
+            self.say(client, frames);
         }
         Ok(())
     }
@@ -156,10 +159,10 @@ impl World {
         }
     }
 
-    /// A client that is connected sends a frame.
-    pub(super) fn say(&mut self, client: usize, frame: Bytes) {
+    /// A client that is connected sends frames.
+    pub(super) fn say(&mut self, client: usize, frames: Vec<Bytes>) {
         if let Some(connection) = self.clients[client].line {
-            self.line(connection).up.push_back(frame);
+            self.line(connection).up.extend(frames);
         }
     }
 
@@ -191,20 +194,34 @@ impl World {
         if line.is_closing() || !has_room || !running {
             return Ok(false);
         }
+        if let Some(intents) = line.next_mail() {
+            let mail = Mail::Intents(connection, intents, line.seen);
+            session.mailbox.push_back(mail);
+            return Ok(true);
+        }
         let Some(frame) = line.up.pop_front() else {
             return Ok(false);
         };
-        match read(&frame) {
-            Ok(intents) => {
-                let mail = Mail::Intents(connection, intents, line.seen);
-                session.mailbox.push_back(mail);
+        match line.hear(&frame) {
+            Ok(()) => {
+                if let Some(intents) = line.next_mail() {
+                    let mail = Mail::Intents(connection, intents, line.seen);
+                    session.mailbox.push_back(mail);
+                }
             }
-            Err(reason) => {
-                session.mailbox.push_back(Mail::Leave(connection));
-                self.closed(connection, reason)?;
-            }
+            Err(reason) => self.cut_off(connection, reason)?,
         }
         Ok(true)
+    }
+
+    /// The node closes a line by itself, and its session learns of it.
+    pub(super) fn cut_off(&mut self, connection: ConnectionId, reason: CloseReason) -> Found<()> {
+        self.tell(|| format!("  {connection} is cut off: {reason:?}"));
+        let line = &self.lines[&connection];
+        if let Some(session) = self.nodes[line.node].sessions.get_mut(&line.document) {
+            session.mailbox.push_back(Mail::Leave(connection));
+        }
+        self.closed(connection, reason)
     }
 
     /// The node closes a line. A client that did nothing wrong must not be told to stay away.
@@ -219,7 +236,7 @@ impl World {
         }
         let document = line.document;
         let deleted = reason == CloseReason::Deleted && self.store.document(document).deleted;
-        let for_ever = Close::new(Dialect::YWebsocket, reason).is_permanent();
+        let for_ever = Close::new(line.dialect(), reason).is_permanent();
         let allowed = !for_ever || deleted || self.poisoned[document];
         Check::Alarms.that(allowed, || format!("a good client was closed: {reason:?}"))
     }
@@ -231,11 +248,11 @@ impl World {
             let Some(connection) = self.clients[client].line else {
                 break;
             };
-            any |= self.flush(connection);
+            any |= self.flush(connection)?;
             match self.line(connection).read() {
                 Read::Frame(frame) => {
-                    let answer = self.clients[client].take(&frame, self.now_ms)?;
-                    answer.into_iter().for_each(|frame| self.say(client, frame));
+                    let answer = self.clients[client].page.take(&frame, self.now_ms)?;
+                    self.say(client, answer);
                 }
                 Read::Closed(reason) => self.end(client, connection, reason),
                 Read::Nothing => break,
@@ -246,24 +263,26 @@ impl World {
     }
 
     /// The node's writer writes. A node that stands still, or is dead, writes nothing.
-    fn flush(&mut self, connection: ConnectionId) -> bool {
+    fn flush(&mut self, connection: ConnectionId) -> Found<bool> {
         let line = self.lines.get_mut(&connection).expect("the line is there");
-        let node = &mut self.nodes[line.node];
-        if !node.is_running() || !line.flush() {
-            return false;
+        if !self.nodes[line.node].is_running() || !line.is_read() {
+            return Ok(false);
         }
-        if let Some(session) = node.sessions.get_mut(&line.document) {
-            let drained = Mail::Drained(connection, line.seen);
+        let (node, document, seen) = (line.node, line.document, line.seen);
+        let dropped = line.flush();
+        self.check_written(connection, document)?;
+        if dropped && let Some(session) = self.nodes[node].sessions.get_mut(&document) {
+            let drained = Mail::Drained(connection, seen);
             session.mailbox.push_back(drained);
         }
-        true
+        Ok(dropped)
     }
 
     fn end(&mut self, client: usize, connection: ConnectionId, reason: CloseReason) {
+        let dialect = self.line(connection).dialect();
         self.lines.remove(&connection);
         self.clients[client].disconnected();
-        let close = Close::new(Dialect::YWebsocket, reason);
-        self.clients[client].is_banished |= close.is_permanent();
+        self.clients[client].is_banished |= Close::new(dialect, reason).is_permanent();
     }
 
     /// A stranger comes, sends poison, and never reads.
@@ -272,7 +291,8 @@ impl World {
             return Ok(());
         };
         self.poisoned[document] = true;
-        self.line(connection).up.push_back(poisonous(poison));
+        let frame = poisonous(self.setup.kind, poison);
+        self.line(connection).up.push_back(frame);
         self.hand_over(connection)?;
         if let Some(line) = self.lines.get_mut(&connection) {
             line.is_dead = true;
@@ -290,31 +310,3 @@ pub(super) fn access(may_write: bool) -> Access {
         editors_max: None,
     }
 }
-
-/// Reads a frame and checks it, before any library takes it apart.
-fn read(frame: &Bytes) -> Result<Vec<Intent>, CloseReason> {
-    let intents = ywebsocket::decode(frame).map_err(|_| CloseReason::BadFrame)?;
-    for intent in &intents {
-        let checked = yjs::check(intent, &Bounds::default());
-        checked.map_err(|(reason, _)| reason)?;
-    }
-    Ok(intents)
-}
-
-fn poisonous(poison: Poison) -> Bytes {
-    match poison {
-        Poison::BrokenFrame => Bytes::from_static(&[0, 2, 200]),
-        Poison::BrokenUpdate => frames::update(&[1, 2, 3]),
-        Poison::Panic => frames::update(&Editor::new(STRANGER).append("[[panic]]")),
-        Poison::Contradiction => frames::update(PARENT_IS_NO_TYPE),
-        Poison::BrokenVector => frames::have(&[0xff, 0xff, 0x03]),
-    }
-}
-
-/// A client number that nobody else has.
-const STRANGER: u64 = 9_000_001;
-/// An item whose parent is a deleted number (`docs/decisions/0002-yrs-and-yjs.md`); the client number is nobody's.
-const PARENT_IS_NO_TYPE: &[u8] = &[
-    0x01, 0x02, 0xfd, 0x07, 0x00, 0x08, 0x01, 0x01, 0x61, 0x01, 0x7d, 0x01, 0x04, 0x00, 0xfd, 0x07,
-    0x00, 0x01, 0x78, 0x00,
-];

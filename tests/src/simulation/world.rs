@@ -6,13 +6,13 @@
 use std::collections::BTreeMap;
 
 use engine::{ConnectionId, ReplicaId};
-use yrs::IdSet;
 
 use super::bus::Bus;
 use super::checks::Found;
 use super::client::Client;
 use super::line::Line;
 use super::node::{Fuse, Life, Node};
+use super::pieces::{Ancestry, Pieces};
 use super::plan::{Delivery, Plan, Setup, Step};
 use super::store::Store;
 
@@ -29,9 +29,11 @@ pub(super) struct World {
     /// The replicas of nodes that were replaced.
     pub(super) gone: Vec<ReplicaId>,
     /// For each document, what its clients were told is stored.
-    pub(super) acked: Vec<IdSet>,
+    pub(super) acked: Vec<Pieces>,
     /// For each document, what the store has had and lost.
-    pub(super) lost: Vec<IdSet>,
+    pub(super) lost: Vec<Pieces>,
+    /// What changes that anyone has sent build on.
+    pub(super) ancestry: Ancestry,
     /// For each document, whether anyone has sent poison.
     pub(super) poisoned: Vec<bool>,
     next_connection: u64,
@@ -58,7 +60,7 @@ impl EventHash {
 impl World {
     pub(super) fn new(plan: &Plan) -> Self {
         let setup = plan.setup.clone();
-        let mut store = Store::new(setup.documents);
+        let mut store = Store::new(setup.kind, setup.documents);
         let skew = |node: usize| setup.skews_ms.get(node).copied().unwrap_or(0);
         let nodes = (0..setup.nodes).map(|node| Node::new(store.new_replica(), skew(node)));
         let nodes = nodes.collect();
@@ -70,8 +72,9 @@ impl World {
             store,
             bus: Bus::default(),
             gone: Vec::new(),
-            acked: vec![IdSet::new(); setup.documents],
-            lost: vec![IdSet::new(); setup.documents],
+            acked: vec![Pieces::default(); setup.documents],
+            lost: vec![Pieces::default(); setup.documents],
+            ancestry: Ancestry::default(),
             poisoned: vec![false; setup.documents],
             next_connection: 0,
             next_session: 0,
@@ -89,8 +92,19 @@ impl World {
     }
 
     pub(super) fn new_client(&mut self, document: usize) -> Client {
+        let number = self.new_number();
+        Client::new(self.setup.kind, number, document, self.now_ms)
+    }
+
+    /// Somebody who only looks.
+    pub(super) fn new_probe(&mut self, document: usize) -> Client {
+        let number = self.new_number();
+        Client::probe(self.setup.kind, number, document, self.now_ms)
+    }
+
+    fn new_number(&mut self) -> u64 {
         self.next_client += 1;
-        Client::new(self.next_client, document, self.now_ms)
+        self.next_client
     }
 
     pub(super) fn new_connection(&mut self) -> ConnectionId {

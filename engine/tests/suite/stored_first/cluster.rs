@@ -35,11 +35,9 @@ pub(super) struct Node {
     pub(super) document: Document,
     pub(super) appending: Option<Vec<Change>>,
     pub(super) bus: VecDeque<Change>,
-    pub(super) skipped: usize,
     /// How often the content was asked for after the document had opened.
     pub(super) loads: usize,
     effects: Effects,
-    replica: ReplicaId,
 }
 
 /// A client and its line to a node.
@@ -55,7 +53,6 @@ pub(super) struct Line {
     connection: ConnectionId,
     pub(super) queue: VecDeque<(Event, Option<u64>)>,
     seen: Option<u64>,
-    dropped: bool,
 }
 
 /// What becomes of an append.
@@ -64,8 +61,6 @@ pub(super) enum Fate {
     Stored,
     /// Nothing is stored.
     Failed,
-    /// It is stored, but nobody learns of it.
-    Unknown,
 }
 
 impl Cluster {
@@ -98,11 +93,10 @@ impl Cluster {
 
     fn fresh_node(&mut self) -> Node {
         self.replicas += 1;
-        let replica = ReplicaId(self.replicas);
         let opened = Document::open(
             key(),
             Kind::Automerge,
-            replica,
+            ReplicaId(self.replicas),
             self.limits,
             &mut Effects::new(),
         );
@@ -110,10 +104,8 @@ impl Cluster {
             document: opened.unwrap(),
             appending: None,
             bus: VecDeque::new(),
-            skipped: 0,
             loads: 0,
             effects: Effects::new(),
-            replica,
         }
     }
 
@@ -219,11 +211,6 @@ impl Cluster {
     fn perform(&mut self, at: usize, effect: Effect) {
         match effect {
             Effect::Send { to, event, shows } => self.send(at, &to, &event, shows),
-            Effect::Resume { connection } => {
-                if let Some(line) = self.line_of(at, connection) {
-                    line.dropped = false;
-                }
-            }
             Effect::Close { connection, reason } => {
                 let mut clients = self.clients.iter_mut();
                 let client = clients.find(|client| client.is_at(at, connection));
@@ -269,7 +256,6 @@ impl Cluster {
             Effect::Quarantine(found) => {
                 self.quarantined.insert(found.hash);
             }
-            Effect::Skipped(_) => self.nodes[at].skipped += 1,
             _ => {}
         }
     }
@@ -280,12 +266,6 @@ impl Cluster {
                 node.bus.extend(changes.iter().cloned());
             }
         }
-    }
-
-    fn line_of(&mut self, at: usize, connection: ConnectionId) -> Option<&mut Line> {
-        let mut clients = self.clients.iter_mut();
-        let client = clients.find(|client| client.is_at(at, connection))?;
-        client.line.as_mut()
     }
 
     fn send(&mut self, at: usize, to: &Audience, event: &Event, shows: Option<u64>) {
@@ -299,7 +279,7 @@ impl Cluster {
                 Audience::AllBut(few) => !few.contains(&line.connection),
                 Audience::Among(few) => few.contains(&line.connection),
             };
-            if is_meant && !line.dropped {
+            if is_meant {
                 line.queue.push_back((event.clone(), shows));
             }
         }
@@ -331,7 +311,7 @@ impl Cluster {
             at,
             match fate {
                 Fate::Stored => Input::Committed { through },
-                Fate::Failed | Fate::Unknown => Input::CommitFailed,
+                Fate::Failed => Input::CommitFailed,
             },
         );
     }
@@ -363,7 +343,6 @@ impl Cluster {
             connection,
             queue: VecDeque::new(),
             seen: None,
-            dropped: false,
         });
         let have = client.pen.have();
         let asks = match have.is_empty() {
@@ -413,17 +392,6 @@ impl Cluster {
 
     pub(super) fn settle_all(&mut self) {
         (0..self.nodes.len()).for_each(|at| self.settle(at));
-    }
-
-    /// A client loses what is in its queue, and is caught up with.
-    pub(super) fn drop_queue(&mut self, who: usize) {
-        let Some(line) = &mut self.clients[who].line else {
-            return;
-        };
-        line.queue.clear();
-        line.dropped = true;
-        let (connection, seen, node) = (line.connection, line.seen, line.node);
-        self.tell(node, Input::Drained { connection, seen });
     }
 
     /// A client reads the first of what waits for it.
@@ -485,10 +453,6 @@ impl Cluster {
             let (heads, asked) = (self.heads(), false);
             self.tell(at, Input::Heads { heads, asked });
         }
-    }
-
-    pub(super) fn replica(&self, at: usize) -> ReplicaId {
-        self.nodes[at].replica
     }
 }
 

@@ -1,6 +1,6 @@
 //! Documents that open with what the store says they come to, and whose content is loaded when somebody needs it.
 
-use engine::{Audience, CloseReason, ConnectionId, Effect, Event, Joining, Now};
+use engine::{Audience, CloseReason, ConnectionId, Effect, Event, Joining, Kind, Now};
 
 use super::*;
 
