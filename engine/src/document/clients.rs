@@ -38,6 +38,10 @@ impl Document {
         self.idle_since_ms = None;
         self.peers.insert(connection, Peer::new(joining, now));
         self.tell_rights(connection, effects);
+        if self.content.is_shown_stored() {
+            // Who then says that it has all that there is asks for nothing.
+            self.send_content(connection, std::iter::empty(), effects);
+        }
         self.ask_for_missing(connection, true, effects);
         self.show_everyone(connection, effects);
     }

@@ -132,6 +132,8 @@ impl Conversation {
                 self.take_in(shared.changes());
                 if self.is_answered {
                     self.say(split_changes(payload), steps);
+                } else {
+                    self.note_lacked(shared.changes().iter());
                 }
                 self.ask(steps);
             }
@@ -171,7 +173,7 @@ impl Conversation {
         if self.asked.is_some() || !self.is_open {
             return;
         }
-        if self.question.is_none() && self.has_rest {
+        if self.question.is_none() && self.has_rest && self.is_answered {
             self.question = Some(Question::Rest);
         } else if self.question.is_none() && self.is_uncertain {
             self.question = Some(Question::Heads);
@@ -182,12 +184,14 @@ impl Conversation {
                 if !is_request {
                     self.question = None;
                     self.begin(Vec::new(), steps);
+                    self.ask(steps);
                 }
                 return;
             }
             Some(Question::Everything { heads, .. }) if self.stored.are_among(heads) => {
                 self.question = None;
-                return self.begin(Vec::new(), steps);
+                self.begin(Vec::new(), steps);
+                return self.ask(steps);
             }
             Some(Question::Everything {
                 reads_kept: true, ..
@@ -215,19 +219,20 @@ impl Conversation {
     /// The document has answered.
     fn answered(&mut self, payload: &Bytes, shared: &SharedEvent, steps: &mut Vec<Step>) {
         // An answer may be long, and what comes of its beginning asks anew.
-        if self.has_answered && !self.has_heads {
+        let is_answer = self.has_heads || !self.has_answered;
+        let Some(question) = self.asked.take_if(|_| is_answer) else {
             return self.goes_on(shared, steps);
-        }
+        };
         self.has_answered = true;
-        match self.asked.take() {
-            Some(Question::Everything {
+        match question {
+            Question::Everything {
                 reads_kept: true, ..
-            }) => {
+            } => {
                 self.is_answered = true;
                 let all = Some(payload.clone()).filter(|all| !all.is_empty());
                 self.say_in(Version::V2, all.into_iter().collect(), steps);
             }
-            Some(Question::Everything { have, .. }) => {
+            Question::Everything { have, .. } => {
                 let blooms: Vec<_> = have.iter().map(|have| &have.bloom).collect();
                 let changes = match blooms.iter().all(|bloom| bloom.entries() == 0) {
                     true => split_changes(payload),
@@ -235,7 +240,7 @@ impl Conversation {
                 };
                 self.begin(changes, steps);
             }
-            Some(Question::These(names)) => {
+            Question::These(names) => {
                 let changes = shared.changes().iter();
                 let named = changes.filter(|change| names.contains(&ChangeHash(change.hash)));
                 let named: Vec<_> = named.map(|change| change.chunk.clone()).collect();
@@ -243,13 +248,12 @@ impl Conversation {
                     self.say(named, steps);
                 }
             }
-            Some(Question::Rest) => {
+            Question::Rest => {
                 self.take_in(shared.changes());
                 self.say(split_changes(payload), steps);
             }
-            Some(Question::Heads) if !self.has_heads => self.is_uncertain = true,
-            Some(Question::Heads) => self.say(Vec::new(), steps),
-            None => self.goes_on(shared, steps),
+            Question::Heads if !self.has_heads => self.is_uncertain = true,
+            Question::Heads => self.say(Vec::new(), steps),
         }
         self.ask(steps);
     }
@@ -265,14 +269,18 @@ impl Conversation {
             }
         }
         let here = shared.changes().iter();
-        let early = here.filter(|change| !wanted.contains(&ChangeHash(change.hash)));
-        let lacked = early.flat_map(|change| change.deps.iter().copied().map(ChangeHash));
-        let room = LACKED_MAX.saturating_sub(self.lacked.len());
-        self.lacked.extend(lacked.take(room));
+        self.note_lacked(here.filter(|change| !wanted.contains(&ChangeHash(change.hash))));
         if !found.is_empty() {
             found.reverse();
             self.say(found, steps);
         }
+    }
+
+    /// Takes note of what changes lack that the client is not told of.
+    fn note_lacked<'a>(&mut self, early: impl Iterator<Item = &'a AutomergeChange>) {
+        let lacked = early.flat_map(|change| change.deps.iter().copied().map(ChangeHash));
+        let room = LACKED_MAX.saturating_sub(self.lacked.len());
+        self.lacked.extend(lacked.take(room));
     }
 
     /// Answers a client that begins.
