@@ -455,6 +455,30 @@ mod tests {
     }
 
     #[test]
+    fn whose_own_change_waited_is_told_of_it_once_what_it_lacked_is_stored() {
+        let [first, second] = two_changes();
+        let acked = |change: &automerge::Change| Event::Ack {
+            tag: PushTag(0),
+            payload: Bytes::copy_from_slice(change.raw_bytes()),
+            news: true,
+        };
+        let mut conversation = Conversation::default();
+        told(&mut conversation, has(&[]));
+        hears(&mut conversation, says(&[]), false);
+        told(&mut conversation, acked(&second));
+        told(&mut conversation, missing());
+        told(&mut conversation, has(&[]));
+        told(&mut conversation, missing());
+        let first_hash = ChangeHash(first.hash().0);
+        let steps = told(&mut conversation, acked(&first));
+        let ask = Step::Ask(pull([first_hash].iter()));
+        assert_eq!(steps.last(), Some(&ask), "the second follows from it");
+        told(&mut conversation, has(&[2]));
+        let steps = told(&mut conversation, missing());
+        assert_eq!(heads_said(&steps), [[hash(2)]]);
+    }
+
+    #[test]
     fn what_goes_on_is_no_answer_to_what_was_asked_since() {
         let [first, second] = two_changes();
         let payload_of = |change: &automerge::Change| Bytes::copy_from_slice(change.raw_bytes());

@@ -18,6 +18,8 @@ pub(super) struct Stored {
     /// is among them. Of each a short name is kept that nobody outside can tell.
     recent: HashSet<u64>,
     order: VecDeque<u64>,
+    /// What those lack, by the same names, that could not be placed: what waits follows from it once it comes.
+    awaited: HashSet<u64>,
 }
 
 impl Stored {
@@ -35,6 +37,7 @@ impl Stored {
             if self.is_recent(&hash) {
                 continue;
             }
+            is_certain &= !self.was_awaited(&hash);
             let mut deps = change.deps.iter().copied().map(ChangeHash);
             // One that begins a document is new where nothing is, and may be old elsewhere.
             let is_placed = match deps.len() {
@@ -43,6 +46,7 @@ impl Stored {
             };
             if !is_placed {
                 is_certain = false;
+                self.wait_for(change);
                 continue;
             }
             for dep in &change.deps {
@@ -71,6 +75,20 @@ impl Stored {
         self.heads.iter().all(|head| others.contains(head))
     }
 
+    fn wait_for(&mut self, early: &AutomergeChange) {
+        for dep in early.deps.iter().copied().map(ChangeHash) {
+            if self.awaited.len() < AWAITED_MAX && !self.is_recent(&dep) {
+                self.awaited.insert(self.name_of(&dep));
+            }
+        }
+    }
+
+    /// Whether others may follow from a change that has come. Where more is lacked than is remembered that is so of any.
+    fn was_awaited(&mut self, hash: &ChangeHash) -> bool {
+        let is_full = self.awaited.len() >= AWAITED_MAX;
+        self.awaited.remove(&self.name_of(hash)) || is_full
+    }
+
     fn is_recent(&self, hash: &ChangeHash) -> bool {
         self.recent.contains(&self.name_of(hash))
     }
@@ -94,6 +112,8 @@ impl Stored {
 
 /// How many changes are remembered: as many as are made while somebody writes who has not heard of them.
 const RECENT_MAX: usize = 512;
+/// How much of what is lacked is remembered.
+const AWAITED_MAX: usize = 1_024;
 
 #[cfg(test)]
 mod tests {
@@ -131,8 +151,34 @@ mod tests {
         assert!(!stored.take_in(&[change(7, &[6])]), "nobody knows 6");
         assert!(!stored.take_in(&[change(1, &[])]), "it may be an old one");
         assert_eq!(stored.heads(), [hash(5)]);
-        assert!(stored.take_in(&[change(6, &[5])]));
-        assert_eq!(stored.heads(), [hash(6)]);
+        assert!(stored.take_in(&[change(8, &[5])]));
+        assert_eq!(stored.heads(), [hash(8)]);
+    }
+
+    #[test]
+    fn what_follows_from_a_change_that_was_awaited_has_to_be_asked() {
+        let mut stored = Stored::default();
+        assert!(!stored.take_in(&[change(4, &[3]), change(3, &[2]), change(2, &[1])]));
+        assert_eq!(stored.awaited.len(), 1, "the others are here");
+        assert!(!stored.take_in(&[change(1, &[])]), "4 is a head now");
+        stored.replace(&[hash(4)]);
+        assert!(stored.take_in(&[change(5, &[4])]));
+        assert_eq!(stored.heads(), [hash(5)]);
+    }
+
+    #[test]
+    fn where_more_is_lacked_than_is_remembered_nothing_is_certain() {
+        let mut stored = Stored::default();
+        stored.replace(&[hash(0)]);
+        for number in 1..=2 * AWAITED_MAX as u32 {
+            let mut early = change(1, &[9]);
+            early.hash[..4].copy_from_slice(&number.to_le_bytes());
+            early.deps[0][..4].copy_from_slice(&number.to_be_bytes());
+            assert!(!stored.take_in(&[early]));
+        }
+        assert_eq!(stored.awaited.len(), AWAITED_MAX);
+        assert!(!stored.take_in(&[change(1, &[0])]));
+        assert_eq!(stored.heads(), [hash(1)]);
     }
 
     #[test]
