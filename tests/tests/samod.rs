@@ -269,9 +269,7 @@ async fn one_document_too_many_leaves_the_others_and_the_connection() -> Result<
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_document_that_is_not_for_somebody_leaves_him_the_others() -> Result<()> {
-    let folder = TempDir::new()?;
-    quire(folder.path(), &["key", "new", "--kid", "app"])?;
-    let server = Server::start(folder.path()).await?;
+    let (folder, server) = start_with_key().await?;
     let token = |document| {
         let who = ["token", "new", "--sub", "ann", "--may", "read,write"];
         quire(
@@ -293,9 +291,7 @@ async fn a_document_that_is_not_for_somebody_leaves_him_the_others() -> Result<(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_may_only_read_stays_and_reads_on_whatever_he_writes() -> Result<()> {
-    let folder = TempDir::new()?;
-    quire(folder.path(), &["key", "new", "--kid", "app"])?;
-    let server = Server::start(folder.path()).await?;
+    let (folder, server) = start_with_key().await?;
     let token = |may| quire(folder.path(), &["token", "new", "--sub", may, "--may", may]);
     let ann = Person::with(&server, &token("read,write")?).await?;
     let bob = Person::with(&server, &token("read")?).await?;
@@ -471,6 +467,14 @@ impl Person {
 
 async fn start() -> Result<(TempDir, Server)> {
     let folder = TempDir::new()?;
+    let server = Server::start(folder.path()).await?;
+    Ok((folder, server))
+}
+
+/// A server that asks for tokens.
+async fn start_with_key() -> Result<(TempDir, Server)> {
+    let folder = TempDir::new()?;
+    quire(folder.path(), &["key", "new", "--kid", "app"])?;
     let server = Server::start(folder.path()).await?;
     Ok((folder, server))
 }

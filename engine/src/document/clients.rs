@@ -203,6 +203,12 @@ impl Document {
         self.send_content(connection, events, effects);
     }
 
+    /// Whether anybody who reads what is kept as it is has not been answered.
+    pub(super) fn is_kept_awaited(&self) -> bool {
+        let mut asked = self.asked.values();
+        asked.any(|asked| asked.reads_kept && asked.have.is_some())
+    }
+
     /// Answers those who read what is kept as it is, and only them, while others wait for content that is made of it.
     pub(super) fn send_kept(&mut self, kept: &Bytes, effects: &mut Effects) {
         let readers = self.asked.iter_mut().filter(|(_, asked)| asked.reads_kept);

@@ -129,17 +129,19 @@ impl Document {
     /// Sends what was loaded to those who read it as it is kept, if it is what they were told that there is. To make content of it
     /// may take a second.
     pub(super) fn send_loaded(&mut self, loaded: &Loaded, effects: &mut Effects) {
-        let Some(snapshot) = loaded.snapshot.as_ref().filter(|_| self.is_reading()) else {
+        let is_wanted =
+            self.is_reading() && self.is_kept_awaited() && loaded.quarantined.is_empty();
+        let Some(snapshot) = loaded.snapshot.as_ref().filter(|_| is_wanted) else {
             return;
         };
         let since = loaded.changes.iter().map(|stored| &stored.change);
         let mut clock = snapshot.clock.clone();
         since.clone().for_each(|change| clock.observe(change.dot));
-        let is_same = clock == self.clock && loaded.heads == self.clock;
+        if clock != self.clock || loaded.heads != self.clock {
+            return;
+        }
         let since: Result<Vec<_>, _> = since.map(Change::updates).collect();
-        if is_same
-            && loaded.quarantined.is_empty()
-            && let Ok(since) = since
+        if let Ok(since) = since
             && let Some(kept) = self.content.saved_in(&snapshot.state, &since.concat())
         {
             self.send_kept(&kept, effects);

@@ -428,10 +428,13 @@ mod tests {
         })
     }
 
+    fn payload_of(change: &automerge::Change) -> Bytes {
+        Bytes::copy_from_slice(change.raw_bytes())
+    }
+
     #[test]
     fn what_waited_is_told_once_what_it_lacked_has_come() {
         let [first, second] = two_changes();
-        let payload_of = |change: &automerge::Change| Bytes::copy_from_slice(change.raw_bytes());
         let mut conversation = Conversation::default();
         told(&mut conversation, has(&[1]));
         hears(&mut conversation, says(&[]), false);
@@ -459,7 +462,7 @@ mod tests {
         let [first, second] = two_changes();
         let acked = |change: &automerge::Change| Event::Ack {
             tag: PushTag(0),
-            payload: Bytes::copy_from_slice(change.raw_bytes()),
+            payload: payload_of(change),
             news: true,
         };
         let mut conversation = Conversation::default();
@@ -481,7 +484,6 @@ mod tests {
     #[test]
     fn what_goes_on_is_no_answer_to_what_was_asked_since() {
         let [first, second] = two_changes();
-        let payload_of = |change: &automerge::Change| Bytes::copy_from_slice(change.raw_bytes());
         let mut conversation = Conversation::default();
         told(&mut conversation, has(&[1]));
         hears(&mut conversation, says(&[]), false);

@@ -1,9 +1,9 @@
 //! A connection for as many Automerge documents as its client names, in the dialect of automerge-repo.
 //!
 //! A client says who it is and is answered at once. Each document that it names from then on has a [`seat`], in which there is a
-//! [`Conversation`](protocol::automerge::Conversation) about it: what the client lacks, what is stored, what it was told. What it is not let into, and what
-//! nobody has, is *unavailable* to it; who waits for a document is told when it comes. What is wrong with one document is said of
-//! that one. Nothing that a document tells is ever left out: a reader who is too slow is closed, and begins anew.
+//! [`Conversation`](protocol::automerge::Conversation) about it: what the client lacks, what is stored, what it was told. What it is
+//! not let into, and what nobody has, is *unavailable* to it; who waits for a document is told when it comes. What is wrong with one
+//! document is said of that one. Nothing that a document tells is ever left out: a reader who is too slow is closed, and begins anew.
 //!
 //! One task polls all of it: [`hearing`] takes what comes, [`settling`] what was decided, [`telling`] writes.
 
