@@ -141,9 +141,13 @@ impl Orders {
 }
 
 impl Known {
-    /// Reads a row whose columns are id, kind, whether it is deleted.
-    pub(super) fn read(row: &SqliteRow) -> Result<Self, StoreError> {
+    /// Reads a row of a document whose columns are id, kind, whether it is deleted, and whether its names lead to
+    /// it.
+    pub(super) fn read(row: &SqliteRow, document: &DocumentKey) -> Result<Self, StoreError> {
         let read = || {
+            if !row.try_get(3).ok()? {
+                tracing::error!(%document, "index of the documents is damaged; REINDEX mends it");
+            }
             Some(Self {
                 id: row.try_get(0).ok()?,
                 kind: rows::kind(row, 1)?,

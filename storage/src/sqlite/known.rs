@@ -37,7 +37,7 @@ impl Batch<'_> {
                 .fetch_optional(self.database().await?)
                 .await?;
             let Some(row) = row else { return Ok(None) };
-            let known = Known::read(&row)?;
+            let known = Known::read(&row, document)?;
             self.cache.insert(document.clone(), known);
         }
         Ok(self.cache.get_mut(document))

@@ -174,7 +174,7 @@ pub(super) async fn known(
         .fetch_optional(reading)
         .await
         .map_err(|e| store_error(&e))?;
-    row.as_ref().map(Known::read).transpose()
+    row.map(|row| Known::read(&row, document)).transpose()
 }
 
 /// The latest change of each lane of a document that is filed.

@@ -15,12 +15,13 @@ use futures_util::stream::BoxStream;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Sqlite, Transaction};
 
+use super::cache::Known;
 use super::failure::store_error;
 use super::gists;
 use super::latest::Latest;
 use super::leases;
 use super::news;
-use super::past::past;
+use super::past::{known, past};
 use super::quarantine;
 use super::revocations;
 use super::rows;
@@ -93,15 +94,12 @@ impl Readers {
         document: &DocumentKey,
     ) -> Result<Option<Description>, StoreError> {
         let mut reading = self.begin().await?;
-        let row = sqlx::query(sql::DESCRIBE_FILED)
-            .bind(document.workspace())
-            .bind(document.name())
-            .fetch_optional(&mut *reading)
-            .await
-            .map_err(|e| store_error(&e))?;
-        let Some(row) = row else { return Ok(None) };
-        let mut description = rows::description(&row)?;
-        let id = rows::document_id(&row)?;
+        let Some(Known { id, .. }) = known(&mut reading, document).await? else {
+            return Ok(None);
+        };
+        let row = sqlx::query(sql::DESCRIBE_FILED).bind(id);
+        let row = row.fetch_one(&mut *reading).await;
+        let mut description = rows::description(&row.map_err(|e| store_error(&e))?)?;
         let latest = Latest::of(&mut reading, id).await;
         latest
             .map_err(|e| store_error(&e))?

@@ -33,16 +33,58 @@ macro_rules! change_columns {
     };
 }
 
-/// The document of a workspace `$w` and a name `$n`.
-macro_rules! document {
+/// What the two indices of the documents tell of a workspace `$w` and a name `$n`. A damaged page of an index leaves out
+/// rows without a word, and what is there would be begun anew: so what one does not tell, the other is asked.
+macro_rules! indexed {
+    ($what:literal, $w:literal, $n:literal, $which:expr) => {
+        concat!(
+            "SELECT ",
+            $what,
+            " FROM documents i WHERE i.workspace = ",
+            $w,
+            " AND i.name = ",
+            $n,
+            $which,
+            " UNION ALL SELECT ",
+            $what,
+            " FROM documents i INDEXED BY documents_not_deleted
+                WHERE i.workspace = ",
+            $w,
+            " AND i.name = ",
+            $n,
+            " AND i.deleted_ms IS NULL",
+            $which,
+        )
+    };
+}
+
+/// The number of the document of a workspace `$w` and a name `$n`. Its row must have these names, for damage leads astray.
+macro_rules! id {
     ($w:literal, $n:literal) => {
         concat!(
-            "document = (SELECT id FROM documents WHERE workspace = ",
-            $w,
-            " AND name = ",
-            $n,
-            ") "
+            "(",
+            indexed!(
+                "i.id",
+                $w,
+                $n,
+                concat!(
+                    " AND EXISTS (SELECT 1 FROM documents d WHERE d.id = i.id
+                    AND d.workspace = ",
+                    $w,
+                    " AND d.name = ",
+                    $n,
+                    ")"
+                )
+            ),
+            " LIMIT 1) "
         )
+    };
+}
+
+/// That a row is of the document of a workspace `$w` and a name `$n`.
+macro_rules! document {
+    ($w:literal, $n:literal) => {
+        concat!("document = ", id!($w, $n))
     };
 }
 
@@ -122,15 +164,24 @@ macro_rules! latest_arrivals {
     };
 }
 
-pub(super) const KNOWN: &str =
-    "SELECT id, kind, deleted_ms IS NOT NULL FROM documents WHERE workspace = ?1 AND name = ?2";
+/// All is null of a document that an index names, and whose row is damaged.
+pub(super) const KNOWN: &str = concat!(
+    "SELECT d.id, d.kind, d.deleted_ms IS NOT NULL,
+        d.id IS (SELECT i.id FROM documents i WHERE i.workspace = ?1 AND i.name = ?2)
+    FROM (SELECT ",
+    id!("?1", "?2"),
+    "AS id) AS found LEFT JOIN documents d ON d.id = found.id
+    WHERE found.id IS NOT NULL OR EXISTS (",
+    indexed!("1", "?1", "?2", ""),
+    ")"
+);
 
 pub(super) const FILED_HEADS: &str = concat!(heads!("?1"), " SELECT replica, counter FROM head");
 
 pub(super) const FILED_HEAD: &str =
     "SELECT max(counter) FROM changes WHERE document = ?1 AND replica = ?2";
 
-pub(super) const DESCRIBE_FILED: &str = describe_filed!("workspace = ?1 AND name = ?2");
+pub(super) const DESCRIBE_FILED: &str = describe_filed!("id = ?1");
 
 pub(super) const DOCUMENTS_FILED: &str = describe_filed!(
     "workspace = ?1 AND name >= ?2 AND name < CAST(?3 AS TEXT) AND name > ?4

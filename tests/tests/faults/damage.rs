@@ -34,6 +34,26 @@ async fn damaged_files_are_noticed() -> Result<()> {
     Ok(())
 }
 
+/// Chance seldom meets the one block of many that matters.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_blank_block_anywhere_is_noticed() -> Result<()> {
+    let (_folder, whole) = written().await?;
+    let blocks = fs::metadata(whole.data_dir().join(DATABASE))?.len() / BLOCK;
+    let mut tally = Tally::default();
+    for at in (0..blocks).map(|block| block * BLOCK) {
+        let folder = TempDir::new()?;
+        copy(whole.data_dir(), folder.path())?;
+        let path = folder.path().join(DATABASE);
+        let file = OpenOptions::new().write(true).open(path)?;
+        file.write_all_at(&[0; BLOCK as usize], at)?;
+        look(folder.path(), DATABASE, &mut tally)
+            .await
+            .with_context(|| format!("blank at {at}"))?;
+    }
+    println!("damaged files: each of {blocks} blocks; {tally:?}");
+    Ok(())
+}
+
 /// What became of damaged folders.
 #[derive(Debug, Default)]
 struct Tally {
@@ -87,8 +107,8 @@ fn damage(chance: &mut Chance, path: &Path) -> Result<String> {
             format!("cut off at {at}")
         }
         1 => {
-            let block = at & !511;
-            file.write_all_at(&[0; 512], block)?;
+            let block = at - at % BLOCK;
+            file.write_all_at(&[0; BLOCK as usize], block)?;
             format!("blank at {block}")
         }
         _ => {
@@ -168,4 +188,6 @@ const DOCUMENTS: [&str; 3] = ["one", "two", "three"];
 /// Edits of each document before and again after the stop between.
 const EDITS: u64 = 60;
 const ROUNDS: usize = 40;
+/// As a disk loses them, bytes.
+const BLOCK: u64 = 512;
 const JOIN_MAX: Duration = Duration::from_secs(10);

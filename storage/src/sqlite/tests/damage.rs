@@ -2,7 +2,8 @@
 
 use engine::{Dot, Kind, Order, VectorClock};
 
-use super::{Fixture, REPLICA};
+use super::{Fixture, REPLICA, meddle};
+use crate::SqliteStore;
 use crate::contract::{change, document, gist, snapshot};
 use crate::store::{Place, Store, StoreError, TimelinePage};
 
@@ -54,6 +55,39 @@ async fn a_row_in_the_wrong_place_is_noticed() {
         let past = fixture.load(other).await.unwrap();
         assert_eq!((past.changes.len(), past.damaged), (1, 1));
         assert_eq!(past.heads.get(REPLICA), 2);
+    }
+}
+
+/// As if its only page were blank.
+#[tokio::test]
+async fn a_document_that_its_index_has_lost_is_there() {
+    for fixture in Fixture::both().await {
+        let notes = document("notes");
+        let mut expected = fixture.append(&notes, 1, 3).await;
+        let damaged = fixture.crashed();
+        let empty =
+            "SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_quarantine_1'";
+        let lose = format!(
+            "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = ({empty})
+            WHERE name = 'sqlite_autoindex_documents_1'"
+        );
+        meddle(damaged.path(), &lose).await;
+        let store = SqliteStore::open(damaged.path()).await.unwrap();
+        let fourth = change(&notes, REPLICA, 4);
+        expected.push(fourth.clone());
+        store
+            .append(notes.clone(), Kind::Yjs, vec![fourth])
+            .await
+            .unwrap();
+        let past = store.load(notes.clone()).await.unwrap();
+        let loaded: Vec<_> = past.changes.into_iter().map(|it| it.change).collect();
+        assert_eq!((loaded, past.damaged), (expected.clone(), 0));
+        let page = TimelinePage::After(Order(0), 9);
+        let timeline = store.timeline(notes.clone(), page).await.unwrap();
+        let timeline: Vec<_> = timeline.into_iter().map(|it| it.change).collect();
+        assert_eq!(timeline, expected);
+        let described = store.describe(notes).await.unwrap().unwrap();
+        assert_eq!(described.clock.get(REPLICA), 4);
     }
 }
 
@@ -186,7 +220,7 @@ async fn a_document_of_an_unknown_kind_harms_only_itself() {
     fixture
         .meddle("UPDATE documents SET kind = 'hologram' WHERE name = 'notes'")
         .await;
-    let store = super::SqliteStore::open(fixture.path()).await.unwrap();
+    let store = SqliteStore::open(fixture.path()).await.unwrap();
     let unread = store.load(notes.clone()).await;
     assert!(matches!(unread, Err(StoreError::Unavailable(_))));
     let refused = store.append(notes.clone(), Kind::Yjs, vec![change(&notes, REPLICA, 2)]);

@@ -74,6 +74,7 @@ fn scans(step: &str) -> bool {
         "head",
         "CONSTANT",
         "(subquery",
+        "found",
         "json_each",
         "a",
         "arrivals",
