@@ -2,7 +2,7 @@
 //!
 //! `open` is the way in and proves the settings on which durability rests. `writer` is the one task that writes, `batch` a
 //! transaction of it, with `known`, `append`, `operations`, `keep`, `quarantine`, `revocations` and `leases` for documents, changes, places and names of operations, snapshots, what is kept
-//! out, what was taken away and which processes live, `tickets` for those and for duties, `gists` for those, and `news` for what is to be told. A change stands in `arrivals` first and under its document after `filing`. `read` and `past` run beside the writer, never wait for it, and find a change in either place. `rows` turns rows into values and refuses damaged ones; `sql` has the statements, and `room` gives the log its length. The
+//! out, what was taken away and which processes live, `tickets` for those and for duties, `gists` for those, and `news` for what is to be told. A change stands in `arrivals` first and under its document after `filing`. `read` and `past` run beside the writer, never wait for it, and find a change in either place. `rows` turns rows into values and refuses damaged ones; `sql` has the statements, `room` gives the log its length, and `recovery` looks whether a log that was left behind is damaged. The
 //! tables are explained in `migrations/sqlite`.
 
 mod append;
@@ -22,6 +22,7 @@ mod operations;
 mod past;
 mod quarantine;
 mod read;
+mod recovery;
 mod request;
 mod revocations;
 mod room;
@@ -109,7 +110,11 @@ impl SqliteStore {
     }
 
     async fn open_with(path: &Path, options: WriteOptions) -> Result<Self, OpenError> {
+        let has_leftovers = recovery::look_apart(path).await;
         let mut connection = options.connect().await?;
+        if has_leftovers {
+            open::empty_log(&mut connection, path).await?;
+        }
         open::migrate(&mut connection, path).await?;
         options.arm(&mut connection).await?;
         let cache = options.read_cache(&mut connection).await?;

@@ -243,6 +243,16 @@ pub(super) async fn migrate(
     })
 }
 
+/// Works the log into the database, and makes it begin anew.
+pub(super) async fn empty_log(
+    connection: &mut SqliteConnection,
+    path: &Path,
+) -> Result<(), OpenError> {
+    let emptied = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)");
+    let emptied = emptied.execute(connection).await;
+    emptied.map(drop).map_err(|source| failed(path, source))
+}
+
 /// Opens the pool of connections that only read.
 ///
 /// They are opened for writing as far as SQLite is concerned, since only so a log left by a crash can be read, and are

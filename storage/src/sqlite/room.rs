@@ -23,10 +23,8 @@ pub(super) struct Room {
 impl Room {
     /// That of a database, which may have any length yet.
     pub(super) fn of(database: &Path) -> Self {
-        let mut log = OsString::from(database);
-        log.push("-wal");
         Self {
-            log: log.into(),
+            log: log_of(database),
             is_enough: false,
         }
     }
@@ -51,6 +49,13 @@ impl Room {
         sqlx::query("ROLLBACK").execute(connection).await?;
         Ok(())
     }
+}
+
+/// The log of a database.
+pub(super) fn log_of(database: &Path) -> PathBuf {
+    let mut log = OsString::from(database);
+    log.push("-wal");
+    log.into()
 }
 
 /// False if it was long enough, or the disk has fewer free bytes than that.

@@ -22,6 +22,7 @@ mod filed;
 mod full;
 mod lockstep;
 mod plans;
+mod recovery;
 
 mod contract {
     crate::store_contract!(super::Fixture::open().await);
