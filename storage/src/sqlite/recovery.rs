@@ -46,7 +46,9 @@ fn look(database: &Path) -> bool {
     let Some(Damage { at, commits }) = found else {
         return false;
     };
-    if commits >= LOST_COMMITS_MIN {
+    if commits < LOST_COMMITS_MIN {
+        tracing::warn!(log = %log.display(), at, "last commit in the log is not whole, as where power was lost");
+    } else {
         let kept = match keep(&log) {
             Ok(copy) => format!("a copy is kept as {}", copy.display()),
             Err(error) => format!("no copy could be made: {error}"),
