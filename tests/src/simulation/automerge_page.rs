@@ -155,6 +155,14 @@ impl Page for AutomergePage {
         !self.doc.get_missing_deps(&[]).is_empty()
     }
 
+    fn is_told_the_same(&self) -> Option<bool> {
+        let mut told = self.state.their_heads.clone()?;
+        told.sort_unstable();
+        let mut heads = self.doc.get_heads();
+        heads.sort_unstable();
+        Some(told == heads)
+    }
+
     fn own_edits(&self) -> Pieces {
         let changes = self.changes().into_iter();
         let own = changes.filter(|change| change.actor_id() == self.doc.get_actor());

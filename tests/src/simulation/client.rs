@@ -53,6 +53,9 @@ pub(super) trait Page: Debug {
     /// Whether it has what it can not use.
     fn waits(&self) -> bool;
 
+    /// Whether the node has told it that it has the very same; none if nodes do not tell.
+    fn is_told_the_same(&self) -> Option<bool>;
+
     /// All that it has made itself.
     fn own_edits(&self) -> Pieces;
 

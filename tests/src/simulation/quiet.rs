@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine::history;
+use engine::history::{self, Replayed};
 use engine::{Content, Input, Kind, Now, PresenceRoll};
 
 use super::bus::{Message, News};
@@ -12,6 +12,7 @@ use super::form::Form;
 use super::node::{Life, Mail, Session};
 use super::pieces::Pieces;
 use super::plan::Fate;
+use super::store::Lasting;
 use super::world::World;
 
 impl World {
@@ -72,12 +73,11 @@ impl World {
         }
         (0..self.clients.len()).for_each(|client| self.grant(client, true));
         self.miss_the_gone();
+        self.renew()?;
+        self.check_what_is_told()?;
         for _ in 0..RENEWALS {
             self.come_back();
-            self.flow_until_quiet()?;
-            self.pass(RENEWAL_MS)?;
-            (0..self.nodes.len()).for_each(|node| self.poll(node));
-            self.flow_until_quiet()?;
+            self.renew()?;
         }
         self.await_presence()?;
         self.read_all()?;
@@ -87,6 +87,38 @@ impl World {
             }
         }
         self.check_bus_and_requests()
+    }
+
+    /// Lets everything flow, also what only the passing of time sets going.
+    fn renew(&mut self) -> Found<()> {
+        self.flow_until_quiet()?;
+        self.pass(RENEWAL_MS)?;
+        (0..self.nodes.len()).for_each(|node| self.poll(node));
+        self.flow_until_quiet()
+    }
+
+    /// Who is connected since before and has what is stored was told so.
+    fn check_what_is_told(&self) -> Found<()> {
+        for client in &self.clients {
+            let stored = self.store.document(client.document);
+            let is_here = client.line.is_some() && !client.is_banished;
+            let told = client.page.is_told_the_same().filter(|_| is_here);
+            if told != Some(false) || stored.deleted || stored.has_lost {
+                continue;
+            }
+            let kind = self.setup.kind;
+            let replayed = replay(kind, stored)?;
+            let all = all_of(kind, &replayed.content)?;
+            let own = Pieces::of(kind, &client.page.everything());
+            let differs = !all.diff(&own).is_empty() || !own.diff(&all).is_empty();
+            Check::Sessions.that(differs, || {
+                format!(
+                    "client {} has what is stored, and was told of other heads",
+                    client.number
+                )
+            })?;
+        }
+        Ok(())
     }
 
     /// The register and the hubs tell who is gone: nodes that were replaced, and documents that are open nowhere on a node.
@@ -194,13 +226,11 @@ impl World {
         let stored = self.store.document(document);
         let lost = self.acked[document].diff(&stored.inserted);
         Check::SaidIsStored.that(lost.is_empty(), || format!("{lost} is lost"))?;
-        let kept_out = &stored.quarantined;
         let kind = self.setup.kind;
         if kind == Kind::Automerge && !stored.has_lost {
             contexts::check(&stored.changes)?;
         }
-        let replayed = history::replay(kind, None, &stored.changes, kept_out);
-        let replayed = replayed.map_err(|error| Check::Alarms.failed(error.to_string()))?;
+        let replayed = replay(kind, stored)?;
         Check::Alarms.that(replayed.skipped == 0, || {
             format!("{} changes can not be replayed", replayed.skipped)
         })?;
@@ -323,6 +353,12 @@ fn check_same(who: &str, held: &Form, replayed: &Form) -> Found<()> {
             held.difference(replayed)
         )
     })
+}
+
+/// What is stored, from zero.
+fn replay(kind: Kind, stored: &Lasting) -> Found<Replayed> {
+    let replayed = history::replay(kind, None, &stored.changes, &stored.quarantined);
+    replayed.map_err(|error| Check::Alarms.failed(error.to_string()))
 }
 
 /// All that a document holds, with what waits.

@@ -130,6 +130,10 @@ impl Page for YjsPage {
         !self.held.is_empty() || self.editor.waits()
     }
 
+    fn is_told_the_same(&self) -> Option<bool> {
+        None
+    }
+
     fn own_edits(&self) -> Pieces {
         Pieces::of(Kind::Yjs, &self.editor.everything()).of_client(self.editor.client())
     }
