@@ -29,6 +29,8 @@ pub(super) struct Store {
 pub(super) struct Lasting {
     kind: Kind,
     pub(super) changes: Vec<StoredChange>,
+    /// How many there were after each commit.
+    commits: Vec<usize>,
     pub(super) deleted: bool,
     pub(super) quarantined: BTreeSet<PayloadHash>,
     snapshots: Vec<Snapshot>,
@@ -139,6 +141,7 @@ impl Lasting {
         Self {
             kind,
             changes: Vec::new(),
+            commits: Vec::new(),
             deleted: false,
             quarantined: BTreeSet::new(),
             snapshots: Vec::new(),
@@ -161,6 +164,7 @@ impl Lasting {
         for change in changes {
             self.keep(change)?;
         }
+        self.commits.push(self.changes.len());
         Ok(Appended::Stored)
     }
 
@@ -179,14 +183,17 @@ impl Lasting {
         refusals.next().filter(|_| self.has_lost)
     }
 
-    /// Loses the last changes, and says what went with them.
+    /// Loses the last changes, and what was committed together with them; says what went with them.
     pub(super) fn lose(&mut self, changes: usize) -> Found<Pieces> {
         let before = self.inserted.clone();
         let mut stored = std::mem::take(&mut self.changes);
-        stored.truncate(stored.len().saturating_sub(changes));
+        let mut commits = std::mem::take(&mut self.commits);
+        commits.retain(|left| left + changes <= stored.len());
+        stored.truncate(commits.last().copied().unwrap_or(0));
         let (snapshots, kept_out) = (&mut self.snapshots, &mut self.quarantined);
         *self = Self {
             has_lost: true,
+            commits,
             gist: self.gist.take(),
             snapshots: std::mem::take(snapshots),
             quarantined: std::mem::take(kept_out),
