@@ -360,6 +360,20 @@ impl Content {
         }
     }
 
+    /// What follows from the given pieces of news and is none of them, if content tells of it apart from what it has.
+    ///
+    /// # Errors
+    /// The library failed.
+    pub(crate) fn following<'a>(
+        &self,
+        unsaved: impl Iterator<Item = &'a Begins> + Clone,
+    ) -> Result<Bytes, ContentError> {
+        match &self.0 {
+            Engine::Yjs(_) => Ok(Bytes::new()),
+            Engine::Automerge(content) => content.read(|content| content.following(unsaved)),
+        }
+    }
+
     /// Whether edits are shown to others only once they are stored: where a client that was told of one would take others to
     /// have it, and never send it again.
     pub(crate) fn is_shown_stored(&self) -> bool {

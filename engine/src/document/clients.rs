@@ -40,7 +40,10 @@ impl Document {
         self.tell_rights(connection, effects);
         if self.content.is_shown_stored() {
             // Who then says that it has all that there is asks for nothing.
-            self.send_content(connection, std::iter::empty(), effects);
+            let following = self.showable().following().ok();
+            let following = following.filter(|payload| !payload.is_empty());
+            let following = following.map(|payload| Event::Missing { payload });
+            self.send_content(connection, following.into_iter(), effects);
         }
         self.ask_for_missing(connection, true, effects);
         self.show_everyone(connection, effects);

@@ -149,6 +149,14 @@ impl<'a> Showable<'a> {
         self.content.saved_without(self.unshown.iter().copied())
     }
 
+    /// What may be told of and builds on what may not: what there is does not name it. Empty if there is nothing such.
+    ///
+    /// # Errors
+    /// The library failed.
+    pub(super) fn following(&self) -> Result<Bytes, ContentError> {
+        self.content.following(self.unshown.iter().copied())
+    }
+
     /// What waits for missing parts.
     pub(super) fn waiting(&self) -> Vec<Bytes> {
         self.content.waiting_without(self.unshown.iter().copied())

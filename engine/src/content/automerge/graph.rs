@@ -62,6 +62,12 @@ impl Withheld {
         at.and_then(|at| self.marks.get(at))
             .is_some_and(|mark| *mark)
     }
+
+    /// Where they are, in order.
+    pub(super) fn places(&self) -> impl Iterator<Item = u32> {
+        let marks = self.marks.iter().zip(self.from as u32..);
+        marks.filter_map(|(mark, place)| mark.then_some(place))
+    }
 }
 
 impl Actors {

@@ -257,6 +257,20 @@ impl AutomergeContent {
         self.raw_of(&places)
     }
 
+    /// What follows from the given pieces of news and is none of them: the heads without them do not tell of it.
+    ///
+    /// # Errors
+    /// The library failed.
+    pub(super) fn following<'a>(
+        &self,
+        unsaved: impl Iterator<Item = &'a Begins> + Clone,
+    ) -> Result<Bytes, ContentError> {
+        let withheld = self.graph.withheld(unsaved.clone());
+        let unsaved = self.graph.places_of(unsaved);
+        let places = withheld.places().filter(|place| !unsaved.contains(place));
+        self.raw_of(&places.collect::<Vec<_>>())
+    }
+
     /// All that is not waiting, without the given pieces of news: the saved document that is kept, and behind it the chunks
     /// that came since. None if there is no such document, or if it holds some of that news.
     pub(super) fn saved_without<'a>(
