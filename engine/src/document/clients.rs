@@ -39,7 +39,8 @@ impl Document {
         self.peers.insert(connection, Peer::new(joining, now));
         self.tell_rights(connection, effects);
         if self.content.is_shown_stored() {
-            // Who then says that it has all that there is asks for nothing.
+            // Who then says that it has all that there is asks for nothing. If the library fails at this, it fails
+            // whoever asks for content as well, and is dealt with there.
             let following = self.showable().following().ok();
             let following = following.filter(|payload| !payload.is_empty());
             let following = following.map(|payload| Event::Missing { payload });

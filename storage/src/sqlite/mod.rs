@@ -1,9 +1,13 @@
 //! The store in a SQLite database: one file, nothing to operate.
 //!
-//! `open` is the way in and proves the settings on which durability rests. `writer` is the one task that writes, `batch` a
-//! transaction of it, with `known`, `append`, `operations`, `keep`, `quarantine`, `revocations` and `leases` for documents, changes, places and names of operations, snapshots, what is kept
-//! out, what was taken away and which processes live, `tickets` for those and for duties, `gists` for those, and `news` for what is to be told. A change stands in `arrivals` first and under its document after `filing`. `read` and `past` run beside the writer, never wait for it, and find a change in either place. `rows` turns rows into values and refuses damaged ones; `sql` has the statements, `room` gives the log its length, and `recovery` looks whether a log that was left behind is damaged. The
-//! tables are explained in `migrations/sqlite`.
+//! `open` is the way in and proves the settings on which durability rests. `writer` is the one task that writes,
+//! `batch` a transaction of it, with `known`, `append`, `operations`, `keep`, `quarantine`, `revocations` and `leases`
+//! for documents, changes, places and names of operations, snapshots, what is kept out, what was taken away and which
+//! processes live, `tickets` for those and for duties, `gists` for those, and `news` for what is to be told. A change
+//! stands in `arrivals` first and under its document after `filing`. `read` and `past` run beside the writer, never
+//! wait for it, and find a change in either place. `rows` turns rows into values and refuses damaged ones; `sql` has
+//! the statements, `room` gives the log its length, and `recovery` looks whether a log that was left behind is damaged.
+//! The tables are explained in `migrations/sqlite`.
 
 mod append;
 mod arrivals;

@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 
 use super::room::log_of;
 
-/// A log that is damaged before its end.
+/// Where a log is broken before its end.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Damage {
-    /// Where the first frame that is not whole begins, in bytes.
+pub(super) struct Broken {
+    /// Where the first frame begins that is not whole, in bytes.
     pub(super) at: u64,
     /// How many commits it and those behind it ended.
     pub(super) commits: usize,
@@ -35,7 +35,7 @@ pub(super) async fn look_apart(database: &Path) -> bool {
 /// Nobody else may have the database open.
 fn look(database: &Path) -> bool {
     let log = log_of(database);
-    let found = match File::open(&log).and_then(|file| damage(BufReader::new(file))) {
+    let found = match File::open(&log).and_then(|file| broken(BufReader::new(file))) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return false,
         Err(error) => {
@@ -43,7 +43,7 @@ fn look(database: &Path) -> bool {
             return false;
         }
     };
-    let Some(Damage { at, commits }) = found else {
+    let Some(Broken { at, commits }) = found else {
         return false;
     };
     if commits < LOST_COMMITS_MIN {
@@ -74,7 +74,7 @@ fn keep(log: &Path) -> io::Result<PathBuf> {
 }
 
 /// The first frame that is not whole, if whole ones of the same generation that end commits stand behind it.
-pub(super) fn damage(mut log: impl Read) -> io::Result<Option<Damage>> {
+pub(super) fn broken(mut log: impl Read) -> io::Result<Option<Broken>> {
     let mut head = [0; HEAD_BYTES];
     if !fill(&mut log, &mut head)? {
         return Ok(None);
@@ -106,7 +106,7 @@ struct Reading {
     /// The checksum that the next frame goes on from: what the one before says, whether that is true or not.
     sum: [u32; 2],
     at: u64,
-    broken: Option<Damage>,
+    broken: Option<Broken>,
 }
 
 impl Reading {
@@ -130,7 +130,7 @@ impl Reading {
             generation: is_whole.then(|| eight(head, 16)),
             sum,
             at: HEAD_BYTES as u64,
-            broken: (!is_whole).then_some(Damage { at: 0, commits: 0 }),
+            broken: (!is_whole).then_some(Broken { at: 0, commits: 0 }),
         }
     }
 
@@ -142,11 +142,11 @@ impl Reading {
         match &mut self.broken {
             None if !is_whole => {
                 let commits = usize::from(ends_commit);
-                self.broken = Some(Damage { at, commits });
+                self.broken = Some(Broken { at, commits });
             }
-            Some(damage) if is_whole && word(frame, 0) > 0 => {
+            Some(broken) if is_whole && word(frame, 0) > 0 => {
                 self.generation = Some(eight(frame, 8));
-                damage.commits += usize::from(ends_commit);
+                broken.commits += usize::from(ends_commit);
             }
             _ => {}
         }

@@ -2,8 +2,8 @@
 //! not, or refuses to start and says why. It never shows what nobody wrote, nor less than was written without a word.
 //!
 //! One loss is beyond it: SQLite ends its write-ahead log at the first frame that is not whole, because a crash leaves
-//! such an end behind as well. So a document may go back to what it was before that frame, and only to that. It is said, unless the
-//! log was cut off there or only the last commit is gone, for so a crash leaves it.
+//! such an end behind as well. So a document may go back to what it was before that frame, and only to that. It is said,
+//! unless the log was cut off there or only the last commit is gone, for so a crash leaves it.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -98,7 +98,8 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Flips some bits, blanks a block, or cuts the end off; says what, and how many edits may then be missing from a log without a word.
+/// Flips some bits, blanks a block, or cuts the end off; says what, and how many edits may then be missing from a log
+/// without a word.
 fn damage(chance: &mut Chance, path: &Path) -> Result<(String, u64)> {
     let file = OpenOptions::new().read(true).write(true).open(path)?;
     // Behind what is in the log are zeros.
@@ -124,7 +125,8 @@ fn damage(chance: &mut Chance, path: &Path) -> Result<(String, u64)> {
     })
 }
 
-/// Looks at what a server makes of a folder: at most so many edits may be missing without a word, and only from the ends of documents.
+/// Looks at what a server makes of a folder: at most so many edits may be missing without a word, and only from the ends
+/// of documents.
 async fn look(folder: &Path, unsaid_max: u64, tally: &mut Tally) -> Result<()> {
     let mut unsaid = 0;
     let mut server = Launch::new(folder)?.spawn()?;

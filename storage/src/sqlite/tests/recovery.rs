@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::path::Path;
 
-use super::super::recovery::{Damage, look_apart};
+use super::super::recovery::{self, Broken, look_apart};
 use super::{Fixture, REPLICA, meddle};
 use crate::SqliteStore;
 use crate::contract::document;
@@ -37,8 +37,8 @@ fn commits(log: &[u8]) -> Vec<usize> {
         .collect()
 }
 
-fn damage(log: &[u8]) -> Option<Damage> {
-    super::super::recovery::damage(log).unwrap()
+fn broken(log: &[u8]) -> Option<Broken> {
+    recovery::broken(log).unwrap()
 }
 
 /// Where the frames end that SQLite would recover: behind them are zeros.
@@ -50,12 +50,12 @@ fn end(log: &[u8]) -> usize {
 async fn an_end_that_a_crash_leaves_is_no_damage() {
     let fixture = written().await;
     let log = log(fixture.crashed().path());
-    assert_eq!(damage(&log), None);
+    assert_eq!(broken(&log), None);
     for end in (0..end(&log)).step_by(100) {
-        assert_eq!(damage(&log[..end]), None, "cut off at {end}");
+        assert_eq!(broken(&log[..end]), None, "cut off at {end}");
         let mut zeroed = log.clone();
         zeroed[end..].fill(0);
-        let found = damage(&zeroed);
+        let found = broken(&zeroed);
         assert!(found.is_none_or(|it| it.commits < 2), "zeros from {end}");
     }
 }
@@ -66,7 +66,7 @@ async fn older_frames_behind_the_end_are_no_damage() {
     meddle(fixture.path(), "PRAGMA wal_checkpoint(RESTART)").await;
     let notes = document("notes");
     fixture.append(&notes, CHANGES + 1, CHANGES + 2).await;
-    assert_eq!(damage(&log(fixture.crashed().path())), None);
+    assert_eq!(broken(&log(fixture.crashed().path())), None);
 }
 
 #[tokio::test]
@@ -82,7 +82,7 @@ async fn damage_anywhere_before_the_last_commit_is_noticed() {
         flipped[at] ^= 1;
         let lost = commits.iter().filter(|end| **end > at).count();
         for damaged in [blank, flipped].iter().filter(|it| **it != whole) {
-            let found = damage(damaged).map_or(0, |found| found.commits);
+            let found = broken(damaged).map_or(0, |found| found.commits);
             // The head of a frame tells whether it ends a commit, and what the next one goes on from.
             assert!(
                 (lost.saturating_sub(2)..=lost).contains(&found),
@@ -110,7 +110,7 @@ async fn a_damaged_log_is_kept_and_met_once() {
     let again = crate::contract::changes(&document("notes"), REPLICA, *lost.start(), CHANGES);
     let stored = store.append(document("notes"), engine::Kind::Yjs, again);
     stored.await.unwrap();
-    assert_eq!(damage(&log(crashed.path())), None);
+    assert_eq!(broken(&log(crashed.path())), None);
     assert!(!look_apart(&crashed.path().join(super::FILE_NAME)).await);
 }
 
