@@ -103,11 +103,11 @@ impl OrderedDocument {
         }
     }
 
-    /// Whether a client waits for an answer to an operation.
-    fn has_submitted(&self, connection: ConnectionId) -> bool {
-        self.submitting.is_awaited_by(connection)
-            || self.catching_up.is_awaited_by(connection)
-            || self.recognising.is_awaited_by(connection)
+    /// The clients that wait for an answer to an operation.
+    pub(super) fn awaiting(&self) -> impl Iterator<Item = ConnectionId> {
+        let all = self.submitting.awaiting();
+        let all = all.chain(self.catching_up.awaiting());
+        all.chain(self.recognising.awaiting())
     }
 
     /// Whether somebody may have seen more on another node than is here.
@@ -143,6 +143,10 @@ impl OrderedDocument {
         }
     }
 
+    fn has_submitted(&self, connection: ConnectionId) -> bool {
+        self.awaiting().any(|awaiting| awaiting == connection)
+    }
+
     /// Sends the document, or what came since a version. False if that has to wait for the store.
     fn tell(
         &mut self,
@@ -155,6 +159,11 @@ impl OrderedDocument {
         let stored = self.log.stored();
         let state = || stored.clone();
         let Some(had) = from else {
+            // Who has given up what it was doing takes an answer to that for one to what it does next.
+            if self.has_submitted(connection) {
+                self.catching_up.put_off(connection, request);
+                return false;
+            }
             let state = state();
             send(connection, OrderedEvent::Document { tag, state }, effects);
             return true;

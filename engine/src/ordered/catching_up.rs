@@ -1,7 +1,7 @@
 //! Catching up: what is asked of the store because it is not at hand, older operations for a client that has been away and
 //! newer ones that the bus lost.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::mem;
 use std::sync::Arc;
 
@@ -28,8 +28,8 @@ pub(super) struct CatchingUp {
     looked_for: Vec<Behind>,
     /// Who reads slowly, and waits for some older operations from a version on.
     slow: VecDeque<Slow>,
-    /// Who has to begin anew, once his operations are answered.
-    put_off: Vec<Behind>,
+    /// Who is told what the document holds once his operations are answered.
+    put_off: Vec<(ConnectionId, Request)>,
     /// Whether there may be newer ones.
     looks: bool,
     /// Whether what was stored last may be there no more.
@@ -89,18 +89,20 @@ impl CatchingUp {
 
     /// A question is to be asked again.
     pub(super) fn put_off(&mut self, connection: ConnectionId, request: Request) {
-        self.put_off.push(Behind::Question(connection, request));
+        self.put_off.push((connection, request));
     }
 
     /// A client has been acknowledged an operation on a version: that is what it has now.
     pub(super) fn acknowledged(&mut self, connection: ConnectionId, version: u64) {
         let behind = self.behind.iter_mut().map(|(_, behind)| behind);
         let ahead = self.ahead.iter_mut().chain(&mut self.looked_for);
-        for waiting in behind.chain(ahead).chain(&mut self.put_off) {
-            if let Behind::Question(
-                by,
-                Request::Fetch { from, .. } | Request::Subscribe { from, .. },
-            ) = waiting
+        let questions = behind.chain(ahead).filter_map(|behind| match behind {
+            Behind::Question(by, request) => Some((by, request)),
+            Behind::Submission(_) => None,
+        });
+        let put_off = self.put_off.iter_mut().map(|(by, request)| (by, request));
+        for (by, request) in questions.chain(put_off) {
+            if let Request::Fetch { from, .. } | Request::Subscribe { from, .. } = request
                 && *by == connection
                 && from.is_some()
             {
@@ -109,13 +111,13 @@ impl CatchingUp {
         }
     }
 
-    /// Whether an operation of a client waits here.
-    pub(super) fn is_awaited_by(&self, connection: ConnectionId) -> bool {
+    /// The authors of the operations that wait here.
+    pub(super) fn awaiting(&self) -> impl Iterator<Item = ConnectionId> {
         let behind = self.behind.iter().map(|(_, behind)| behind);
         let ahead = self.ahead.iter().chain(&self.looked_for);
-        behind.chain(ahead).any(|behind| match behind {
-            Behind::Question(..) => false,
-            Behind::Submission(waiting) => waiting.connection == connection,
+        behind.chain(ahead).filter_map(|behind| match behind {
+            Behind::Question(..) => None,
+            Behind::Submission(waiting) => Some(waiting.connection),
         })
     }
 
@@ -235,10 +237,15 @@ impl OrderedDocument {
 
     /// Asks again what was put off until its client's operations would be answered. Who was ahead has looked before that.
     pub(super) fn ask_put_off(&mut self, now: Now, effects: &mut OrderedEffects) {
-        for put_off in mem::take(&mut self.catching_up.put_off) {
-            if let Behind::Question(connection, request) = put_off {
-                self.ask(connection, request, true, now, effects);
-            }
+        if self.catching_up.put_off.is_empty() {
+            return;
+        }
+        let awaiting: HashSet<_> = self.awaiting().collect();
+        let put_off = mem::take(&mut self.catching_up.put_off).into_iter();
+        let (remaining, due): (_, Vec<_>) = put_off.partition(|(by, _)| awaiting.contains(by));
+        self.catching_up.put_off = remaining;
+        for (connection, request) in due {
+            self.ask(connection, request, true, now, effects);
         }
     }
 

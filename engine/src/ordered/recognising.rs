@@ -98,10 +98,9 @@ impl Sought {
 }
 
 impl Recognising {
-    /// Whether an operation of a client waits here.
-    pub(super) fn is_awaited_by(&self, connection: ConnectionId) -> bool {
-        let mut waiting = self.waiting.iter();
-        waiting.any(|(waiting, _)| waiting.connection == connection)
+    /// The authors of the operations that wait here.
+    pub(super) fn awaiting(&self) -> impl Iterator<Item = ConnectionId> {
+        self.waiting.iter().map(|(waiting, _)| waiting.connection)
     }
 
     pub(super) fn due_ms(&self) -> Option<u64> {

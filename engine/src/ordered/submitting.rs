@@ -72,13 +72,13 @@ impl Submitting {
         self.append.is_some()
     }
 
-    /// Whether an operation of a client waits, or is at the store.
-    pub(super) fn is_awaited_by(&self, connection: ConnectionId) -> bool {
+    /// The authors of what waits, and of what is at the store.
+    pub(super) fn awaiting(&self) -> impl Iterator<Item = ConnectionId> {
         let held = self.append.iter().flat_map(|append| &append.held);
         let held = held.map(|(waiting, _)| waiting);
         let idle = self.append.iter().flat_map(|append| &append.idle);
-        let mut all = self.waiting.iter().chain(held).chain(idle);
-        all.any(|waiting| waiting.connection == connection)
+        let all = self.waiting.iter().chain(held).chain(idle);
+        all.map(|waiting| waiting.connection)
     }
 
     /// What waits and what is at the store takes up so many bytes.

@@ -23,6 +23,8 @@ pub(crate) struct Client {
     pub(crate) acknowledged: Vec<OperationName>,
     /// What it has taken back without knowing what became of it.
     pub(crate) given_up: Vec<OperationName>,
+    /// The numbers of those that it took back by itself. A driver says nothing of the others, as it knows of them.
+    rolled_back: Vec<u64>,
     /// What was acknowledged last, as it was sent.
     last: Option<(OperationName, Deed)>,
     is_fetching: bool,
@@ -56,6 +58,7 @@ impl Client {
             outbox: VecDeque::new(),
             acknowledged: Vec::new(),
             given_up: Vec::new(),
+            rolled_back: Vec::new(),
             last: None,
             is_fetching: false,
             skips_noops: false,
@@ -255,6 +258,8 @@ impl Client {
                             | Misplaced::Nothing
                     );
                 assert!(is_expected, "{} was refused: {why}", self.source);
+                let is_mistaken = self.under_way.is_some() && self.rolled_back.contains(&tag.0);
+                assert!(!is_mistaken, "it undoes what is under way for another");
                 if is_under_way && why == Misplaced::Nothing {
                     self.is_clearing = true;
                     self.fetch();
@@ -321,6 +326,8 @@ impl Client {
 
     /// What is under way contradicts what came: it and all that was built on it is given up, as by a hard rollback.
     fn begin_anew(&mut self) {
+        let under_way = self.under_way.iter();
+        self.rolled_back.extend(under_way.map(|it| it.name.number));
         self.give_up();
         (self.version, self.content) = (None, None);
         (self.is_fetching, self.is_clearing) = (false, false);

@@ -164,6 +164,7 @@ fn word(event: &OrderedEvent) -> String {
             Misplaced::Behind { .. } => "behind".to_owned(),
             why => format!("{why}"),
         },
+        OrderedEvent::Document { state, .. } => format!("document at {}", state.version),
         OrderedEvent::Reset { had, state, .. } => format!("reset {had} to {}", state.version),
         other => format!("{other:?}"),
     }
@@ -262,6 +263,29 @@ fn nobody_begins_anew_before_his_operations_are_answered() {
         node.settle();
         assert_eq!(node.told(), answer);
     }
+}
+
+/// A client that was told of a deletion gives up what it has under way, reads the document and goes on. It takes a refusal for
+/// one of what it has under way then.
+#[test]
+fn nobody_is_told_what_there_is_before_his_operations_are_answered() {
+    let mut node = Node::open();
+    let create = || Deed::Create {
+        ot_type: OtType::Text,
+        data: None,
+    };
+    node.submit(BOB, 0, 0, create());
+    node.submit(BOB, 1, 1, Deed::Delete);
+    node.tell(submission(BOB, 2, Some(2), create()));
+    let tag = RequestTag(5);
+    let question = OrderedInput::Asked {
+        connection: ADA,
+        request: Request::Fetch { tag, from: None },
+    };
+    node.tell_all([submission(ADA, 1, Some(1), edit(r#"["a"]"#)), question]);
+    assert_eq!(node.told(), "");
+    node.settle();
+    assert_eq!(node.told(), "document was deleted, document at 3");
 }
 
 /// While another node is let go first Ada's operation waits, and with it her question about more than there is: the store is

@@ -1,5 +1,7 @@
 // A bad network between ShareDB clients and a server: frames are late, operations are said twice (also long after), and sockets
-// are cut, before or after what they were about to say has passed. Each direction of a socket keeps its order, as it must.
+// are cut, before or after what they were about to say has passed. Each direction of a socket keeps its order, as it must. A
+// refusal passes once: a client takes every refusal as one of what it has under way (`Doc._handleOp`), and no network asks twice
+// over one socket.
 import { once } from 'node:events'
 import WebSocket, { WebSocketServer } from 'ws'
 
@@ -36,7 +38,7 @@ class Proxy {
 // One client's socket and the one to the server that stands for it.
 class Line {
   constructor (proxy, client, path) {
-    Object.assign(this, { proxy, random: proxy.random, client, past: [] })
+    Object.assign(this, { proxy, random: proxy.random, client, past: [], refused: new Set() })
     this.server = new WebSocket(`${proxy.target}${path}`)
     this.ways = [new Way(this, client, this.server), new Way(this, this.server, client)]
     for (const socket of [client, this.server]) {
@@ -44,7 +46,7 @@ class Line {
       socket.on('error', () => this.end())
     }
     client.on('message', data => this.#fromClient(String(data)))
-    this.server.on('message', data => this.ways[1].say(String(data)))
+    this.server.on('message', data => this.#fromServer(String(data)))
     this.server.on('open', () => this.ways[0].go())
     this.ways[1].go()
   }
@@ -63,6 +65,16 @@ class Line {
     this.past = [...this.past.slice(-KEPT), frame]
     if (this.random.chance(AGAIN)) this.#sayAgain(frame)
     if (this.random.chance(LONG_AGO)) this.#sayAgain(this.random.pick(this.past))
+  }
+
+  #fromServer (frame) {
+    const message = JSON.parse(frame)
+    if (message.a === 'op' && message.error) {
+      const operation = `${message.src} ${message.seq}`
+      if (this.refused.has(operation)) return
+      this.refused.add(operation)
+    }
+    this.ways[1].say(frame)
   }
 
   #sayAgain (frame) {
