@@ -68,10 +68,12 @@ impl Dots {
 
     /// The bytes of them, for a saved document in which the changes are in another order: `position` says which each is.
     ///
-    /// For each lane: the replica, how many runs there are, and of each run the step to its first counter, its first
-    /// position and how many changes follow, of which each is one further in both.
+    /// First how many lanes there are, and for each: the replica, how many runs there are, and of each run the step to its
+    /// first counter, its first position and how many changes follow, of which each is one further in both. Then, of each
+    /// change that waits: its mark, its dot, and its context after that's length.
     pub(super) fn to_bytes(&self, position: impl Fn(u32) -> u32) -> Bytes {
         let mut bytes = Vec::new();
+        write_number(&mut bytes, self.lanes.len() as u64);
         for (replica, lane) in &self.lanes {
             let runs = runs(
                 lane.iter()
@@ -92,6 +94,14 @@ impl Dots {
                 before = counter + more;
             }
         }
+        for ((first, second), (dot, context)) in &self.waiting {
+            let context = context.to_bytes();
+            let (second, replica) = ((*second).into(), dot.replica.0.into());
+            for number in [*first, second, replica, dot.counter, context.len() as u64] {
+                write_number(&mut bytes, number);
+            }
+            bytes.extend(context);
+        }
         bytes.into()
     }
 
@@ -99,13 +109,11 @@ impl Dots {
     ///
     /// # Errors
     /// The bytes are something else.
-    pub(super) fn read(bytes: &[u8], changes: usize) -> Result<Self, ContentError> {
-        let lanes = read_lanes(bytes, changes);
-        let lanes = lanes.map_err(|error| ContentError::Undecodable(error.to_string()))?;
-        Ok(Self {
-            lanes,
-            ..Self::default()
-        })
+    pub(super) fn read(mut bytes: &[u8], changes: usize) -> Result<Self, ContentError> {
+        let bad = |error: MalformedNumber| ContentError::Undecodable(error.to_string());
+        let lanes = read_lanes(&mut bytes, changes).map_err(bad)?;
+        let waiting = read_waiting(bytes).map_err(bad)?;
+        Ok(Self { lanes, waiting })
     }
 }
 
@@ -137,16 +145,17 @@ fn runs(lane: impl Iterator<Item = (u32, u32)>) -> Vec<Run> {
 }
 
 type Lanes = BTreeMap<ReplicaId, Vec<(u32, u32)>>;
+type Waiting = BTreeMap<Mark, (Dot, VectorClock)>;
 
-fn read_lanes(mut bytes: &[u8], changes: usize) -> Result<Lanes, MalformedNumber> {
+fn read_lanes(bytes: &mut &[u8], changes: usize) -> Result<Lanes, MalformedNumber> {
     let mut lanes = Lanes::new();
     let mut left = changes as u64;
-    while !bytes.is_empty() {
-        let replica = ReplicaId(read_small(&mut bytes)?);
+    for _ in 0..read_number(bytes)? {
+        let replica = ReplicaId(read_small(bytes)?);
         let mut lane = Vec::new();
         let mut before = 0_u32;
-        for _ in 0..read_number(&mut bytes)? {
-            let [step, position, more] = [(); 3].map(|()| read_small(&mut bytes));
+        for _ in 0..read_number(bytes)? {
+            let [step, position, more] = [(); 3].map(|()| read_small(bytes));
             let (step, position, more) = (step?, position?, more?);
             let end = u64::from(position) + u64::from(more);
             let counter = before.checked_add(step).filter(|_| end < changes as u64);
@@ -161,6 +170,22 @@ fn read_lanes(mut bytes: &[u8], changes: usize) -> Result<Lanes, MalformedNumber
         lanes.insert(replica, lane);
     }
     Ok(lanes)
+}
+
+fn read_waiting(mut bytes: &[u8]) -> Result<Waiting, MalformedNumber> {
+    let mut waiting = Waiting::new();
+    while !bytes.is_empty() {
+        let mark = (read_number(&mut bytes)?, read_small(&mut bytes)?);
+        let replica = ReplicaId(read_small(&mut bytes)?);
+        let dot = Dot::new(replica, read_number(&mut bytes)?);
+        let length = usize::try_from(read_number(&mut bytes)?).ok();
+        let parts = length.and_then(|length| bytes.split_at_checked(length));
+        let (context, rest) = parts.ok_or(MalformedNumber::CutShort)?;
+        let context = VectorClock::from_bytes(context).map_err(|_| MalformedNumber::CutShort)?;
+        waiting.insert(mark, (dot, context));
+        bytes = rest;
+    }
+    Ok(waiting)
 }
 
 fn read_small(bytes: &mut &[u8]) -> Result<u32, MalformedNumber> {
@@ -226,11 +251,26 @@ mod tests {
             assert_eq!(after.clock_without(left_out), before.clock_without(&places));
         }
         for cut in 0..bytes.len() {
-            // A lane may be whole by chance; whatever is read says nothing of places that there are not.
-            if let Ok(part) = Dots::read(&bytes[..cut], 5) {
-                assert!(part.lanes.values().flatten().all(|(_, place)| *place < 5));
-            }
+            assert!(Dots::read(&bytes[..cut], 5).is_err(), "cut at {cut}");
         }
         assert!(Dots::read(&bytes, 4).is_err(), "there are fewer changes");
+    }
+
+    #[test]
+    fn those_of_what_waits_are_kept_too() {
+        let mut before = Dots::default();
+        for (counter, mark) in [(7, (9, 9)), (8, (u64::MAX, u32::MAX))] {
+            let context = clock(&[(1, counter), (3, 1)]);
+            before.note_waiting(Dot::new(ReplicaId(2), counter), &context, mark);
+        }
+        let bytes = before.to_bytes(|place| place);
+        let after = Dots::read(&bytes, 0).unwrap();
+        assert_eq!(after.waiting, before.waiting);
+        for cut in 0..bytes.len() {
+            // What is whole by chance is a part of it.
+            if let Ok(part) = Dots::read(&bytes[..cut], 0) {
+                assert!(part.waiting.len() < before.waiting.len());
+            }
+        }
     }
 }

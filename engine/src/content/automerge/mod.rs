@@ -211,6 +211,8 @@ impl AutomergeContent {
                 return Err(ContentError::Undecodable(why));
             }
             self.take_in_saved(saved, doc, &dots)?;
+        } else if self.graph.len() == 0 {
+            self.dots = Dots::read(&dots, 0)?;
         }
         let mut orphans = orphans.iter();
         orphans.try_for_each(|orphan| self.integrate(orphan).map(drop))
@@ -335,7 +337,7 @@ impl AutomergeContent {
     /// The library failed.
     pub fn state(&self) -> Result<Bytes, ContentError> {
         let (dots, saved) = match self.graph.len() {
-            0 => (Bytes::new(), Bytes::new()),
+            0 => (self.dots.to_bytes(|place| place), Bytes::new()),
             _ => self.look(|doc| Ok((self.dots_of(doc), doc.save().into())))?,
         };
         let parts = [self.have(), dots, saved];
