@@ -47,11 +47,22 @@ impl Document {
     /// Makes changes of consecutive edits by one client, and holds their acknowledgements.
     pub(super) fn record(&mut self, pushes: &[Pushed], now: Now) {
         let knows = self.known_to_author(pushes);
+        let mut rest = pushes;
+        while !rest.is_empty() {
+            let (few, later) = split_for_change(rest, self.limits.updates_per_change_max);
+            self.record_few(few, knows, now);
+            rest = later;
+        }
+    }
+
+    /// Makes one change of so few edits, if any of them is news. All are acknowledged as soon as that is stored: whoever is told
+    /// what is stored, and has not heard of these, would not know how they go together.
+    fn record_few(&mut self, pushes: &[Pushed], knows: Option<u64>, now: Now) {
         let news: SmallVec<[_; 4]> = pushes.iter().filter(|pushed| pushed.news).collect();
-        for few in news.chunks(self.limits.updates_per_change_max) {
-            let change = self.change_of(few, knows, now);
+        if !news.is_empty() {
+            let change = self.change_of(&news, knows, now);
             self.tail.grow(&change);
-            let begins = few
+            let begins = news
                 .iter()
                 .flat_map(|pushed| pushed.begins.0.iter().copied())
                 .collect();
@@ -219,4 +230,11 @@ impl Document {
         }
         effects.extend(released.snapshot.map(Effect::StoreSnapshot));
     }
+}
+
+/// The first of some edits, of which one change has room for the news, and the rest.
+fn split_for_change(pushes: &[Pushed], updates_max: usize) -> (&[Pushed], &[Pushed]) {
+    let mut news = pushes.iter().enumerate().filter(|(_, pushed)| pushed.news);
+    let end = news.nth(updates_max).map_or(pushes.len(), |(at, _)| at);
+    pushes.split_at(end)
 }
