@@ -130,7 +130,11 @@ fn a_change_carries_no_more_updates_than_it_may() {
     world.run();
     world.commit();
     world.run();
-    assert_eq!(world.clients[0].acked(), typed[..6], "those that are stored");
+    assert_eq!(
+        world.clients[0].acked(),
+        typed[..6],
+        "those that are stored"
+    );
     world.quiesce();
     assert_eq!(lane(&world.store), [(1, 3), (2, 3), (3, 2)]);
     assert_eq!(

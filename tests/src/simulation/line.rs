@@ -37,6 +37,8 @@ pub(super) struct Line {
     pub(super) is_dead: bool,
     /// Whether the session takes its edits.
     pub(super) may_write: bool,
+    /// What it has said while it waits to be let in, if it may wait still.
+    pub(super) waiting: Option<Vec<Intent>>,
     /// The client's own edits that it was the first to send to this session.
     pub(super) sent: Pieces,
     /// What was stored when it came; taken when it is answered first.
@@ -87,6 +89,7 @@ impl Line {
             seen: None,
             is_dead: false,
             may_write: true,
+            waiting: None,
             sent: Pieces::default(),
             owed: None,
             joined: (0, 0),

@@ -19,6 +19,7 @@ mod edits;
 mod failover;
 mod form;
 mod generate;
+mod intents;
 mod keeping;
 mod line;
 mod node;

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use engine::{
-    Audience, Capability, CloseReason, ConnectionId, Dot, Effect, Event, Gist, Input, Intent,
-    Joining, Kind, Phase, ReplicaId, Rights,
+    Audience, Capability, CloseReason, ConnectionId, Dot, Effect, Event, Gist, Input, Joining,
+    Kind, Phase, ReplicaId, Rights,
 };
 
 use super::bus::{Message, News};
@@ -55,7 +55,7 @@ impl World {
         Ok(worked)
     }
 
-    fn session(&mut self, node: usize, document: usize) -> &mut Session {
+    pub(super) fn session(&mut self, node: usize, document: usize) -> &mut Session {
         let sessions = &mut self.nodes[node].sessions;
         sessions.get_mut(&document).expect("the session is there")
     }
@@ -66,8 +66,10 @@ impl World {
             Mail::Join(connection) => {
                 let joined = Input::Joined(self.joining(connection));
                 let since = (self.now_ms, self.session(node, document).failures);
+                let may_wait = self.setup.nodes > 1;
                 if let Some(line) = self.lines.get_mut(&connection) {
                     line.joined = since;
+                    line.waiting = may_wait.then(Vec::new);
                 }
                 self.session(node, document).tell(joined, now);
             }
@@ -124,71 +126,13 @@ impl World {
         }
     }
 
-    /// Hands on what a client asks. Of an edit whose author may not write, nothing is taken.
-    fn hand_intent(
-        &mut self,
-        node: usize,
-        document: usize,
-        connection: ConnectionId,
-        intent: Intent,
-        seen: Option<u64>,
-    ) -> Found<()> {
-        let now = self.nodes[node].now(self.now_ms);
-        let is_push = matches!(intent, Intent::Push { .. });
-        let line = self.lines.get(&connection);
-        let is_barred = is_push && line.is_some_and(|line| !line.may_write);
-        if !is_barred {
-            self.note_intent(node, document, connection, &intent);
-        }
-        let session = self.session(node, document);
-        let before = is_barred.then(|| session.has()).transpose()?;
-        let input = Input::Intent {
-            connection,
-            intent,
-            seen,
-        };
-        session.tell(input, now);
-        let Some(before) = before else {
-            return Ok(());
-        };
-        let same = before == session.has()?;
-        Check::Rights.that(same, || format!("{connection} may not write, and did"))
-    }
-
-    /// Notes what a client asks with, and which edits of its own it is the first to send.
-    fn note_intent(&mut self, node: usize, document: usize, from: ConnectionId, intent: &Intent) {
-        let kind = self.setup.kind;
-        let mut line = self.lines.get_mut(&from);
-        match (intent, &mut line) {
-            (Intent::Pull { have }, Some(line)) => line.pulled = Some(have.clone()),
-            (Intent::PullKept, Some(line)) => line.pulled = Some(Bytes::new()),
-            (Intent::Push { payload, .. }, _) => {
-                let edits = Pieces::of(kind, payload);
-                if kind == Kind::Automerge {
-                    self.ancestry.note(payload);
-                }
-                let brought = &mut self.nodes[node]
-                    .sessions
-                    .get_mut(&document)
-                    .expect("it runs")
-                    .brought;
-                if let Some(line) = line {
-                    let number = line.client.map_or(0, |client| self.clients[client].number);
-                    let new = edits.diff(brought);
-                    line.sent.merge_with(new.of_client(number));
-                }
-                brought.merge_with(edits);
-            }
-            _ => {}
-        }
-    }
-
     /// Ends a batch and performs what the document wants done, unless the node dies in the midst of it.
     pub(super) fn settle(&mut self, node: usize, document: usize) -> Found<()> {
         let now = self.nodes[node].now(self.now_ms);
         let session = self.session(node, document);
         session.replay(now);
         session.document.settle(now, &mut session.effects);
+        self.note_let_in(node, document);
         self.check_bounds(node, document)?;
         self.check_causes(node, document)?;
         let session = self.session(node, document);
@@ -656,7 +600,7 @@ fn words(kind: Kind, event: &Event) -> String {
 
 impl Session {
     /// All that its document has, as one value to compare.
-    fn has(&self) -> Found<(Form, usize)> {
+    pub(super) fn has(&self) -> Found<(Form, usize)> {
         let content = self.document.content();
         let form = Form::of_content(self.kind, content)?;
         Ok((form, content.waiting().len()))
