@@ -4,7 +4,7 @@
 //! then; where it cannot be told from these what the heads are, the document is asked again.
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, RandomState};
 
 use engine::AutomergeChange;
 
@@ -15,11 +15,20 @@ use super::hash::ChangeHash;
 pub(super) struct Stored {
     heads: BTreeSet<ChangeHash>,
     /// The last changes that were heard of, in the order in which they were stored, and whatever of these builds on one of them
-    /// is among them. Of each a short name is kept that nobody outside can tell.
-    recent: HashSet<u64>,
-    order: VecDeque<u64>,
-    /// What those lack, by the same names, that could not be placed: what waits follows from it once it comes.
+    /// is among them.
+    recent: Latest,
+    /// The last ones that could not be placed. If they are told of again the heads may follow from them.
+    unplaced: Latest,
+    /// What those lack: what waits follows from it once it comes.
     awaited: HashSet<u64>,
+    hasher: RandomState,
+}
+
+/// The last of some changes. Of each a short name is kept that nobody outside can tell.
+#[derive(Debug, Default)]
+struct Latest {
+    names: HashSet<u64>,
+    order: VecDeque<u64>,
 }
 
 impl Stored {
@@ -37,6 +46,10 @@ impl Stored {
             if self.is_recent(&hash) {
                 continue;
             }
+            if self.unplaced.names.contains(&self.name_of(&hash)) {
+                is_certain = false;
+                continue;
+            }
             is_certain &= !self.was_awaited(&hash);
             let mut deps = change.deps.iter().copied().map(ChangeHash);
             // One that begins a document is new where nothing is, and may be old elsewhere.
@@ -46,6 +59,7 @@ impl Stored {
             };
             if !is_placed {
                 is_certain = false;
+                self.unplaced.note(self.name_of(&hash));
                 self.wait_for(change);
                 continue;
             }
@@ -90,28 +104,33 @@ impl Stored {
     }
 
     fn is_recent(&self, hash: &ChangeHash) -> bool {
-        self.recent.contains(&self.name_of(hash))
+        self.recent.names.contains(&self.name_of(hash))
     }
 
     fn name_of(&self, hash: &ChangeHash) -> u64 {
-        self.recent.hasher().hash_one(hash)
+        self.hasher.hash_one(hash)
     }
 
     fn note(&mut self, hash: ChangeHash) {
-        let name = self.name_of(&hash);
-        if self.recent.insert(name) {
+        self.recent.note(self.name_of(&hash));
+    }
+}
+
+impl Latest {
+    fn note(&mut self, name: u64) {
+        if self.names.insert(name) {
             self.order.push_back(name);
         }
-        if self.order.len() > RECENT_MAX
+        if self.order.len() > LATEST_MAX
             && let Some(oldest) = self.order.pop_front()
         {
-            self.recent.remove(&oldest);
+            self.names.remove(&oldest);
         }
     }
 }
 
 /// How many changes are remembered: as many as are made while somebody writes who has not heard of them.
-const RECENT_MAX: usize = 512;
+const LATEST_MAX: usize = 512;
 /// How much of what is lacked is remembered.
 const AWAITED_MAX: usize = 1_024;
 
@@ -167,6 +186,16 @@ mod tests {
     }
 
     #[test]
+    fn what_could_not_be_placed_is_no_head_when_it_is_told_of_again() {
+        let mut stored = Stored::default();
+        assert!(!stored.take_in(&[change(4, &[3])]));
+        assert!(!stored.take_in(&[change(2, &[1]), change(3, &[1]), change(1, &[])]));
+        stored.replace(&[hash(2), hash(4)]);
+        assert!(!stored.take_in(&[change(3, &[1]), change(4, &[3])]));
+        assert_eq!(stored.heads(), [hash(2), hash(4)]);
+    }
+
+    #[test]
     fn where_more_is_lacked_than_is_remembered_nothing_is_certain() {
         let mut stored = Stored::default();
         stored.replace(&[hash(0)]);
@@ -193,7 +222,7 @@ mod tests {
             bytes[..4].copy_from_slice(&number.to_le_bytes());
             stored.replace(&[ChangeHash(bytes)]);
         }
-        assert_eq!(stored.order.len(), RECENT_MAX);
-        assert_eq!(stored.recent.len(), RECENT_MAX);
+        assert_eq!(stored.recent.order.len(), LATEST_MAX);
+        assert_eq!(stored.recent.names.len(), LATEST_MAX);
     }
 }
