@@ -372,8 +372,8 @@ pub(super) fn all_of(kind: Kind, content: &Content) -> Found<Pieces> {
     Ok(all)
 }
 
-/// Rounds of everything flowing, beyond which it is taken to never end.
-const ROUNDS_MAX: usize = 200;
+/// Rounds of everything flowing, beyond which it is taken to never end. Where few mails have room it takes hundreds.
+const ROUNDS_MAX: usize = 2_000;
 /// How often everyone renews its presence before it is looked at: long enough for whoever is silent to expire.
 const RENEWALS: usize = 8;
 /// Within what time a lost word about presence is made up for.
