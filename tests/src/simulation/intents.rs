@@ -60,13 +60,24 @@ impl World {
                 _ => None,
             })
             .collect();
+        let mut let_in = Vec::new();
         for to in told {
             let line = self.lines.get_mut(&to);
             let said = line.and_then(|line| line.waiting.take());
-            for intent in said.into_iter().flatten() {
-                if !self.is_barred(to, &intent) {
-                    self.note_intent(node, document, to, &intent);
+            let_in.extend(said.map(|said| (to, said)));
+        }
+        let alone = let_in.len() == 1;
+        for (from, said) in let_in {
+            for intent in said {
+                if self.is_barred(from, &intent) {
+                    continue;
                 }
+                // What of it waits for missing parts nobody sees where the next one who is let in brings them.
+                if !alone && let Intent::Push { payload, .. } = &intent {
+                    let edits = Pieces::of(self.setup.kind, payload);
+                    self.session(node, document).unattributed.merge_with(edits);
+                }
+                self.note_intent(node, document, from, &intent);
             }
         }
     }
