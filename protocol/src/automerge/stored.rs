@@ -3,7 +3,8 @@
 //! The document says them when it is asked. In between they follow from the changes that it tells of, each of which is stored by
 //! then; where it cannot be told from these what the heads are, the document is asked again.
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 
 use engine::AutomergeChange;
@@ -14,28 +15,30 @@ use super::hash::ChangeHash;
 #[derive(Debug, Default)]
 pub(super) struct Stored {
     heads: BTreeSet<ChangeHash>,
-    /// The last changes that were heard of, in the order in which they were stored, and whatever of these builds on one of them
-    /// is among them.
-    recent: Latest,
-    /// The last ones that could not be placed. If they are told of again the heads may follow from them.
-    unplaced: Latest,
-    /// What those lack: what waits follows from it once it comes.
+    recent: Recent,
+    /// What those lack that could not be placed, by short names: what waits follows from it once it comes.
     awaited: HashSet<u64>,
     hasher: RandomState,
 }
 
-/// The last of some changes. Of each a short name is kept that nobody outside can tell.
+/// The last changes that were heard of, together with all of the stored ones that build on one of them, as far as they were told
+/// of. Of each a short name is kept that nobody outside can tell.
 #[derive(Debug, Default)]
-struct Latest {
-    names: HashSet<u64>,
+struct Recent {
+    /// With whether it is one of the heads that the document said last, or builds on one: so much is stored after those.
+    places: HashMap<u64, bool>,
     order: VecDeque<u64>,
 }
 
 impl Stored {
-    /// The document has said what its heads are.
+    /// The document has said what its heads are. What one builds on that was not told of may still be told.
     pub(super) fn replace(&mut self, heads: &[ChangeHash]) {
         self.heads = heads.iter().copied().collect();
-        heads.iter().for_each(|head| self.note(*head));
+        let names: Vec<_> = heads.iter().map(|head| self.name_of(head)).collect();
+        if !names.iter().all(|name| self.recent.has(*name)) {
+            self.recent.begin_anew();
+        }
+        names.iter().for_each(|name| self.recent.note(*name, true));
     }
 
     /// The document tells of changes that are stored. False if it has to be asked what its heads are now.
@@ -43,31 +46,31 @@ impl Stored {
         let mut is_certain = true;
         for change in changes {
             let hash = ChangeHash(change.hash);
-            if self.is_recent(&hash) {
+            let name = self.name_of(&hash);
+            if self.recent.has(name) {
                 continue;
             }
-            if self.unplaced.names.contains(&self.name_of(&hash)) {
-                is_certain = false;
-                continue;
-            }
-            is_certain &= !self.was_awaited(&hash);
-            let mut deps = change.deps.iter().copied().map(ChangeHash);
+            is_certain &= !self.was_awaited(name);
             // One that begins a document is new where nothing is, and may be old elsewhere.
-            let is_placed = match deps.len() {
-                0 => self.heads.is_empty(),
-                _ => deps.all(|dep| self.is_recent(&dep)),
+            let is_placed = match change.deps.is_empty() {
+                true => self.heads.is_empty(),
+                false => self.deps_of(change).all(|dep| self.recent.has(dep)),
             };
             if !is_placed {
                 is_certain = false;
-                self.unplaced.note(self.name_of(&hash));
                 self.wait_for(change);
                 continue;
             }
-            for dep in &change.deps {
-                self.heads.remove(&ChangeHash(*dep));
+            let mut deps = self.deps_of(change);
+            let is_new = change.deps.is_empty() || deps.any(|dep| self.recent.is_after_heads(dep));
+            if is_new {
+                for dep in &change.deps {
+                    self.heads.remove(&ChangeHash(*dep));
+                }
+                self.heads.insert(hash);
             }
-            self.heads.insert(hash);
-            self.note(hash);
+            is_certain &= is_new;
+            self.recent.note(name, is_new);
         }
         is_certain
     }
@@ -91,46 +94,63 @@ impl Stored {
 
     fn wait_for(&mut self, early: &AutomergeChange) {
         for dep in early.deps.iter().copied().map(ChangeHash) {
-            if self.awaited.len() < AWAITED_MAX && !self.is_recent(&dep) {
-                self.awaited.insert(self.name_of(&dep));
+            let dep = self.name_of(&dep);
+            if self.awaited.len() < AWAITED_MAX && !self.recent.has(dep) {
+                self.awaited.insert(dep);
             }
         }
     }
 
     /// Whether others may follow from a change that has come. Where more is lacked than is remembered that is so of any.
-    fn was_awaited(&mut self, hash: &ChangeHash) -> bool {
+    fn was_awaited(&mut self, name: u64) -> bool {
         let is_full = self.awaited.len() >= AWAITED_MAX;
-        self.awaited.remove(&self.name_of(hash)) || is_full
+        self.awaited.remove(&name) || is_full
     }
 
-    fn is_recent(&self, hash: &ChangeHash) -> bool {
-        self.recent.names.contains(&self.name_of(hash))
+    fn deps_of<'a>(&'a self, change: &'a AutomergeChange) -> impl Iterator<Item = u64> + 'a {
+        let deps = change.deps.iter();
+        deps.map(|dep| self.name_of(&ChangeHash(*dep)))
     }
 
     fn name_of(&self, hash: &ChangeHash) -> u64 {
         self.hasher.hash_one(hash)
     }
-
-    fn note(&mut self, hash: ChangeHash) {
-        self.recent.note(self.name_of(&hash));
-    }
 }
 
-impl Latest {
-    fn note(&mut self, name: u64) {
-        if self.names.insert(name) {
-            self.order.push_back(name);
+impl Recent {
+    fn has(&self, name: u64) -> bool {
+        self.places.contains_key(&name)
+    }
+
+    fn is_after_heads(&self, name: u64) -> bool {
+        self.places.get(&name) == Some(&true)
+    }
+
+    /// The document has said heads of which nobody here knows what they build on.
+    fn begin_anew(&mut self) {
+        self.places
+            .values_mut()
+            .for_each(|is_after| *is_after = false);
+    }
+
+    fn note(&mut self, name: u64, is_after_heads: bool) {
+        match self.places.entry(name) {
+            Entry::Occupied(mut place) => *place.get_mut() |= is_after_heads,
+            Entry::Vacant(place) => {
+                place.insert(is_after_heads);
+                self.order.push_back(name);
+            }
         }
-        if self.order.len() > LATEST_MAX
+        if self.order.len() > RECENT_MAX
             && let Some(oldest) = self.order.pop_front()
         {
-            self.names.remove(&oldest);
+            self.places.remove(&oldest);
         }
     }
 }
 
 /// How many changes are remembered: as many as are made while somebody writes who has not heard of them.
-const LATEST_MAX: usize = 512;
+const RECENT_MAX: usize = 512;
 /// How much of what is lacked is remembered.
 const AWAITED_MAX: usize = 1_024;
 
@@ -186,13 +206,20 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_placed_is_no_head_when_it_is_told_of_again() {
+    fn what_comes_before_heads_that_were_asked_for_is_no_head() {
         let mut stored = Stored::default();
         assert!(!stored.take_in(&[change(4, &[3])]));
         assert!(!stored.take_in(&[change(2, &[1]), change(3, &[1]), change(1, &[])]));
         stored.replace(&[hash(2), hash(4)]);
-        assert!(!stored.take_in(&[change(3, &[1]), change(4, &[3])]));
+        assert!(
+            !stored.take_in(&[change(3, &[1]), change(4, &[3])]),
+            "it may be new"
+        );
         assert_eq!(stored.heads(), [hash(2), hash(4)]);
+        assert!(!stored.take_in(&[change(5, &[1])]), "so may this");
+        stored.replace(&[hash(2), hash(4), hash(5)]);
+        assert!(stored.take_in(&[change(6, &[5]), change(7, &[4, 1])]));
+        assert_eq!(stored.heads(), [hash(2), hash(6), hash(7)]);
     }
 
     #[test]
@@ -222,7 +249,7 @@ mod tests {
             bytes[..4].copy_from_slice(&number.to_le_bytes());
             stored.replace(&[ChangeHash(bytes)]);
         }
-        assert_eq!(stored.recent.order.len(), LATEST_MAX);
-        assert_eq!(stored.recent.names.len(), LATEST_MAX);
+        assert_eq!(stored.recent.order.len(), RECENT_MAX);
+        assert_eq!(stored.recent.places.len(), RECENT_MAX);
     }
 }

@@ -375,7 +375,7 @@ pub(super) fn all_of(kind: Kind, content: &Content) -> Found<Pieces> {
 /// Rounds of everything flowing, beyond which it is taken to never end. Where few mails have room it takes hundreds.
 const ROUNDS_MAX: usize = 2_000;
 /// How often everyone renews its presence before it is looked at: long enough for whoever is silent to expire.
-const RENEWALS: usize = 8;
+const RENEWALS: usize = 16;
 /// Within what time a lost word about presence is made up for.
 const ROLLS_MS: u64 = 5_000;
 const ROLL_STEP_MS: u64 = 250;
