@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 
 use engine::AutomergeChange;
+use smallvec::SmallVec;
 
 use super::hash::ChangeHash;
 
@@ -51,18 +52,19 @@ impl Stored {
                 continue;
             }
             is_certain &= !self.was_awaited(name);
+            let deps = change.deps.iter().copied().map(ChangeHash);
+            let deps: SmallVec<[_; 4]> = deps.map(|dep| self.name_of(&dep)).collect();
             // One that begins a document is new where nothing is, and may be old elsewhere.
-            let is_placed = match change.deps.is_empty() {
+            let is_placed = match deps.is_empty() {
                 true => self.heads.is_empty(),
-                false => self.deps_of(change).all(|dep| self.recent.has(dep)),
+                false => deps.iter().all(|dep| self.recent.has(*dep)),
             };
             if !is_placed {
                 is_certain = false;
-                self.wait_for(change);
+                self.wait_for(&deps);
                 continue;
             }
-            let mut deps = self.deps_of(change);
-            let is_new = change.deps.is_empty() || deps.any(|dep| self.recent.is_after_heads(dep));
+            let is_new = deps.is_empty() || deps.iter().any(|dep| self.recent.is_after_heads(*dep));
             if is_new {
                 for dep in &change.deps {
                     self.heads.remove(&ChangeHash(*dep));
@@ -92,11 +94,10 @@ impl Stored {
         self.heads.iter().all(|head| others.contains(head))
     }
 
-    fn wait_for(&mut self, early: &AutomergeChange) {
-        for dep in early.deps.iter().copied().map(ChangeHash) {
-            let dep = self.name_of(&dep);
-            if self.awaited.len() < AWAITED_MAX && !self.recent.has(dep) {
-                self.awaited.insert(dep);
+    fn wait_for(&mut self, deps: &[u64]) {
+        for dep in deps {
+            if self.awaited.len() < AWAITED_MAX && !self.recent.has(*dep) {
+                self.awaited.insert(*dep);
             }
         }
     }
@@ -105,11 +106,6 @@ impl Stored {
     fn was_awaited(&mut self, name: u64) -> bool {
         let is_full = self.awaited.len() >= AWAITED_MAX;
         self.awaited.remove(&name) || is_full
-    }
-
-    fn deps_of<'a>(&'a self, change: &'a AutomergeChange) -> impl Iterator<Item = u64> + 'a {
-        let deps = change.deps.iter();
-        deps.map(|dep| self.name_of(&ChangeHash(*dep)))
     }
 
     fn name_of(&self, hash: &ChangeHash) -> u64 {
