@@ -40,6 +40,11 @@ impl Held {
         self.changes.contains_key(&dot)
     }
 
+    /// What each of them builds on.
+    pub(super) fn contexts(&self) -> impl Iterator<Item = &VectorClock> {
+        self.changes.values().map(|change| &change.context)
+    }
+
     /// The first change that is held of a lane.
     pub(super) fn first_of(&self, replica: ReplicaId) -> Option<u64> {
         let lane = Dot::new(replica, 0)..=Dot::new(replica, u64::MAX);

@@ -150,11 +150,14 @@ impl Document {
         replication.map_or(0, |replication| replication.held.len())
     }
 
-    /// The store has lost what it had beyond this. What of that is not here either is nowhere that is known of.
+    /// The store has lost what it had beyond this. What of that is not here either is nowhere that is known of; but what held
+    /// changes build on is looked for, until it is given up and they are held no longer.
     pub(super) fn store_forgot(&mut self, heads: &VectorClock) {
         let mut known = heads.clone();
         known.join(&self.clock);
-        self.replication.pulls.forget_beyond(known);
+        let Replication { held, pulls, .. } = &mut *self.replication;
+        pulls.forget_beyond(known);
+        held.contexts().for_each(|context| pulls.tell(context));
     }
 
     /// Whether all is here that anyone has told of.
