@@ -79,6 +79,7 @@ impl World {
             self.come_back();
             self.renew()?;
         }
+        self.give_up_what_is_nowhere()?;
         self.await_presence()?;
         self.read_all()?;
         for document in 0..self.setup.documents {
@@ -87,6 +88,18 @@ impl World {
             }
         }
         self.check_bus_and_requests()
+    }
+
+    /// Changes that build on what the store has lost are held until that was looked for in vain, of each lane several times.
+    fn give_up_what_is_nowhere(&mut self) -> Found<()> {
+        for _ in 0..PULLS_MAX {
+            let mut sessions = self.nodes.iter().flat_map(|node| node.sessions.values());
+            if sessions.all(|session| session.document.held_changes() == 0) {
+                break;
+            }
+            self.renew()?;
+        }
+        Ok(())
     }
 
     /// Lets everything flow, also what only the passing of time sets going.
@@ -375,7 +388,9 @@ pub(super) fn all_of(kind: Kind, content: &Content) -> Found<Pieces> {
 /// Rounds of everything flowing, beyond which it is taken to never end. Where few mails have room it takes hundreds.
 const ROUNDS_MAX: usize = 2_000;
 /// How often everyone renews its presence before it is looked at: long enough for whoever is silent to expire.
-const RENEWALS: usize = 16;
+const RENEWALS: usize = 8;
+/// How often what is missing is looked for, of all lanes together, on one node after the other.
+const PULLS_MAX: usize = 128;
 /// Within what time a lost word about presence is made up for.
 const ROLLS_MS: u64 = 5_000;
 const ROLL_STEP_MS: u64 = 250;
