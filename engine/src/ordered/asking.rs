@@ -143,10 +143,6 @@ impl OrderedDocument {
         }
     }
 
-    fn has_submitted(&self, connection: ConnectionId) -> bool {
-        self.awaiting().any(|awaiting| awaiting == connection)
-    }
-
     /// Sends the document, or what came since a version. False if that has to wait for the store.
     fn tell(
         &mut self,
@@ -157,43 +153,35 @@ impl OrderedDocument {
         effects: &mut OrderedEffects,
     ) -> bool {
         let stored = self.log.stored();
-        let state = || stored.clone();
-        let Some(had) = from else {
-            // Who has given up what it was doing takes an answer to that for one to what it does next.
-            if self.has_submitted(connection) {
-                self.catching_up.put_off(connection, request);
+        // Who has seen what is nowhere any more begins anew as well.
+        if let Some(had) = from.filter(|had| *had <= stored.version) {
+            if let Some(missed) = self.log.since(had) {
+                for logged in missed {
+                    let event = OrderedEvent::Operation(logged.record.clone());
+                    send(connection, event, effects);
+                }
+                send(connection, OrderedEvent::Done { tag }, effects);
+                return true;
+            }
+            if self.is_within_reach(had) {
+                let behind = Behind::Question(connection, request);
+                self.catching_up.wait_for(had, behind);
                 return false;
             }
-            let state = state();
-            send(connection, OrderedEvent::Document { tag, state }, effects);
-            return true;
-        };
-        // Who has seen what is nowhere any more begins anew as well.
-        let is_lost = had > stored.version;
-        if !is_lost && let Some(missed) = self.log.since(had) {
-            for logged in missed {
-                let event = OrderedEvent::Operation(logged.record.clone());
-                send(connection, event, effects);
-            }
-            send(connection, OrderedEvent::Done { tag }, effects);
-            return true;
         }
-        if !is_lost && self.is_within_reach(had) {
-            let behind = Behind::Question(connection, request);
-            self.catching_up.wait_for(had, behind);
-            return false;
-        }
-        // Whoever begins anew believes that what he is not answered is lost.
-        if self.has_submitted(connection) {
+        // Whoever begins anew believes that what he is not answered is lost, and takes an answer that comes later for one to
+        // what he does next.
+        if self.awaiting().any(|awaiting| awaiting == connection) {
             self.catching_up.put_off(connection, request);
             return false;
         }
-        if self.sabotage.is(Bug::NoReset) {
-            send(connection, OrderedEvent::Done { tag }, effects);
-            return true;
-        }
-        let state = state();
-        send(connection, OrderedEvent::Reset { tag, had, state }, effects);
+        let state = stored.clone();
+        let event = match from {
+            None => OrderedEvent::Document { tag, state },
+            Some(_) if self.sabotage.is(Bug::NoReset) => OrderedEvent::Done { tag },
+            Some(had) => OrderedEvent::Reset { tag, had, state },
+        };
+        send(connection, event, effects);
         true
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 
 use engine::AutomergeChange;
 use smallvec::SmallVec;
@@ -19,7 +19,6 @@ pub(super) struct Stored {
     recent: Recent,
     /// What those lack that could not be placed, by short names: what waits follows from it once it comes.
     awaited: HashSet<u64>,
-    hasher: RandomState,
 }
 
 /// The last changes that were heard of, together with all of the stored ones that build on one of them, as far as they were told
@@ -27,7 +26,7 @@ pub(super) struct Stored {
 #[derive(Debug, Default)]
 struct Recent {
     /// With whether it is one of the heads that the document said last, or builds on one: so much is stored after those.
-    places: HashMap<u64, bool>,
+    names: HashMap<u64, bool>,
     order: VecDeque<u64>,
 }
 
@@ -109,38 +108,38 @@ impl Stored {
     }
 
     fn name_of(&self, hash: &ChangeHash) -> u64 {
-        self.hasher.hash_one(hash)
+        self.recent.names.hasher().hash_one(hash)
     }
 }
 
 impl Recent {
     fn has(&self, name: u64) -> bool {
-        self.places.contains_key(&name)
+        self.names.contains_key(&name)
     }
 
     fn is_after_heads(&self, name: u64) -> bool {
-        self.places.get(&name) == Some(&true)
+        self.names.get(&name) == Some(&true)
     }
 
     /// The document has said heads of which nobody here knows what they build on.
     fn begin_anew(&mut self) {
-        self.places
+        self.names
             .values_mut()
             .for_each(|is_after| *is_after = false);
     }
 
     fn note(&mut self, name: u64, is_after_heads: bool) {
-        match self.places.entry(name) {
-            Entry::Occupied(mut place) => *place.get_mut() |= is_after_heads,
-            Entry::Vacant(place) => {
-                place.insert(is_after_heads);
+        match self.names.entry(name) {
+            Entry::Occupied(mut known) => *known.get_mut() |= is_after_heads,
+            Entry::Vacant(unknown) => {
+                unknown.insert(is_after_heads);
                 self.order.push_back(name);
             }
         }
         if self.order.len() > RECENT_MAX
             && let Some(oldest) = self.order.pop_front()
         {
-            self.places.remove(&oldest);
+            self.names.remove(&oldest);
         }
     }
 }
@@ -246,6 +245,6 @@ mod tests {
             stored.replace(&[ChangeHash(bytes)]);
         }
         assert_eq!(stored.recent.order.len(), RECENT_MAX);
-        assert_eq!(stored.recent.places.len(), RECENT_MAX);
+        assert_eq!(stored.recent.names.len(), RECENT_MAX);
     }
 }

@@ -10,13 +10,16 @@ use crate::content::ContentError;
 use crate::dot::{Dot, ReplicaId};
 use crate::number::{MalformedNumber, read_number, write_number};
 
+type Lanes = BTreeMap<ReplicaId, Vec<(u32, u32)>>;
+type Waiting = BTreeMap<Mark, (Dot, VectorClock)>;
+
 /// The dots of the changes of a graph, as far as they are known.
 #[derive(Debug, Default)]
 pub(super) struct Dots {
     /// For each lane the counter and the place of each change, counters ascending.
-    lanes: BTreeMap<ReplicaId, Vec<(u32, u32)>>,
+    lanes: Lanes,
     /// Those of changes that wait for missing parts and have no place yet, with all that is known before them.
-    waiting: BTreeMap<Mark, (Dot, VectorClock)>,
+    waiting: Waiting,
 }
 
 impl Dots {
@@ -143,9 +146,6 @@ fn runs(lane: impl Iterator<Item = (u32, u32)>) -> Vec<Run> {
     }
     runs
 }
-
-type Lanes = BTreeMap<ReplicaId, Vec<(u32, u32)>>;
-type Waiting = BTreeMap<Mark, (Dot, VectorClock)>;
 
 fn read_lanes(bytes: &mut &[u8], changes: usize) -> Result<Lanes, MalformedNumber> {
     let mut lanes = Lanes::new();
